@@ -1,0 +1,1 @@
+//! sentinel: a process supervisor for hosts that run live market data.

@@ -1,0 +1,1 @@
+//! The Alpaca client: a pure session machine, and a thin shell around it.

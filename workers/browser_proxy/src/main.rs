@@ -1,0 +1,3 @@
+//! browser_proxy
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! chaos
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! market_sim
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! trade_stream
+
+fn main() {}
