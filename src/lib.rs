@@ -1,1 +1,4 @@
 //! sentinel: a process supervisor for hosts that run live market data.
+pub mod exit;
+pub mod paths;
+pub mod service;

@@ -1,0 +1,45 @@
+//! Where sentinel keeps its things: every path, derived from services.toml's own.
+
+use std::path::{Path, PathBuf};
+
+/// The paths of one house: the folder of services.toml and what sentinel keeps beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// services.toml, absolute.
+    pub config: PathBuf,
+    /// Its folder: relative paths in the file are relative to this.
+    pub root: PathBuf,
+    /// `.sentinel/`, mode 0700: socket, locks, state.
+    pub state_dir: PathBuf,
+}
+
+impl Paths {
+    /// The paths that belong to this services.toml (absolute, symbolic links resolved).
+    #[must_use]
+    pub fn of(config: &Path) -> Self {
+        let root = config.parent().unwrap_or(Path::new("/")).to_path_buf();
+        Self {
+            config: config.to_path_buf(),
+            state_dir: root.join(".sentinel"),
+            root,
+        }
+    }
+
+    /// The control socket, mode 0600.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.state_dir.join("sock")
+    }
+
+    /// Locked (flock) by the supervisor for as long as it lives; names it inside.
+    #[must_use]
+    pub fn supervisor_lock(&self) -> PathBuf {
+        self.state_dir.join("supervisor.lock")
+    }
+
+    /// Locked (flock) by whoever changes what runs: restart, start, stop, flush.
+    #[must_use]
+    pub fn operation_lock(&self) -> PathBuf {
+        self.state_dir.join("operation.lock")
+    }
+}
