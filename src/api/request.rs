@@ -1,0 +1,91 @@
+//! What may be asked over the control socket, and how a supervisor is begun.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of a POST: which services; empty means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// Their names.
+    #[serde(default)]
+    pub services: Vec<String>,
+}
+
+/// The routes of the control socket. Answers to POST are lines of [`super::Event`], the last one its `End`;
+/// a refused request has a status of 400 or more and a [`super::Failure`] as its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /v1/status`: a [`super::Status`] without ports and with the last known health.
+    Status,
+    /// `POST /v1/start`: done when the services are ready.
+    Start,
+    /// `POST /v1/stop`: done when they and all their descendants are gone.
+    Stop,
+    /// `POST /v1/restart`: both, in order.
+    Restart,
+    /// `POST /v1/shutdown`: stop everything, then the supervisor ends.
+    Shutdown,
+    /// `POST /v1/reload`: read services.toml again; done when settled.
+    Reload,
+}
+
+impl Route {
+    /// All of them.
+    pub const ALL: [Route; 6] = [
+        Route::Status,
+        Route::Start,
+        Route::Stop,
+        Route::Restart,
+        Route::Shutdown,
+        Route::Reload,
+    ];
+
+    /// Its path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Route::Status => "/v1/status",
+            Route::Start => "/v1/start",
+            Route::Stop => "/v1/stop",
+            Route::Restart => "/v1/restart",
+            Route::Shutdown => "/v1/shutdown",
+            Route::Reload => "/v1/reload",
+        }
+    }
+
+    /// Its method.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Route::Status => "GET",
+            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => "POST",
+        }
+    }
+}
+
+/// How a new supervisor takes the house over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// There must be no other; leftovers of a dead one are taken down.
+    Start,
+    /// Stop the old one cleanly, flush every assigned port, start, verify.
+    Master,
+    /// The same without the flush.
+    Quick,
+    /// SIGKILL for all that is proven ours, flush without grace, start, verify.
+    Emergency,
+}
+
+impl Mode {
+    /// The word of the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Start => "start",
+            Mode::Master => "master",
+            Mode::Quick => "quick",
+            Mode::Emergency => "emergency",
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The answer of `sentinel status --json` (CONTRACT §1); the supervisor sends the part it knows.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything about one house at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether everything runs and is healthy: the exit code is 0.
+    pub ok: bool,
+    /// The supervisor itself.
+    pub supervisor: Supervisor,
+    /// The services, in dependency order.
+    pub services: Vec<Service>,
+    /// The assigned ports, ascending. Filled in by the client, who looks for itself.
+    pub ports: Vec<Port>,
+}
+
+/// The supervisor process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Supervisor {
+    /// Whether it runs and answers.
+    pub state: SupervisorState,
+    /// Its pid; none when absent.
+    pub pid: Option<i32>,
+    /// Its version; the client's own when absent.
+    pub version: String,
+    /// Seconds since it started; none when absent.
+    pub uptime_s: Option<f64>,
+    /// services.toml, as the user would name it.
+    pub config: String,
+}
+
+/// Whether there is a supervisor and it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SupervisorState {
+    /// It answers.
+    Running,
+    /// There is none.
+    Absent,
+    /// It holds its lock, and does not answer.
+    Unresponsive,
+}
+
+/// One service as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its state, in supervisord's words.
+    pub state: State,
+    /// The leader's pid while it lives.
+    pub pid: Option<i32>,
+    /// Seconds since the current run was spawned.
+    pub uptime_s: Option<f64>,
+    /// Runs that followed an end nobody asked for, since it was last started by a person.
+    pub restarts: u64,
+    /// How the last run ended.
+    pub last_exit: Option<LastExit>,
+    /// One sentence for a person, whenever the state is not the wanted one.
+    pub reason: Option<String>,
+    /// CPU of the leader, in percent of one core.
+    pub cpu_percent: Option<f64>,
+    /// Resident memory of the leader, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Its assigned ports.
+    pub ports: Vec<u16>,
+    /// Its health.
+    pub health: Health,
+    /// The number of the current or last run; 0 before the first.
+    pub run: u64,
+    /// Whether it should be running.
+    pub wanted: bool,
+    /// Bytes of its output that could not be written to its log, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<String>,
+}
+
+/// supervisord's state words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Not running: never started, stopped by a person, or waiting for another service.
+    Stopped,
+    /// Spawned, not yet ready.
+    Starting,
+    /// Ready.
+    Running,
+    /// Ended too soon; waits before it is tried again.
+    Backoff,
+    /// On its way down.
+    Stopping,
+    /// Ended by itself, and need not run again.
+    Exited,
+    /// Given up.
+    Fatal,
+}
+
+impl State {
+    /// The word as printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Stopped => "STOPPED",
+            State::Starting => "STARTING",
+            State::Running => "RUNNING",
+            State::Backoff => "BACKOFF",
+            State::Stopping => "STOPPING",
+            State::Exited => "EXITED",
+            State::Fatal => "FATAL",
+        }
+    }
+}
+
+/// How a run ended: by code or by signal; neither when the kernel could not tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastExit {
+    /// The exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// The signal's name, such as `SIGSEGV`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// What a service's health probe says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// The verdict.
+    pub status: HealthStatus,
+    /// `ws`, `http`, `tcp`, `exec`; none without a probe.
+    pub kind: Option<String>,
+    /// How long the answer took.
+    pub latency_ms: Option<f64>,
+    /// What is wrong, as a sentence.
+    pub error: Option<String>,
+    /// The answer itself.
+    pub detail: Option<serde_json::Value>,
+}
+
+impl Health {
+    /// A verdict without an answer.
+    #[must_use]
+    pub fn unasked(status: HealthStatus, kind: Option<&str>) -> Self {
+        Self {
+            status,
+            kind: kind.map(str::to_owned),
+            latency_ms: None,
+            error: None,
+            detail: None,
+        }
+    }
+}
+
+/// The verdict of a health probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// The probe got the answer it wants.
+    Healthy,
+    /// It did not.
+    Unhealthy,
+    /// The service is not ready yet.
+    Starting,
+    /// No probe is declared.
+    None,
+    /// Not asked: it does not run.
+    Unknown,
+}
+
+/// One assigned port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its number.
+    pub port: u16,
+    /// The service it is assigned to.
+    pub service: String,
+    /// Who holds it.
+    pub state: PortState,
+    /// The holder.
+    pub pid: Option<i32>,
+    /// The holder's command, for people.
+    pub command: Option<String>,
+}
+
+/// Who holds an assigned port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortState {
+    /// Its own service.
+    Ok,
+    /// Nobody, and nobody should.
+    Free,
+    /// A process of ours that should be gone.
+    Stray,
+    /// A process that is not ours.
+    Foreign,
+    /// Nobody, though its service runs.
+    Down,
+}
