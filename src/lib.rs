@@ -3,3 +3,4 @@ pub mod api;
 pub mod exit;
 pub mod paths;
 pub mod service;
+pub mod supervisor;

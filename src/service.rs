@@ -203,7 +203,7 @@ impl fmt::Display for Run {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),

@@ -1,0 +1,88 @@
+//! Everything that can be told to the machine.
+
+use std::sync::Arc;
+
+use crate::service::{Exit, Run, ServiceName, Spec};
+
+/// A request's number; whoever asks chooses it, and it comes back with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// One thing that happened, or was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A person (or a schedule) wants something.
+    Request {
+        /// Comes back in the answer.
+        id: RequestId,
+        /// What is wanted.
+        order: Order,
+    },
+    /// The run has a process.
+    Spawned {
+        /// Which.
+        run: Run,
+    },
+    /// The run never had a process; nothing of it is left.
+    SpawnFailed {
+        /// Which.
+        run: Run,
+        /// The stage that failed and the cause.
+        why: String,
+    },
+    /// The run is not ready yet: what the last attempt to find out said.
+    NotReady {
+        /// Which.
+        run: Run,
+        /// For people.
+        why: String,
+    },
+    /// The run holds its ports and answers its ready probe.
+    Ready {
+        /// Which.
+        run: Run,
+    },
+    /// The run's health probe failed as often as its declaration allows.
+    Unhealthy {
+        /// Which.
+        run: Run,
+        /// The probe's own words.
+        why: String,
+    },
+    /// The run's first process ended. Descendants may still live.
+    Exited {
+        /// Which.
+        run: Run,
+        /// How.
+        exit: Exit,
+    },
+    /// Nothing of the run is left: its first process and every descendant are proven gone.
+    Swept {
+        /// Which.
+        run: Run,
+    },
+    /// Processes of the run were found alive after SIGKILL.
+    Survivors {
+        /// Which.
+        run: Run,
+        /// Pids, names and ports, for people.
+        who: String,
+    },
+    /// Time has passed. May come early, late or twice.
+    Tick,
+}
+
+/// What a person can want.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// These, and all that they are `after`, up.
+    Start(Vec<ServiceName>),
+    /// These down.
+    Stop(Vec<ServiceName>),
+    /// The present runs of these down, and new ones up.
+    Restart(Vec<ServiceName>),
+    /// Everything down, for good.
+    Shutdown,
+    /// These specs, in dependency order, are the whole truth from now on.
+    Reload(Vec<Arc<Spec>>),
+}

@@ -1,0 +1,145 @@
+//! Who may start now and who must stop first: the order among units.
+
+use super::Supervisor;
+use super::action::{Action, Reply};
+use super::moment::Moment;
+use super::unit::{Cause, Goal, State, Stopped};
+use crate::service::ServiceName;
+
+impl Supervisor {
+    /// Brings what is nearer to what is wanted, as far as the order among units allows.
+    pub(super) fn settle(&mut self, now: Moment) {
+        for index in (0..self.units.len()).rev() {
+            self.settle_down(now, index);
+        }
+        for index in 0..self.units.len() {
+            self.settle_up(index);
+        }
+        self.forget_removed();
+        if self.closing && !self.finished && self.units.iter().all(|unit| unit.live_run().is_none()) {
+            self.finished = true;
+            self.actions.push(Action::Finish);
+        }
+    }
+
+    fn settle_down(&mut self, now: Moment, index: usize) {
+        let unit = &mut self.units[index];
+        match unit.state {
+            State::Starting { .. } | State::Running { .. } => {
+                if unit.departing() && !self.needed_by_departing(index) {
+                    self.take_down(now, index, Cause::Asked);
+                }
+            }
+            State::Waiting { .. } | State::Blocked { .. } => {
+                if unit.goal == Goal::Down {
+                    unit.enter(State::Stopped(Stopped::Asked));
+                }
+            }
+            State::Stopped(_) | State::Failed(_) => {}
+            State::Spawning { .. } | State::Stopping { .. } | State::Killing { .. } => {}
+        }
+        if self.units[index].live_run().is_none() {
+            self.reply(index, Goal::Down, &Reply::Done);
+        }
+    }
+
+    fn settle_up(&mut self, index: usize) {
+        let State::Blocked { on } = &self.units[index].state else {
+            return;
+        };
+        let missing = self.missing(index);
+        if missing.is_empty() {
+            return self.spawn(index);
+        }
+        if *on != missing {
+            self.units[index].enter(State::Blocked { on: missing });
+        }
+    }
+
+    fn spawn(&mut self, index: usize) {
+        let unit = &mut self.units[index];
+        let run = unit.next_run;
+        unit.next_run += 1;
+        unit.proven = false;
+        unit.enter(State::Spawning { run });
+        let action = Action::Spawn {
+            run: unit.run(run),
+            spec: unit.spec.clone(),
+        };
+        self.actions.push(action);
+    }
+
+    /// What the unit is `after` and is not ready.
+    fn missing(&self, index: usize) -> Vec<ServiceName> {
+        let needs = self.units[index].needs.iter().map(|&need| &self.units[need]);
+        needs
+            .filter(|need| !need.satisfies())
+            .map(|need| need.spec.name.clone())
+            .collect()
+    }
+
+    /// Whether something that needs it is still on its way down.
+    fn needed_by_departing(&self, index: usize) -> bool {
+        self.units
+            .iter()
+            .any(|unit| unit.needs.contains(&index) && unit.departing())
+    }
+
+    /// All that these need, directly or through others.
+    pub(super) fn needs_of(&self, named: &[usize]) -> Vec<usize> {
+        let mut found = vec![false; self.units.len()];
+        let mut open = named.to_vec();
+        while let Some(index) = open.pop() {
+            for &need in &self.units[index].needs {
+                if !std::mem::replace(&mut found[need], true) {
+                    open.push(need);
+                }
+            }
+        }
+        (0..found.len()).filter(|&index| found[index]).collect()
+    }
+
+    /// All that need this one, directly or through others.
+    fn dependents_of(&self, index: usize) -> Vec<usize> {
+        let mut found = vec![false; self.units.len()];
+        let mut open = vec![index];
+        while let Some(need) = open.pop() {
+            for (dependent, unit) in self.units.iter().enumerate() {
+                if unit.needs.contains(&need) && !std::mem::replace(&mut found[dependent], true) {
+                    open.push(dependent);
+                }
+            }
+        }
+        (0..found.len()).filter(|&index| found[index]).collect()
+    }
+
+    /// Tells those who wait for units blocked by this one that their wait is in vain.
+    pub(super) fn fail_dependents(&mut self, index: usize, what: &str) {
+        let why = format!("needs {}, which {what}", self.units[index].spec.name);
+        for dependent in self.dependents_of(index) {
+            if let State::Blocked { .. } = self.units[dependent].state {
+                self.reply(dependent, Goal::Up, &Reply::Failed(why.clone()));
+            }
+        }
+    }
+
+    /// What stands in the way of a unit and will not move by itself.
+    pub(super) fn obstacle(&self, index: usize) -> Option<String> {
+        self.needs_of(&[index]).into_iter().find_map(|need| {
+            let unit = &self.units[need];
+            let stopped = unit.goal == Goal::Down && !unit.satisfies();
+            let given_up = matches!(unit.state, State::Failed(_));
+            let what = if stopped { "is stopped" } else { "is FATAL" };
+            (stopped || given_up).then(|| format!("needs {}, which {what}", unit.spec.name))
+        })
+    }
+
+    fn forget_removed(&mut self) {
+        let before = self.units.len();
+        self.units
+            .retain(|unit| !(unit.removed && unit.live_run().is_none()));
+        if self.units.len() != before {
+            self.link();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A new services.toml: adds, removes or restarts just what differs.
+
+use std::sync::Arc;
+
+use super::Supervisor;
+use super::action::{Action, Reply};
+use super::input::RequestId;
+use super::unit::{Goal, State, Unit, Waiter};
+use crate::service::{ServiceName, Spec};
+
+impl Supervisor {
+    pub(super) fn reload(&mut self, id: RequestId, specs: Vec<Arc<Spec>>) {
+        let mut waits: Vec<(ServiceName, Goal)> = Vec::new();
+        let mut old = std::mem::take(&mut self.units);
+        for spec in specs {
+            match old.iter().position(|unit| unit.spec.name == spec.name) {
+                Some(index) => {
+                    let unit = old.remove(index);
+                    waits.extend(self.revise(unit, spec));
+                }
+                None => {
+                    waits.push((spec.name.clone(), Goal::Up));
+                    self.units.push(Unit::new(spec));
+                }
+            }
+        }
+        for mut unit in old {
+            unit.removed = true;
+            waits.push((unit.spec.name.clone(), Goal::Down));
+            self.units.push(unit);
+        }
+        self.link();
+        self.pursue(id, &waits);
+    }
+
+    /// Gives a known unit its new spec, and says whether somebody should wait for it.
+    fn revise(&mut self, mut unit: Unit, spec: Arc<Spec>) -> Option<(ServiceName, Goal)> {
+        let returns = std::mem::take(&mut unit.removed);
+        let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
+        let same = same_process(present, &spec);
+        let health_differs = unit.spec.health != spec.health;
+        unit.changed |= *present != spec;
+        let name = spec.name.clone();
+        if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
+            unit.next_spec = Some(spec);
+        } else {
+            unit.spec = spec;
+        }
+        if let State::Running { run, .. } = unit.state
+            && same
+            && health_differs
+        {
+            self.actions.push(Action::WatchHealth {
+                run: unit.run(run),
+                spec: unit.spec.clone(),
+            });
+        }
+        let wanted = returns || (!same && unit.goal == Goal::Up);
+        if !same && unit.goal == Goal::Up && unit.live_run().is_some() {
+            unit.doomed = true;
+        }
+        self.units.push(unit);
+        wanted.then_some((name, Goal::Up))
+    }
+
+    fn pursue(&mut self, id: RequestId, waits: &[(ServiceName, Goal)]) {
+        self.actions.extend(self.pending.open(id, waits.len()));
+        for (name, want) in waits {
+            let Some(index) = self.position(name) else {
+                continue;
+            };
+            match want {
+                Goal::Up => self.start(index),
+                Goal::Down => self.stop(index),
+            }
+            self.units[index].waiters.push(Waiter {
+                request: id,
+                want: *want,
+            });
+        }
+    }
+}
+
+/// Whether a process started from one would be the same as a process started from the other.
+fn same_process(one: &Spec, other: &Spec) -> bool {
+    one.command == other.command && one.cwd == other.cwd && one.env == other.env && one.ports == other.ports
+}

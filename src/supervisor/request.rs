@@ -1,0 +1,126 @@
+//! What a person may ask, and what it changes: goals, never processes.
+
+use super::Supervisor;
+use super::action::{Action, Answer, Refusal, Reply};
+use super::input::{Order, RequestId};
+use super::unit::{Goal, State, Waiter};
+use crate::service::ServiceName;
+
+impl Supervisor {
+    pub(super) fn request(&mut self, id: RequestId, order: Order) {
+        if let Err(refusal) = self.accept(id, order) {
+            self.actions.push(Action::Answer {
+                id,
+                answer: Answer::Refused(refusal),
+            });
+        }
+    }
+
+    fn accept(&mut self, id: RequestId, order: Order) -> Result<(), Refusal> {
+        if self.closing && order != Order::Shutdown {
+            return Err(Refusal::ShuttingDown);
+        }
+        match order {
+            Order::Start(names) => {
+                let named = self.positions(&names)?;
+                self.start_needs(&named);
+                named.iter().for_each(|&index| self.start(index));
+                self.wait(id, &named, Goal::Up);
+            }
+            Order::Restart(names) => {
+                let named = self.positions(&names)?;
+                self.start_needs(&named);
+                named.iter().for_each(|&index| self.restart(index));
+                self.wait(id, &named, Goal::Up);
+            }
+            Order::Stop(names) => {
+                let named = self.positions(&names)?;
+                named.iter().for_each(|&index| self.stop(index));
+                self.wait(id, &named, Goal::Down);
+            }
+            Order::Shutdown => {
+                self.closing = true;
+                let all: Vec<usize> = (0..self.units.len()).collect();
+                all.iter().for_each(|&index| self.stop(index));
+                self.wait(id, &all, Goal::Down);
+            }
+            Order::Reload(specs) => self.reload(id, specs),
+        }
+        Ok(())
+    }
+
+    /// The units of these names, each once.
+    fn positions(&self, names: &[ServiceName]) -> Result<Vec<usize>, Refusal> {
+        let find = |name| {
+            let known = self.position(name).filter(|&index| !self.units[index].removed);
+            known.ok_or_else(|| Refusal::Unknown(name.clone()))
+        };
+        let mut found = names.iter().map(find).collect::<Result<Vec<usize>, Refusal>>()?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Starts whatever these need and is not there: `start web` without its database would only wait.
+    fn start_needs(&mut self, named: &[usize]) {
+        for need in self.needs_of(named) {
+            if !self.units[need].satisfies() && !named.contains(&need) {
+                self.start(need);
+            }
+        }
+    }
+
+    pub(super) fn start(&mut self, index: usize) {
+        self.want(index, Goal::Up);
+        let unit = &mut self.units[index];
+        match unit.state {
+            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => {
+                (unit.failures, unit.restarts) = (0, 0);
+                unit.enter(State::Blocked { on: Vec::new() });
+            }
+            State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {}
+            State::Stopping { .. } | State::Killing { .. } => {}
+        }
+    }
+
+    pub(super) fn restart(&mut self, index: usize) {
+        self.start(index);
+        let unit = &mut self.units[index];
+        if unit.live_run().is_some() {
+            (unit.failures, unit.restarts) = (0, 0);
+            (unit.doomed, unit.changed) = (true, true);
+        }
+    }
+
+    pub(super) fn stop(&mut self, index: usize) {
+        self.want(index, Goal::Down);
+        self.fail_dependents(index, "is stopped");
+    }
+
+    /// Sets the goal; who waits for the opposite is told that this request came after theirs.
+    fn want(&mut self, index: usize, goal: Goal) {
+        let unit = &mut self.units[index];
+        if unit.goal == goal {
+            return;
+        }
+        unit.goal = goal;
+        unit.changed = true;
+        let opposite = match goal {
+            Goal::Up => Goal::Down,
+            Goal::Down => Goal::Up,
+        };
+        self.reply(index, opposite, &Reply::Superseded);
+    }
+
+    /// Registers the request with each unit, and answers for those that are there already.
+    pub(super) fn wait(&mut self, id: RequestId, named: &[usize], want: Goal) {
+        self.actions.extend(self.pending.open(id, named.len()));
+        for &index in named {
+            self.units[index].waiters.push(Waiter { request: id, want });
+            let running = matches!(self.units[index].state, State::Running { .. });
+            if want == Goal::Up && running && self.units[index].satisfies() {
+                self.reply(index, Goal::Up, &Reply::Done);
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A service's live entry in the machine: what is wanted, what is, and who waits for it.
+
+use std::sync::Arc;
+
+use super::action::Reply;
+use super::input::RequestId;
+use super::moment::Moment;
+use crate::service::{Exit, Run, ServiceName, Spec};
+
+/// What is wanted of a unit. What is, is its [`State`]: two fields, never one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Goal {
+    /// It should run.
+    Up,
+    /// It should not.
+    Down,
+}
+
+/// What a unit is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Nothing runs, and nothing will until somebody asks.
+    Stopped(Stopped),
+    /// Given up after too many failures in a row.
+    Failed(String),
+    /// The next try is due at `until`.
+    Waiting {
+        /// When.
+        until: Moment,
+        /// Why the last run failed.
+        why: String,
+    },
+    /// Waits for these to be ready.
+    Blocked {
+        /// The services it is `after` that are not ready.
+        on: Vec<ServiceName>,
+    },
+    /// A process was ordered.
+    Spawning {
+        /// Number of the run.
+        run: u64,
+    },
+    /// There is a process; it is not ready yet.
+    Starting {
+        /// Number of the run.
+        run: u64,
+        /// When it counts as failed.
+        deadline: Moment,
+        /// What the last look at it said.
+        why: Option<String>,
+    },
+    /// Ready.
+    Running {
+        /// Number of the run.
+        run: u64,
+        /// When it counts as proven; none once it is.
+        proven_at: Option<Moment>,
+    },
+    /// Its processes were asked to end.
+    Stopping {
+        /// Number of the run.
+        run: u64,
+        /// When SIGKILL follows.
+        kill_at: Moment,
+        /// How its first process ended, once it has.
+        exit: Option<Exit>,
+        /// Why it is taken down.
+        cause: Cause,
+    },
+    /// Its processes were sent SIGKILL.
+    Killing {
+        /// Number of the run.
+        run: u64,
+        /// When SIGKILL is sent again, and those who wait are told.
+        again_at: Moment,
+        /// How its first process ended, once it has.
+        exit: Option<Exit>,
+        /// Why it is taken down.
+        cause: Cause,
+        /// Who outlives SIGKILL, once that is known to last.
+        stuck: bool,
+        /// The survivors last seen.
+        survivors: Option<String>,
+    },
+}
+
+/// Why nothing runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Stopped {
+    /// It has not been started.
+    Never,
+    /// Somebody stopped it.
+    Asked,
+    /// It ended by itself, and its policy is to leave it.
+    Ended(Exit),
+}
+
+/// Why a run is taken down, which decides what follows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Somebody asked: no failure.
+    Asked,
+    /// Its first process ended by itself.
+    Ended,
+    /// It was not ready in time, or became unhealthy.
+    Fault(String),
+}
+
+/// Somebody who waits for a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// Whose request.
+    pub request: RequestId,
+    /// What is awaited.
+    pub want: Goal,
+}
+
+/// One service in the machine.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Its declaration.
+    pub spec: Arc<Spec>,
+    /// Positions of the units it is `after`.
+    pub needs: Vec<usize>,
+    /// What is wanted.
+    pub goal: Goal,
+    /// What is.
+    pub state: State,
+    /// The present run is to be taken down as soon as the order allows.
+    pub doomed: bool,
+    /// Gone from services.toml: forget it once it is down.
+    pub removed: bool,
+    /// Replaces `spec` with the next run.
+    pub next_spec: Option<Arc<Spec>>,
+    /// Failed runs in a row.
+    pub failures: u32,
+    /// The run that just ended, or runs, has been ready for `min_uptime`.
+    pub proven: bool,
+    /// Runs that followed an end that nobody asked for, since a person last started it.
+    pub restarts: u64,
+    /// The number of the next run.
+    pub next_run: u64,
+    /// How the last run ended, and when.
+    pub last_exit: Option<(Exit, Moment)>,
+    /// Who waits.
+    pub waiters: Vec<Waiter>,
+    /// Its entry in the snapshot differs from what was last published.
+    pub changed: bool,
+}
+
+impl Unit {
+    /// A unit that has not run, and is not wanted.
+    #[must_use]
+    pub fn new(spec: Arc<Spec>) -> Self {
+        Self {
+            spec,
+            needs: Vec::new(),
+            goal: Goal::Down,
+            state: State::Stopped(Stopped::Never),
+            doomed: false,
+            removed: false,
+            next_spec: None,
+            failures: 0,
+            proven: false,
+            restarts: 0,
+            next_run: 1,
+            last_exit: None,
+            waiters: Vec::new(),
+            changed: true,
+        }
+    }
+
+    /// Takes on a new state.
+    pub fn enter(&mut self, state: State) {
+        self.changed = true;
+        self.state = state;
+    }
+
+    /// The number of the run that has, or may have, processes.
+    #[must_use]
+    pub fn live_run(&self) -> Option<u64> {
+        match self.state {
+            State::Spawning { run }
+            | State::Starting { run, .. }
+            | State::Running { run, .. }
+            | State::Stopping { run, .. }
+            | State::Killing { run, .. } => Some(run),
+            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => None,
+        }
+    }
+
+    /// This unit's run of that number.
+    #[must_use]
+    pub fn run(&self, number: u64) -> Run {
+        Run {
+            service: self.spec.name.clone(),
+            number,
+        }
+    }
+
+    /// Whether what is `after` it may start: it is ready and will stay, or its work is done.
+    #[must_use]
+    pub fn satisfies(&self) -> bool {
+        match &self.state {
+            State::Running { .. } => self.goal == Goal::Up && !self.doomed,
+            State::Stopped(Stopped::Ended(exit)) => exit.success(),
+            State::Stopped(Stopped::Never | Stopped::Asked)
+            | State::Failed(_)
+            | State::Waiting { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Killing { .. } => false,
+        }
+    }
+
+    /// Whether it is on its way down with processes that may yet need what it is `after`.
+    #[must_use]
+    pub fn departing(&self) -> bool {
+        match &self.state {
+            State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {
+                self.goal == Goal::Down || self.doomed
+            }
+            State::Stopping { .. } => true,
+            // Who outlives SIGKILL must not hold up everybody else.
+            State::Killing { stuck, .. } => !stuck,
+            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => false,
+        }
+    }
+
+    /// The moment at which a tick would change it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        match &self.state {
+            State::Waiting { until, .. } => Some(*until),
+            // One that is to be stopped is not timed; whoever it waits for is.
+            State::Starting { deadline, .. } => (!self.departing()).then_some(*deadline),
+            State::Running { proven_at, .. } => *proven_at,
+            State::Stopping { kill_at, .. } => Some(*kill_at),
+            State::Killing { again_at, .. } => Some(*again_at),
+            State::Stopped(_) | State::Failed(_) | State::Blocked { .. } | State::Spawning { .. } => None,
+        }
+    }
+
+    /// Takes out the waiters who want this, as replies.
+    pub fn reply(&mut self, want: Goal, reply: &Reply) -> Vec<(RequestId, Reply)> {
+        let (answered, left) = self.waiters.drain(..).partition(|waiter| waiter.want == want);
+        self.waiters = left;
+        let answered: Vec<Waiter> = answered;
+        answered
+            .into_iter()
+            .map(|waiter| (waiter.request, reply.clone()))
+            .collect()
+    }
+}
