@@ -77,6 +77,11 @@ impl Supervisor {
                 request: id,
                 want: *want,
             });
+            if *want == Goal::Up
+                && let Some(why) = self.obstacle(index)
+            {
+                self.reply(index, Goal::Up, &Reply::Failed(why));
+            }
         }
     }
 }
