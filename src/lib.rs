@@ -2,4 +2,5 @@
 pub mod api;
 pub mod exit;
 pub mod paths;
+pub mod process;
 pub mod service;
