@@ -1,0 +1,24 @@
+//! The only door to the kernel for processes: who lives, who is whose, and signals that cannot miss.
+//!
+//! A pid alone names nothing: the kernel gives it to another process once its owner is reaped. So
+//! everything here speaks of an [`Identity`] (pid and start time), and every signal goes through a
+//! [`Handle`], a pidfd that was proven to be that identity.
+//!
+//! "Gone" and "could not look" are two different answers. Whoever must prove that nothing is left
+//! behind needs the difference, so a process that vanished is `None` and a failed look (descriptors
+//! exhausted, no /proc) is an error.
+
+mod children;
+mod command;
+mod handle;
+mod identity;
+mod mark;
+mod procfs;
+mod table;
+
+pub use children::own_children;
+pub use command::command;
+pub use handle::Handle;
+pub use identity::{Identity, boot_id};
+pub use mark::{MARK, Mark, mark};
+pub use table::{Process, Table};

@@ -1,0 +1,63 @@
+//! Raw reads from /proc: one reused buffer, no allocation per file, a vanished process told from a failed read.
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
+use rustix::io::{Errno, read, retry_on_intr};
+use std::io;
+use std::mem::MaybeUninit;
+
+/// Whether the error says that the process (or its thread, or its descriptor) is gone.
+///
+/// ENOENT: gone before the open. ESRCH: gone between open and read (proc(5)).
+pub(crate) fn vanished(error: &io::Error) -> bool {
+    [Errno::NOENT, Errno::SRCH]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Opens a folder for walking and for opens relative to it.
+pub(crate) fn folder(at: impl AsFd, path: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(retry_on_intr(|| openat(&at, path, flags, Mode::empty()))?)
+}
+
+/// Reads a whole file below `at` into `buffer`, replacing what it held.
+pub(crate) fn read_at(at: impl AsFd, path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let file = retry_on_intr(|| openat(&at, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
+    buffer.clear();
+    loop {
+        let filled = buffer.len();
+        // seq_file hands out a page at a time; a stat line is well below one.
+        buffer.resize(filled + 4096, 0);
+        let count = retry_on_intr(|| read(&file, &mut buffer[filled..]))?;
+        buffer.truncate(filled + count);
+        if count == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads a whole file by its absolute path into `buffer`.
+pub(crate) fn read_into(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    read_at(CWD, path, buffer)
+}
+
+/// Calls `each` with every entry of the folder that is a number: pids in /proc, descriptors in fd/.
+pub(crate) fn numbers(folder: impl AsFd, mut each: impl FnMut(i32) -> io::Result<()>) -> io::Result<()> {
+    let mut space = [MaybeUninit::<u8>::uninit(); 16 * 1024];
+    let mut entries = RawDir::new(folder, &mut space);
+    while let Some(entry) = entries.next() {
+        if let Some(number) = entry.map(|entry| decimal(entry.file_name().to_bytes()))? {
+            each(number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Parses a positive decimal number, and nothing else.
+fn decimal(text: &[u8]) -> Option<i32> {
+    if !text.first()?.is_ascii_digit() {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
