@@ -1,5 +1,7 @@
 //! sentinel: a process supervisor for hosts that run live market data.
+
 pub mod api;
+pub mod config;
 pub mod exit;
 pub mod paths;
 pub mod process;

@@ -62,11 +62,11 @@ impl fmt::Display for ServiceName {
 pub struct Spec {
     /// Its name.
     pub name: ServiceName,
-    /// Program and arguments. The program is as declared, not yet looked up.
+    /// Program and arguments. The program is absolute, or a bare name that is not yet looked up.
     pub command: Vec<String>,
     /// Working directory, absolute. Default: the folder of services.toml.
     pub cwd: PathBuf,
-    /// The whole environment that is added to the inherited minimum.
+    /// Its whole environment, the inherited minimum included. May hold secrets: never print the values.
     pub env: BTreeMap<String, String>,
     /// TCP ports that the service itself listens on.
     pub ports: Vec<u16>,
@@ -185,6 +185,22 @@ pub struct StopSignal(pub i32);
 impl StopSignal {
     /// SIGTERM.
     pub const TERM: Self = Self(15);
+
+    /// The signal of this name, with or without `SIG`, in any case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let upper = name.to_ascii_uppercase();
+        let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let index = SIGNAL_NAMES.iter().position(|known| *known == bare)?;
+        i32::try_from(index + 1).ok().map(Self)
+    }
+
+    /// The signal of this number, if it is one that can be sent: 1 to 31, or a real-time signal, 34 to 64.
+    #[must_use]
+    pub fn numbered(number: i64) -> Option<Self> {
+        let exists = matches!(number, 1..=31 | 34..=64);
+        i32::try_from(number).ok().filter(|_| exists).map(Self)
+    }
 }
 
 /// One life of a service's process, numbered from 1. The supervisor knows lives, never pids.
@@ -231,17 +247,19 @@ impl fmt::Display for Exit {
     }
 }
 
+/// The names of signals 1 to 31 on Linux, without `SIG`.
+pub const SIGNAL_NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
 /// `SIGTERM` for 15, `signal 99` for one without a name.
 #[must_use]
 pub fn signal_name(number: i32) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
     match usize::try_from(number - 1)
         .ok()
-        .and_then(|index| NAMES.get(index))
+        .and_then(|index| SIGNAL_NAMES.get(index))
     {
         Some(name) => format!("SIG{name}"),
         None => format!("signal {number}"),

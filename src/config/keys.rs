@@ -1,0 +1,345 @@
+//! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
+
+use std::time::Duration;
+
+/// One table of the file and the keys it may hold.
+#[derive(Debug)]
+pub struct Section {
+    /// How a person writes it, for example `[sentinel]`.
+    pub name: &'static str,
+    /// Its keys, in the order in which they are documented.
+    pub keys: &'static [Key],
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub wants: Wants,
+    /// What stands when it is left out, as one would write it in the file.
+    pub default: Option<&'static str>,
+    /// What other systems call it: no synonyms, only a better "did you mean".
+    pub elsewhere: &'static [&'static str],
+    /// What it is for, in one sentence.
+    pub about: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Wants {
+    /// A string.
+    Text,
+    /// A list of strings.
+    Texts,
+    /// A command: a string that is split, or a list of words.
+    Words,
+    /// A list of TCP ports, 1 to 65535.
+    Ports,
+    /// A duration of at least this length.
+    Duration(Duration),
+    /// A whole number in these bounds, both included.
+    Number(u32, u32),
+    /// `true`, the only value that makes sense.
+    True,
+    /// A signal by name or number.
+    Signal,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A table of names and strings.
+    Variables,
+    /// A JSON object, written as a table.
+    Json,
+    /// A url of this scheme.
+    Url(&'static str),
+    /// `host:port`.
+    Address,
+    /// A table with known keys.
+    Table(&'static Section),
+    /// A table of services by name.
+    Services(&'static Section),
+}
+
+impl Wants {
+    /// The same in words, for "`stop` wants …".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Wants::Text => "a string".into(),
+            Wants::Texts => "an array of strings, like [\"first\", \"second\"]".into(),
+            Wants::Words => "a string or an array of strings, like [\"program\", \"--option\"]".into(),
+            Wants::Ports => "an array of port numbers, like [8765]".into(),
+            Wants::Duration(_) => "a duration, like \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
+            Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
+            Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
+            Wants::True => "true".into(),
+            Wants::Signal => "a signal, like \"SIGTERM\" or 15".into(),
+            Wants::Choice(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+            Wants::Variables => "a table of strings, like { NAME = \"value\" }".into(),
+            Wants::Json => "a table, like { action = \"health\" }".into(),
+            Wants::Url(scheme) => format!("a url, like \"{scheme}://127.0.0.1:8765\""),
+            Wants::Address => "an address, like \"127.0.0.1:8765\"".into(),
+            Wants::Table(section) => match section.keys.first() {
+                Some(key) => format!("a table of its own, with keys like `{}`", key.name),
+                None => "a table".into(),
+            },
+            Wants::Services(_) => "a table for each service, like [services.NAME]".into(),
+        }
+    }
+}
+
+const fn key(name: &'static str, wants: Wants, about: &'static str) -> Key {
+    Key {
+        name,
+        wants,
+        default: None,
+        elsewhere: &[],
+        about,
+    }
+}
+
+impl Key {
+    const fn default(self, default: &'static str) -> Self {
+        Self {
+            default: Some(default),
+            ..self
+        }
+    }
+
+    const fn elsewhere(self, elsewhere: &'static [&'static str]) -> Self {
+        Self { elsewhere, ..self }
+    }
+}
+
+const ANY: Wants = Wants::Duration(Duration::ZERO);
+const SOME: Wants = Wants::Duration(Duration::from_millis(1));
+
+/// The file itself.
+pub const FILE: Section = Section {
+    name: "services.toml",
+    keys: &[
+        key(
+            "sentinel",
+            Wants::Table(&SENTINEL),
+            "What holds for all services.",
+        ),
+        key("services", Wants::Services(&SERVICE), "The services, by name.").elsewhere(&[
+            "processes",
+            "programs",
+            "apps",
+        ]),
+    ],
+};
+
+/// `[sentinel]`.
+pub const SENTINEL: Section = Section {
+    name: "[sentinel]",
+    keys: &[
+        key("log_dir", Wants::Text, "Folder of sentinel.log and of each service's log.")
+            .default("logs")
+            .elsewhere(&["logs", "logdir"]),
+        key("env_file", Wants::Text, "File of KEY=VALUE lines for every service; mode 0600.")
+            .elsewhere(&["dotenv", "environment_file"]),
+        key("protected_ports", Wants::Ports, "Ports that `flush` never touches.")
+            .default("[5000, 7000, 9000, 10000]"),
+        key(
+            "pass_env",
+            Wants::Texts,
+            "Variables that every service gets from the caller's environment when they are set; NAME_* takes all that begin so.",
+        )
+        .default("[]")
+        .elsewhere(&["inherit_env", "keep_env"]),
+    ],
+};
+
+/// `[services.NAME]`.
+pub const SERVICE: Section = Section {
+    name: "[services.NAME]",
+    keys: &[
+        key(
+            "command",
+            Wants::Words,
+            "Program and arguments; no shell runs it.",
+        )
+        .elsewhere(&["cmd", "exec", "run"]),
+        key("ports", Wants::Ports, "TCP ports that the service listens on.").default("[]"),
+        key("env", Wants::Variables, "Variables of this service alone.").elsewhere(&["environment"]),
+        key(
+            "after",
+            Wants::Texts,
+            "Services that must be ready before it starts, and that stop after it.",
+        )
+        .default("[]")
+        .elsewhere(&["depends_on", "needs", "requires", "start_after", "priority"]),
+        key(
+            "restart",
+            Wants::Choice(&["always", "on-failure", "never"]),
+            "When it is started again after it ended by itself.",
+        )
+        .default("always")
+        .elsewhere(&["autorestart", "respawn"]),
+        key(
+            "ready",
+            Wants::Table(&READY),
+            "What proves that it is ready, beyond holding its ports.",
+        ),
+        key(
+            "health",
+            Wants::Table(&HEALTH),
+            "What proves, again and again, that it is healthy.",
+        )
+        .elsewhere(&["healthcheck", "health_check", "liveness"]),
+        key("stop", Wants::Table(&STOP), "How it is stopped.").elsewhere(&[
+            "stopsignal",
+            "stop_signal",
+            "stopwaitsecs",
+            "stop_timeout",
+            "kill_timeout",
+        ]),
+        key("cwd", Wants::Text, "Working folder, relative to services.toml.")
+            .default(".")
+            .elsewhere(&["directory", "dir", "workdir", "working_dir", "working_directory"]),
+        key("min_uptime", ANY, "How long a run must live to count as proven.")
+            .default("1s")
+            .elsewhere(&["startsecs"]),
+        key("start_timeout", SOME, "How long a run may take to be ready.").default("30s"),
+        key(
+            "max_restarts",
+            Wants::Number(0, u32::MAX),
+            "Failed runs in a row before it is given up as FATAL.",
+        )
+        .default("5")
+        .elsewhere(&["startretries", "retries"]),
+    ],
+};
+
+const WS: Key = key(
+    "ws",
+    Wants::Url("ws"),
+    "Connect a WebSocket; with `send` and `expect`, ask and judge the answer.",
+);
+const HTTP: Key = key("http", Wants::Url("http"), "GET; good is `status`, or any 2xx.");
+const TCP: Key = key("tcp", Wants::Address, "Connect to host:port.");
+const EXEC: Key = key("exec", Wants::Words, "Run a command; good is exit code 0.");
+const SEND: Key = key("send", Wants::Json, "Message that `ws` sends, as JSON.");
+const EXPECT: Key = key(
+    "expect",
+    Wants::Json,
+    "What the answer of `ws` or `http` must hold, as JSON; it may hold more.",
+);
+const STATUS: Key = key(
+    "status",
+    Wants::Number(100, 599),
+    "The one status of `http` that is good.",
+);
+
+/// `ready` of a service.
+pub const READY: Section = Section {
+    name: "ready",
+    keys: &[
+        WS,
+        HTTP,
+        TCP,
+        EXEC,
+        key(
+            "notify",
+            Wants::True,
+            "The service says READY=1 on $NOTIFY_SOCKET, as under systemd.",
+        ),
+        key(
+            "log",
+            Wants::Text,
+            "A regular expression that a line of its output matches.",
+        ),
+        SEND,
+        EXPECT,
+        STATUS,
+    ],
+};
+
+/// `health` of a service.
+pub const HEALTH: Section = Section {
+    name: "health",
+    keys: &[
+        WS,
+        HTTP,
+        TCP,
+        EXEC,
+        SEND,
+        EXPECT,
+        STATUS,
+        key("every", SOME, "From the end of one attempt to the next.")
+            .default("10s")
+            .elsewhere(&["interval", "period"]),
+        key("timeout", SOME, "How long one attempt may take.").default("2s"),
+        key(
+            "failures",
+            Wants::Number(1, u32::MAX),
+            "Failed attempts in a row that make it unhealthy.",
+        )
+        .default("3")
+        .elsewhere(&["retries", "failure_threshold"]),
+    ],
+};
+
+/// `stop` of a service.
+pub const STOP: Section = Section {
+    name: "stop",
+    keys: &[
+        key("signal", Wants::Signal, "The signal that asks it to end.").default("SIGTERM"),
+        key("timeout", ANY, "The grace before SIGKILL.")
+            .default("10s")
+            .elsewhere(&["grace", "wait"]),
+    ],
+};
+
+/// All sections: for suggestions across tables, for the schema, for the guide.
+pub const SECTIONS: [&Section; 6] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP];
+
+impl Section {
+    /// The key of this name.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// What to write instead of an unknown key: the nearest of this table, or where the key does belong.
+    #[must_use]
+    pub fn suggest(&self, unknown: &str) -> String {
+        let renamed = self.keys.iter().find(|key| key.elsewhere.contains(&unknown));
+        let near = || nearest(unknown, self.keys.iter().map(|key| key.name));
+        if let Some(name) = renamed.map(|key| key.name).or_else(near) {
+            return format!("did you mean `{name}`?");
+        }
+        let homes: Vec<_> = SECTIONS
+            .iter()
+            .filter(|section| section.key(unknown).is_some())
+            .map(|section| section.name)
+            .collect();
+        if !homes.is_empty() {
+            return format!("it belongs to {}", homes.join(" or "));
+        }
+        let known: Vec<_> = self.keys.iter().map(|key| key.name).collect();
+        format!("{} has {}", self.name, known.join(", "))
+    }
+}
+
+/// The candidate that a person most likely meant, if any is near.
+pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let word = word.to_lowercase();
+    let allowed = (word.chars().count() / 3).max(1);
+    candidates
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,180 @@
+//! services.toml: valid and complete, or every mistake at once, each with its place.
+//!
+//! ```text
+//! text -> syntax (what cannot be read) -> decode, probe (tables to specs) -> graph (what services say of each other)
+//!             \______________________________ report: every finding, by byte ______________________________/
+//! ```
+//! `keys` names every key once. Nothing here looks at the host, save for the env file that the text names and
+//! for `preflight`, which asks whether what was declared could start here and now.
+
+mod decode;
+mod env_file;
+mod error;
+mod graph;
+pub mod keys;
+mod locate;
+mod preflight;
+mod probe;
+mod program;
+mod report;
+mod scalar;
+mod syntax;
+mod table;
+
+mod variables;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+pub use error::{Mistake, Mistakes};
+pub use locate::{NotFound, locate};
+pub use preflight::{Problem, preflight};
+pub use program::{find_program, program};
+pub use variables::{Environment, environment};
+
+use crate::paths::Paths;
+use crate::service::Spec;
+use decode::Surroundings;
+use env_file::Unusable;
+use report::{Finding, Report};
+use table::{Item, Table};
+use variables::Variables;
+
+/// What this host runs, proven valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where the file is, and what sentinel keeps beside it.
+    pub paths: Paths,
+    /// Folder of the logs, absolute. Default: `logs` beside services.toml.
+    pub log_dir: PathBuf,
+    /// Ports that `flush` never touches.
+    pub protected_ports: Vec<u16>,
+    /// The services in the order in which they start; among equals, in that of the file.
+    pub services: Vec<Arc<Spec>>,
+}
+
+/// Reads a services.toml. `environment` is the caller's: `${NAME}` and `pass_env` look there.
+///
+/// # Errors
+/// Every mistake of the file, and of the env file it names.
+pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = std::fs::read(file).map_err(|error| {
+        let finding = Finding::new(0, format!("cannot be read: {}", env_file::reason(&error)));
+        alone(
+            file,
+            &name,
+            "",
+            finding.help("let the user who runs sentinel read it"),
+        )
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        alone(
+            file,
+            &name,
+            &valid,
+            Finding::new(valid.len(), "this is not UTF-8").help("save the file as UTF-8"),
+        )
+    })?;
+    let report = Report::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut mistakes = Vec::new();
+    let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
+    mistakes.splice(0..0, report.into_mistakes(&name));
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(Mistakes::new(file, mistakes))
+    }
+}
+
+fn alone(file: &Path, name: &str, text: &str, finding: Finding) -> Mistakes {
+    let report = Report::new(text);
+    report.add(finding);
+    Mistakes::new(file, report.into_mistakes(name))
+}
+
+/// The whole file. Means something only when nothing was reported. `mistakes` takes those of the env file.
+fn decode_file(
+    report: &Report<'_>,
+    paths: &Paths,
+    caller: &Environment,
+    mistakes: &mut Vec<Mistake>,
+) -> Config {
+    let readable = syntax::check(report);
+    let (root, _) = DeTable::parse_recoverable(&readable.text);
+    let file = Table::new(root.get_ref(), &keys::FILE, report);
+    let general = decode::general(&file, &paths.root);
+    let env_file = general
+        .env_file
+        .map(|item| read_env_file(item, &paths.root, mistakes))
+        .unwrap_or_default();
+    let variables = Variables { caller, env_file };
+    let inherited = variables.inherited(&general.pass_env);
+    let surroundings = Surroundings {
+        root: &paths.root,
+        variables: &variables,
+        inherited: &inherited,
+    };
+    let services = services(&file, &surroundings, readable.whole);
+    Config {
+        services,
+        log_dir: general.log_dir,
+        protected_ports: general.protected_ports,
+        paths: paths.clone(),
+    }
+}
+
+fn read_env_file(item: Item<'_>, root: &Path, mistakes: &mut Vec<Mistake>) -> Environment {
+    let shown = item.text().unwrap_or_default();
+    match env_file::read(&root.join(shown), shown) {
+        Ok(text) => {
+            let report = Report::new(&text);
+            let variables = env_file::parse(&report);
+            mistakes.extend(report.into_mistakes(shown));
+            variables
+        }
+        Err(Unusable { message, help }) => item.wrong(message, help).unwrap_or_default(),
+    }
+}
+
+/// Every service, in the order in which they start. `whole`: the file lost none of them to a syntax error.
+fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> Vec<Arc<Spec>> {
+    let report = file.report();
+    let items = file.item("services").map(Item::entries);
+    if whole
+        && items
+            .as_ref()
+            .is_none_or(|items| items.as_ref().is_some_and(Vec::is_empty))
+    {
+        let help = "add one, like [services.web] with command = [\"program\", \"--option\"]";
+        report.add(Finding::new(0, "no service is declared").help(help));
+    }
+    let items = items.flatten().unwrap_or_default();
+    let ends = items
+        .iter()
+        .skip(1)
+        .map(Item::key_at)
+        .chain([report.text().len()]);
+    let declared: Vec<_> = items
+        .iter()
+        .zip(ends)
+        .filter_map(|(item, end)| decode::service(*item, item.key_at()..end, surroundings))
+        .collect();
+    if whole {
+        let names: Vec<_> = items.iter().map(|item| item.key).collect();
+        graph::check_names(&declared, &names, report);
+    }
+    graph::check_ports(&declared, report);
+    let order = graph::order(&declared, report);
+    let mut specs: Vec<_> = declared
+        .into_iter()
+        .map(|declared| Some(Arc::new(declared.spec)))
+        .collect();
+    order
+        .into_iter()
+        .filter_map(|index| specs[index].take())
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! What would make a start fail, asked before anything is stopped.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access, geteuid};
+
+use super::env_file::reason;
+use super::{Config, find_program};
+use crate::service::{Probe, Ready, ServiceName, Spec};
+
+/// One reason why a start would fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The service it concerns; None: all of them.
+    pub service: Option<ServiceName>,
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub help: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(service) = &self.service {
+            write!(f, "{service}: ")?;
+        }
+        write!(f, "{}; {}", self.message, self.help)
+    }
+}
+
+/// A message and the way out.
+type Fault = (String, String);
+
+/// Everything that would make a start fail here and now; empty when nothing would.
+#[must_use]
+pub fn preflight(config: &Config) -> Vec<Problem> {
+    let state = &config.paths.state_dir;
+    let general = [
+        folder_for_writing(&config.log_dir, 0o002),
+        folder_for_writing(state, 0o022),
+        owned(state),
+    ];
+    let problem = |service: Option<&Spec>, (message, help)| Problem {
+        service: service.map(|spec| spec.name.clone()),
+        message,
+        help,
+    };
+    let mut problems: Vec<Problem> = general
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|fault| problem(None, fault))
+        .collect();
+    for spec in &config.services {
+        let own = [
+            enterable(&spec.cwd),
+            log_file(&config.log_dir.join(format!("{}.log", spec.name))),
+        ];
+        let programs = programs(spec)
+            .into_iter()
+            .map(|name| runnable(name, spec, &config.paths.root));
+        problems.extend(
+            own.into_iter()
+                .chain(programs)
+                .filter_map(Result::err)
+                .map(|fault| problem(Some(spec), fault)),
+        );
+    }
+    problems
+}
+
+/// The programs that a service and its probes run.
+fn programs(spec: &Spec) -> Vec<&str> {
+    let ready = match &spec.ready {
+        Some(Ready::Probe(probe)) => Some(probe),
+        Some(Ready::Notify | Ready::Log(_)) | None => None,
+    };
+    let probes = [ready, spec.health.as_ref().map(|health| &health.probe)];
+    let mut programs: Vec<&str> = std::iter::once(&spec.command)
+        .chain(probes.into_iter().flatten().filter_map(command_of))
+        .filter_map(|command| command.first().map(String::as_str))
+        .collect();
+    programs.dedup();
+    programs
+}
+
+fn command_of(probe: &Probe) -> Option<&Vec<String>> {
+    match probe {
+        Probe::Exec { command } => Some(command),
+        Probe::Ws { .. } | Probe::Http { .. } | Probe::Tcp { .. } => None,
+    }
+}
+
+/// The program is there, executable, and so is the interpreter that its first line names.
+fn runnable(name: &str, spec: &Spec, root: &Path) -> Result<(), Fault> {
+    let file = find_program(name, spec).map_err(|message| (message, way_to_program(name, spec, root)))?;
+    match interpreter(&file) {
+        Some(interpreter) if !interpreter.exists() => Err((
+            format!(
+                "{} names an interpreter that is not there: {}",
+                file.display(),
+                interpreter.display()
+            ),
+            "install it, or mend the first line".into(),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn way_to_program(name: &str, spec: &Spec, root: &Path) -> String {
+    let Ok(relative) = Path::new(name).strip_prefix(root) else {
+        return match name.contains('/') {
+            true => "build or install it, make it executable, or mend the path in `command`".into(),
+            false => "build or install it, or name its path in `command`".into(),
+        };
+    };
+    match spec.cwd.join(relative) {
+        inside if spec.cwd != root && inside.exists() => format!(
+            "paths are relative to services.toml, not to `cwd`: write {}",
+            inside.strip_prefix(root).unwrap_or(&inside).display()
+        ),
+        _ => {
+            "build it, make it executable, or mend the path in `command`; paths are relative to services.toml"
+                .into()
+        }
+    }
+}
+
+/// What a script's `#!` line runs.
+fn interpreter(file: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    std::fs::File::open(file)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line
+        .split(|byte| b" \t\r".contains(byte))
+        .find(|word| !word.is_empty())?;
+    Some(PathBuf::from(OsStr::from_bytes(word))).filter(|path| path.is_absolute())
+}
+
+fn enterable(folder: &Path) -> Result<(), Fault> {
+    let shown = folder.display();
+    match std::fs::metadata(folder) {
+        Err(error) => Err((
+            format!("the working folder {shown} cannot be used: {}", reason(&error)),
+            "create it, or mend `cwd`".into(),
+        )),
+        Ok(metadata) if !metadata.is_dir() => Err((
+            format!("the working folder {shown} is not a folder"),
+            "mend `cwd`".into(),
+        )),
+        Ok(_) => access(folder, AccessFlags::X_OK).map_err(|_| {
+            (
+                format!("the working folder {shown} may not be entered"),
+                format!("run: chmod u+x {shown}"),
+            )
+        }),
+    }
+}
+
+/// The folder can be created or written to, and none of the `unwanted` permissions stand.
+fn folder_for_writing(folder: &Path, unwanted: u32) -> Result<(), Fault> {
+    let Some(existing) = folder
+        .ancestors()
+        .find(|folder| folder.symlink_metadata().is_ok())
+    else {
+        return Ok(());
+    };
+    let shown = existing.display();
+    let metadata = existing.metadata().map_err(|error| {
+        (
+            format!("the folder {shown} cannot be used: {}", reason(&error)),
+            "mend its permissions, or remove it".to_owned(),
+        )
+    })?;
+    if !metadata.is_dir() {
+        return Err((
+            format!("{shown} is not a folder"),
+            format!("{} is needed as a folder: move it away", folder.display()),
+        ));
+    }
+    access(existing, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
+        (
+            format!(
+                "{} cannot be written: {shown}: {}",
+                folder.display(),
+                error.desc().to_lowercase()
+            ),
+            "let the user who runs sentinel write there".to_owned(),
+        )
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if existing == folder && mode & unwanted != 0 {
+        let mend = mode & !unwanted;
+        return Err((
+            format!("others can write to {shown} (mode {mode:03o})"),
+            format!("run: chmod {mend:03o} {shown}"),
+        ));
+    }
+    Ok(())
+}
+
+/// The state folder, if it is there, is ours: whoever owns it commands the supervisor.
+fn owned(state: &Path) -> Result<(), Fault> {
+    match state.metadata() {
+        Ok(metadata) if metadata.uid() != geteuid().as_raw() => Err((
+            format!("{} belongs to user {}", state.display(), metadata.uid()),
+            "run sentinel as that user".into(),
+        )),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn log_file(file: &Path) -> Result<(), Fault> {
+    let shown = file.display();
+    match file.metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            Err((format!("the log {shown} is a folder"), "move it away".into()))
+        }
+        Ok(_) if access(file, AccessFlags::W_OK).is_err() => Err((
+            format!("the log {shown} cannot be written"),
+            "let the user who runs sentinel write it".into(),
+        )),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! `ready` and `health`: one probe each, with the options that go with it.
+
+use super::decode::{Surroundings, command, expand};
+use super::report::Finding;
+use super::scalar::{self, Wrong};
+use super::syntax;
+use super::table::{Item, Table};
+use crate::service::{Health, Probe, Ready};
+
+/// Probe kinds of every table, and those that only `ready` has.
+const KINDS: [&str; 4] = ["ws", "http", "tcp", "exec"];
+const READY_KINDS: [&str; 6] = ["ws", "http", "tcp", "exec", "notify", "log"];
+
+/// Options, and the kinds they go with.
+const OPTIONS: [(&str, &[&str]); 3] = [
+    ("send", &["ws"]),
+    ("expect", &["ws", "http"]),
+    ("status", &["http"]),
+];
+
+/// `ready` of a service.
+pub(super) fn ready(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<Ready> {
+    let table = item.table()?;
+    match only_kind(item, &table, &READY_KINDS)? {
+        "notify" => table.item("notify")?.yes().map(|()| Ready::Notify),
+        "log" => pattern(table.item("log")?).map(Ready::Log),
+        kind => probe(kind, &table, surroundings).map(Ready::Probe),
+    }
+}
+
+/// `health` of a service.
+pub(super) fn health(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<Health> {
+    let table = item.table()?;
+    let (every, timeout, failures) = (
+        table.duration("every"),
+        table.duration("timeout"),
+        table.number("failures"),
+    );
+    let kind = only_kind(item, &table, &KINDS)?;
+    let probe = probe(kind, &table, surroundings)?;
+    Some(Health {
+        probe,
+        every,
+        timeout,
+        failures,
+    })
+}
+
+/// The one kind that the table names. Also reports options that do not go with it.
+fn only_kind<'k>(item: Item<'_>, table: &Table<'_>, kinds: &[&'k str]) -> Option<&'k str> {
+    let mut named: Vec<(usize, &str)> = kinds
+        .iter()
+        .filter_map(|kind| Some((table.key_at(kind)?, *kind)))
+        .collect();
+    named.sort_unstable();
+    let Some((_, kind)) = named.first().copied() else {
+        let finding = Finding::new(item.key_at(), format!("`{}` names no probe", item.key))
+            .help(format!("add one of {}", kinds.join(", ")))
+            .missing_in(item.key_at()..syntax::next_header(item.report.text(), item.span().end));
+        item.report.add(finding);
+        return None;
+    };
+    for (at, other) in &named[1..] {
+        let message = format!("`{}` has one probe, and `{kind}` is there already", item.key);
+        item.report
+            .add(Finding::new(*at, message).help(format!("keep `{kind}` or `{other}`")));
+    }
+    for (option, goes_with) in OPTIONS {
+        if let Some(at) = table.key_at(option).filter(|_| !goes_with.contains(&kind)) {
+            let message = format!("`{option}` does not go with `{kind}`");
+            let help = format!("it goes with {}", goes_with.join(" and "));
+            item.report.add(Finding::new(at, message).help(help));
+        }
+    }
+    Some(kind)
+}
+
+fn probe(kind: &str, table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<Probe> {
+    let json = |name| table.item(name).and_then(|item| item.json());
+    let (send, expect) = (json("send"), json("expect"));
+    let status = table.item("status").and_then(|item| item.number());
+    let item = table.item(kind)?;
+    Some(match kind {
+        "ws" => Probe::Ws {
+            url: target(item, surroundings, |text| scalar::url("ws", text))?,
+            send,
+            expect,
+        },
+        "http" => Probe::Http {
+            url: target(item, surroundings, |text| scalar::url("http", text))?,
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            expect,
+        },
+        "tcp" => Probe::Tcp {
+            address: target(item, surroundings, scalar::address)?,
+        },
+        _ => Probe::Exec {
+            command: command(item, surroundings)?,
+        },
+    })
+}
+
+/// The expanded text, if it is what the probe can ask.
+fn target(
+    item: Item<'_>,
+    surroundings: &Surroundings<'_>,
+    judge: impl Fn(&str) -> Result<(), Wrong>,
+) -> Option<String> {
+    let text = expand(item, item.text()?, surroundings)?;
+    match judge(&text) {
+        Ok(()) => Some(text),
+        Err(Wrong { message, help }) => item.wrong(message, help),
+    }
+}
+
+/// A regular expression that compiles.
+fn pattern(item: Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    match regex_lite::Regex::new(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(error) => item.wrong(
+            format!("not a regular expression: {error}"),
+            "a literal is written with `\\`, like \"\\\\(\"",
+        ),
+    }
+}

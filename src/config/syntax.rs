@@ -1,0 +1,155 @@
+//! Syntax errors: all of them, and a text without those that would hide the rest of the file.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue, Error};
+
+use super::report::{Finding, Report};
+
+/// A text that can be read to its end.
+pub(super) struct Readable<'t> {
+    /// The text, with unreadable stretches blanked out: every offset means the same as before.
+    pub(super) text: Cow<'t, str>,
+    /// Whether every table of the file is in it. If not, no service may be called unknown.
+    pub(super) whole: bool,
+}
+
+/// A file with more lost stretches than this is not worth reading on.
+const MOST_ROUNDS: usize = 50;
+
+/// Reports every syntax error of the text.
+///
+/// The toml crate recovers from an error inside a line. What is never closed swallows what follows it, and
+/// a key without a value ends its reading: these stretches are blanked out, and the text is read again.
+pub(super) fn check<'t>(report: &Report<'t>) -> Readable<'t> {
+    let mut text = Cow::Borrowed(report.text());
+    let mut whole = true;
+    for _ in 0..MOST_ROUNDS {
+        let (root, errors) = DeTable::parse_recoverable(&text);
+        whole &= !errors
+            .iter()
+            .any(|error| Damage::of(error).is_some() || breaks_header(error, &text));
+        let lost = errors.iter().find_map(|error| {
+            let (at, stretch) = lost(error, root.get_ref(), &text)?;
+            Some((error, at, blanked(&text, stretch)?))
+        });
+        let Some((error, at, rest)) = lost else {
+            for error in &errors {
+                report.add(finding(error, place(error, &text), &text));
+            }
+            return Readable { text, whole };
+        };
+        report.add(finding(error, at, &text));
+        text = Cow::Owned(rest);
+    }
+    Readable {
+        text: Cow::Borrowed(""),
+        whole: false,
+    }
+}
+
+/// How an error hides what follows it.
+enum Damage {
+    /// An array, inline table or string is never closed.
+    Unclosed,
+    /// A table's header is never closed.
+    Header,
+    /// A key without `=`: the toml crate reads no further.
+    Key,
+}
+
+impl Damage {
+    fn of(error: &Error) -> Option<Self> {
+        match error.message().split(',').next()? {
+            "unclosed array" | "unclosed inline table" => Some(Self::Unclosed),
+            "invalid multi-line basic string" | "invalid multi-line literal string" => Some(Self::Unclosed),
+            "unclosed table" | "unclosed array table" => Some(Self::Header),
+            "key with no value" => Some(Self::Key),
+            _ => None,
+        }
+    }
+}
+
+/// Where a person must look, and the stretch that cannot be trusted after this error.
+fn lost(error: &Error, root: &DeTable<'_>, text: &str) -> Option<(usize, Range<usize>)> {
+    let at = place(error, text);
+    match Damage::of(error)? {
+        Damage::Unclosed => {
+            let start = swallower(root, at)?;
+            Some((start, line_start(text, start)..next_header(text, start)))
+        }
+        Damage::Header => Some((at, line_start(text, at)..next_header(text, at))),
+        Damage::Key => Some((at, line_start(text, at)..line_end(text, at))),
+    }
+}
+
+/// Where the outermost value starts that reaches to `at`.
+fn swallower(table: &DeTable<'_>, at: usize) -> Option<usize> {
+    table.values().find_map(|value| {
+        let span = value.span();
+        if span.start < at && at <= span.end {
+            return Some(span.start);
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => swallower(inner, at),
+            _ => None,
+        }
+    })
+}
+
+fn finding(error: &Error, at: usize, text: &str) -> Finding {
+    let key = error.span().and_then(|span| text.get(span));
+    match (error.message(), key) {
+        ("duplicate key", Some(key)) => Finding::new(at, format!("`{key}` is declared twice")).syntax(),
+        (message, _) => Finding::new(at, message).syntax(),
+    }
+}
+
+fn place(error: &Error, text: &str) -> usize {
+    error.span().map_or(text.len(), |span| span.start)
+}
+
+/// Whether the error is in a table's header, whose table is then lost.
+fn breaks_header(error: &Error, text: &str) -> bool {
+    let at = place(error, text);
+    error.message() != "duplicate key" && text[line_start(text, at)..].trim_start().starts_with('[')
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1)
+}
+
+fn line_end(text: &str, at: usize) -> usize {
+    text.as_bytes()[at..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(text.len(), |length| at + length)
+}
+
+/// Where the next line starts that looks like `[table]`; a row of a nested array starts with `["` or `[1`.
+pub(super) fn next_header(text: &str, at: usize) -> usize {
+    let mut start = line_end(text, at);
+    while start < text.len() {
+        let line = text[start + 1..].trim_start_matches([' ', '\t', '[']);
+        let bracket = text[start + 1..].trim_start_matches([' ', '\t']).starts_with('[');
+        if bracket && line.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return start + 1;
+        }
+        start = line_end(text, start + 1);
+    }
+    text.len()
+}
+
+/// The text with this stretch as spaces, byte for byte, line breaks kept. None when it was blank already.
+fn blanked(text: &str, stretch: Range<usize>) -> Option<String> {
+    let lost = text.get(stretch.clone()).filter(|lost| !lost.trim().is_empty())?;
+    let blank: String = lost
+        .bytes()
+        .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
+        .collect();
+    Some([&text[..stretch.start], &blank, &text[stretch.end..]].concat())
+}
