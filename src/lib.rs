@@ -3,7 +3,9 @@
 pub mod api;
 pub mod config;
 pub mod exit;
+pub mod logs;
 pub mod paths;
+pub mod probe;
 pub mod process;
 pub mod service;
 pub mod supervisor;
