@@ -1,3 +1,174 @@
-//! chaos
+//! A worker that misbehaves on request: for demonstrations and for tests of a supervisor.
 
-fn main() {}
+mod serve;
+mod signals;
+
+use std::io::Write;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Does what it is told, however bad.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Listen on this port of 127.0.0.1 and answer every HTTP request.
+    #[arg(long)]
+    listen: Vec<u16>,
+    /// Begin to listen only after this many milliseconds.
+    #[arg(long, default_value_t = 0)]
+    listen_after: u64,
+    /// Answer requests with status 503 from this many milliseconds on.
+    #[arg(long)]
+    sick_after: Option<u64>,
+    /// Do not end on SIGTERM, SIGINT and SIGHUP.
+    #[arg(long)]
+    ignore_term: bool,
+    /// End after this many milliseconds, with the code of `--code`.
+    #[arg(long)]
+    exit_after: Option<u64>,
+    /// The exit code.
+    #[arg(long, default_value_t = 0)]
+    code: u8,
+    /// Start a descendant that ignores SIGTERM and outlives this process.
+    #[arg(long, value_enum)]
+    leave: Vec<Leave>,
+    /// Print this line on standard output at the start.
+    #[arg(long)]
+    say: Vec<String>,
+    /// Print this line on standard error at the start.
+    #[arg(long)]
+    complain: Vec<String>,
+    /// Print this text without a newline and keep going.
+    #[arg(long)]
+    mutter: Option<String>,
+    /// Print a numbered line on standard output this often, in milliseconds; 0 means without a pause.
+    #[arg(long)]
+    chatter: Option<u64>,
+    /// Tell the supervisor READY=1 over NOTIFY_SOCKET after this many milliseconds.
+    #[arg(long)]
+    notify_after: Option<u64>,
+    /// Leave the session of whoever started this process.
+    #[arg(long, hide = true)]
+    setsid: bool,
+    /// Start the rest of the command line as a child and exit at once.
+    #[arg(long, hide = true)]
+    daemonize: bool,
+}
+
+/// Where a descendant goes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Leave {
+    /// It stays in the same process group.
+    Group,
+    /// It makes a session of its own.
+    Session,
+    /// Double fork and a session of its own: its parent is gone at once.
+    Daemon,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.daemonize {
+        return begin(&["--ignore-term", "--setsid"]);
+    }
+    if cli.setsid {
+        let _ = nix::unistd::setsid();
+    }
+    if cli.ignore_term {
+        signals::ignore();
+    }
+    for leave in &cli.leave {
+        let code = match leave {
+            Leave::Group => begin(&["--ignore-term"]),
+            Leave::Session => begin(&["--ignore-term", "--setsid"]),
+            Leave::Daemon => begin(&["--daemonize"]),
+        };
+        if code != ExitCode::SUCCESS {
+            return code;
+        }
+    }
+    speak(&cli);
+    if let Some(after) = cli.notify_after {
+        pause(after);
+        notify();
+    }
+    pause(cli.listen_after);
+    for &port in &cli.listen {
+        if let Err(error) = serve::listen(port, cli.sick_after.map(Duration::from_millis)) {
+            eprintln!("chaos: cannot listen on port {port}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if let Some(after) = cli.exit_after {
+        pause(after);
+        return ExitCode::from(cli.code);
+    }
+    match cli.chatter {
+        Some(every) => chatter(every),
+        None => loop {
+            std::thread::park();
+        },
+    }
+}
+
+/// Starts another of us.
+fn begin(arguments: &[&str]) -> ExitCode {
+    let started = std::env::current_exe()
+        .and_then(|me| Command::new(me).args(arguments).stdin(Stdio::null()).spawn());
+    match started {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chaos: cannot start a descendant: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn speak(cli: &Cli) {
+    for line in &cli.say {
+        println!("{line}");
+    }
+    for line in &cli.complain {
+        eprintln!("{line}");
+    }
+    if let Some(text) = &cli.mutter {
+        print!("{text}");
+        let _ = std::io::stdout().flush();
+    }
+}
+
+fn chatter(every: u64) -> ! {
+    let mut number: u64 = 0;
+    loop {
+        println!("line {number}");
+        number += 1;
+        pause(every);
+    }
+}
+
+/// Lets time pass. Misbehaving on time is this program's purpose; nothing is awaited.
+fn pause(milliseconds: u64) {
+    if milliseconds > 0 {
+        let (_never, silence) = mpsc::channel::<()>();
+        let _ = silence.recv_timeout(Duration::from_millis(milliseconds));
+    }
+}
+
+/// `READY=1`, as sd_notify(3) has it.
+fn notify() {
+    let Ok(address) = std::env::var("NOTIFY_SOCKET") else {
+        return eprintln!("chaos: there is no NOTIFY_SOCKET");
+    };
+    let address = match address.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&address),
+    };
+    let sent = address.and_then(|to| UnixDatagram::unbound()?.send_to_addr(b"READY=1\n", &to));
+    if let Err(error) = sent {
+        eprintln!("chaos: cannot notify: {error}");
+    }
+}
