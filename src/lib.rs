@@ -2,9 +2,13 @@
 
 pub mod api;
 pub mod config;
+pub mod daemon;
+pub mod descriptor;
 pub mod exit;
+pub mod lock;
 pub mod logs;
 pub mod paths;
+pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod service;

@@ -10,10 +10,13 @@
 
 mod children;
 mod command;
+pub mod detach;
 mod handle;
 mod identity;
 mod mark;
 mod procfs;
+mod reap;
+mod spawn;
 mod table;
 
 pub use children::own_children;
@@ -21,4 +24,7 @@ pub use command::command;
 pub use handle::Handle;
 pub use identity::{Identity, boot_id};
 pub use mark::{MARK, Mark, mark};
+pub(crate) use procfs::{folder, numbers, read_lines, vanished};
+pub use reap::{adopt_orphans, reap};
+pub use spawn::{Launch, spawn};
 pub use table::{Process, Table};

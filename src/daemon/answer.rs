@@ -1,0 +1,127 @@
+//! Answers what is asked over the control socket.
+
+use super::driver::Driver;
+use super::mailbox::{Question, Reply};
+use super::report::{self, Seen};
+use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
+use crate::config;
+use crate::lock::{Lock, Refused};
+use crate::service::{Run, ServiceName};
+use crate::supervisor::{Entry, Order};
+
+impl Driver {
+    pub(super) fn ask(&mut self, question: Question) {
+        tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
+        let reply = match question.route {
+            Route::Status => Reply::Status(Box::new(self.status())),
+            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
+                self.command(&question).unwrap_or_else(Reply::Refused)
+            }
+        };
+        let _ = question.reply.send(reply);
+    }
+
+    /// Begins what was asked, unless somebody else is at it.
+    fn command(&mut self, question: &Question) -> Result<Reply, Failure> {
+        let verb = question.route.path().rsplit('/').next().unwrap_or_default();
+        let named = question.command.services.join(" ");
+        let command = format!("sentinel {verb} {named}");
+        let lock = lock(&self.config.paths.operation_lock(), command.trim_end())?;
+        let names = self.names(&question.command.services)?;
+        let order = match question.route {
+            Route::Start => Order::Start(names),
+            Route::Stop => Order::Stop(names),
+            Route::Restart => Order::Restart(names),
+            Route::Shutdown => Order::Shutdown,
+            Route::Reload => self.reread()?,
+            Route::Status => return Ok(Reply::Status(Box::new(self.status()))),
+        };
+        tracing::info!(peer = question.peer, "{command}");
+        Ok(Reply::Progress(self.request(order, Some(lock))))
+    }
+
+    /// The named services; all of them if none is named.
+    fn names(&self, named: &[String]) -> Result<Vec<ServiceName>, Failure> {
+        if named.is_empty() {
+            return Ok(self.config.services.iter().map(|spec| spec.name.clone()).collect());
+        }
+        named.iter().map(|name| ServiceName::parse(name).map_err(unusable)).collect()
+    }
+
+    /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.
+    pub(super) fn reread(&mut self) -> Result<Order, Failure> {
+        let file = self.config.paths.config.clone();
+        let config = config::load(&file, &config::environment()).map_err(|mistakes| Failure {
+            kind: FailureKind::Config,
+            message: mistakes.to_string(),
+            help: Some("nothing was changed; `sentinel check` shows the same".into()),
+        })?;
+        let problems: Vec<String> = config::preflight(&config).iter().map(ToString::to_string).collect();
+        if !problems.is_empty() {
+            let help = Some("nothing was changed".into());
+            return Err(Failure { kind: FailureKind::Failed, message: problems.join("\n"), help });
+        }
+        let order = Order::Reload(config.services.clone());
+        self.config = config;
+        Ok(order)
+    }
+
+    fn status(&mut self) -> Status {
+        let entries = self.machine.snapshot();
+        let pids: Vec<i32> = entries.iter().filter_map(|entry| self.pid(entry)).collect();
+        self.usage.look(&pids);
+        let services = entries.iter().map(|entry| report::service(entry, self.seen(entry), &self.clock)).collect();
+        Status {
+            ok: false,
+            supervisor: Supervisor {
+                state: SupervisorState::Running,
+                pid: i32::try_from(std::process::id()).ok(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                uptime_s: Some(self.clock.now().0.as_secs_f64()),
+                config: self.config.paths.config.display().to_string(),
+            },
+            services,
+            ports: Vec::new(),
+        }
+    }
+
+    fn pid(&self, entry: &Entry) -> Option<i32> {
+        self.lives.pid(&entry.spec.name, entry.run)
+    }
+
+    fn seen(&self, entry: &Entry) -> Seen {
+        let run = Run { service: entry.spec.name.clone(), number: entry.run };
+        let state = self.runs.get(&run);
+        let pid = self.pid(entry);
+        Seen {
+            pid,
+            uptime_s: state.filter(|_| entry.live).map(|state| self.clock.seconds_since(state.spawned)),
+            used: pid.and_then(|pid| self.usage.of(pid)),
+            health: state.and_then(|state| state.answer.clone()),
+            log_loss: self.outputs.get(&entry.spec.name).and_then(super::output::Output::loss),
+        }
+    }
+}
+
+fn unusable(message: String) -> Failure {
+    Failure { kind: FailureKind::Usage, message, help: None }
+}
+
+/// Takes a lock, or says who has it.
+///
+/// # Errors
+/// `Busy` with the holder's name, pid and time; `Failed` when the file system says no.
+pub fn lock(path: &std::path::Path, command: &str) -> Result<Lock, Failure> {
+    Lock::take(path, command).map_err(|refused| match refused {
+        Refused::Held(held) => Failure {
+            kind: FailureKind::Busy,
+            message: held.to_string(),
+            help: Some("try again when it is done".into()),
+        },
+        Refused::Io(error) => Failure {
+            kind: FailureKind::Failed,
+            message: format!("cannot lock {}: {error}", path.display()),
+            help: None,
+        },
+    })
+}

@@ -1,0 +1,96 @@
+//! Who asked for what: carries progress and the one result to each of them.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc;
+
+use crate::api::{Event, Failure, FailureKind, Outcome, ServiceOutcome, ServiceResult};
+use crate::lock::Lock;
+use crate::service::ServiceName;
+use crate::supervisor::{Answer, Moment, Refusal, Reply, RequestId};
+
+/// All who wait for an answer.
+#[derive(Debug, Default)]
+pub struct Audience {
+    next: u64,
+    listeners: HashMap<RequestId, Listener>,
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where the events go; nobody may be left to read them.
+    pub events: mpsc::UnboundedSender<Event>,
+    /// Held until the answer: nobody else may change what runs.
+    pub lock: Option<Lock>,
+    /// When the request came.
+    pub began: Moment,
+    /// When each service last changed, in milliseconds since then.
+    pub changed: HashMap<ServiceName, f64>,
+}
+
+impl Audience {
+    /// A number for a request, and one who waits for it.
+    pub fn admit(&mut self, listener: Listener) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.listeners.insert(id, listener);
+        id
+    }
+
+    /// Whether anybody waits: progress costs nothing otherwise.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
+    /// Tells everybody of a change.
+    pub fn tell(&mut self, now: Moment, service: &ServiceName, event: impl Fn(f64) -> Event) {
+        for listener in self.listeners.values_mut() {
+            let after_ms = milliseconds(now, listener.began);
+            listener.changed.insert(service.clone(), after_ms);
+            let _ = listener.events.send(event(after_ms));
+        }
+    }
+
+    /// Gives one their result, and lets go of what was locked for them.
+    pub fn answer(&mut self, id: RequestId, answer: Answer) {
+        let Some(listener) = self.listeners.remove(&id) else { return };
+        let outcome = match answer {
+            Answer::Refused(refusal) => refused(&refusal),
+            Answer::Settled(replies) => settled(replies, &listener.changed),
+        };
+        drop(listener.lock);
+        let _ = listener.events.send(Event::End(outcome));
+    }
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    let kind = match refusal {
+        Refusal::Unknown(_) => FailureKind::Usage,
+        Refusal::ShuttingDown => FailureKind::Busy,
+    };
+    let failure = Failure { kind, message: refusal.to_string(), help: None };
+    Outcome { ok: false, services: Vec::new(), error: Some(failure) }
+}
+
+fn settled(replies: Vec<(ServiceName, Reply)>, changed: &HashMap<ServiceName, f64>) -> Outcome {
+    let outcome = |(name, reply): (ServiceName, Reply)| {
+        let took_ms = changed.get(&name).copied().unwrap_or(0.0);
+        let (result, reason) = match reply {
+            Reply::Done => (ServiceResult::Done, None),
+            Reply::Failed(why) => (ServiceResult::Failed, Some(why)),
+            Reply::Superseded => (ServiceResult::Superseded, Some("a later request took its place".into())),
+        };
+        ServiceOutcome { name: name.to_string(), result, reason, took_ms }
+    };
+    let services: Vec<ServiceOutcome> = replies.into_iter().map(outcome).collect();
+    let ok = services.iter().all(|service| service.result == ServiceResult::Done);
+    Outcome { ok, services, error: None }
+}
+
+/// Milliseconds between two moments, to the microsecond.
+#[must_use]
+pub fn milliseconds(now: Moment, since: Moment) -> f64 {
+    ((now - since).as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,174 @@
+//! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
+
+use std::collections::{HashMap, VecDeque};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::audience::{Audience, Listener};
+use super::clock::Clock;
+use super::lives::Lives;
+use super::mailbox::{Mailbox, Message};
+use super::notify::Notify;
+use super::output::Output;
+use super::usage::Usage;
+use crate::api::Event;
+use crate::config::Config;
+use crate::lock::Lock;
+use crate::probe::Answer;
+use crate::process;
+use crate::service::{Exit, Run, ServiceName};
+use crate::supervisor::{Input, Moment, Order, Supervisor};
+
+/// The machine, and everything that it is about.
+#[derive(Debug)]
+pub struct Driver {
+    pub(super) config: Config,
+    pub(super) machine: Supervisor,
+    pub(super) clock: Clock,
+    pub(super) lives: Lives,
+    pub(super) runs: HashMap<Run, RunState>,
+    pub(super) outputs: HashMap<ServiceName, Output>,
+    pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
+    pub(super) audience: Audience,
+    pub(super) usage: Usage,
+    pub(super) mailbox: Mailbox,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    pub(super) finished: bool,
+}
+
+/// What belongs to one run besides its processes.
+#[derive(Debug)]
+pub(super) struct RunState {
+    /// When it was spawned.
+    pub spawned: Moment,
+    /// Looks whether it is ready, and listens to it while it is not.
+    pub readiness: Vec<AbortHandle>,
+    /// Asks for its health.
+    pub health: Option<AbortHandle>,
+    /// The last answer.
+    pub answer: Option<Answer>,
+    /// Its notify socket, until somebody listens.
+    pub notify: Option<Notify>,
+}
+
+impl Drop for RunState {
+    fn drop(&mut self) {
+        self.readiness.iter().chain(&self.health).for_each(AbortHandle::abort);
+    }
+}
+
+impl Driver {
+    /// A driver of these services, none of them wanted yet.
+    #[must_use]
+    pub fn new(config: Config, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
+        let seed = std::process::id().into();
+        Self {
+            machine: Supervisor::new(config.services.clone(), seed),
+            lives: Lives::new(config.paths.state_dir.clone()),
+            config,
+            clock: Clock::start(),
+            runs: HashMap::new(),
+            outputs: HashMap::new(),
+            commands: HashMap::new(),
+            audience: Audience::default(),
+            usage: Usage::new(),
+            mailbox: mailbox.0,
+            inbox: mailbox.1,
+            finished: false,
+        }
+    }
+
+    /// Runs until everything is down for good.
+    pub async fn drive(mut self) {
+        while !self.finished {
+            let deadline = self.machine.next_deadline();
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.receive(message),
+                    None => return,
+                },
+                () = self.clock.reach(deadline) => self.tell(Input::Tick),
+            }
+        }
+    }
+
+    /// Asks for something on somebody's behalf.
+    pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let listener = Listener { events, lock, began: self.clock.now(), changed: HashMap::new() };
+        let id = self.audience.admit(listener);
+        self.tell(Input::Request { id, order });
+        receiver
+    }
+
+    fn receive(&mut self, message: Message) {
+        match message {
+            Message::Input(input) => self.tell(input),
+            Message::ChildEnded => self.reap(),
+            Message::Leave => drop(self.request(Order::Shutdown, None)),
+            Message::Hangup => match self.reread() {
+                Ok(order) => drop(self.request(order, None)),
+                Err(failure) => tracing::error!("reload refused: {}", failure.message),
+            },
+            Message::Health { run, answer } => {
+                if let Some(state) = self.runs.get_mut(&run) {
+                    state.answer = Some(*answer);
+                }
+            }
+            Message::RunCommand(request) => self.run_command(request),
+            Message::Ask(question) => self.ask(question),
+        }
+    }
+
+    /// Tells the machine, does what it says, and tells it what came of that.
+    pub(super) fn tell(&mut self, input: Input) {
+        let mut news = VecDeque::from([input]);
+        while let Some(input) = news.pop_front() {
+            tracing::trace!(?input);
+            for action in self.machine.handle(self.clock.now(), input) {
+                self.perform(action, &mut news);
+            }
+        }
+    }
+
+    /// Children have ended: first the leaders' ends are told, then what is proven gone.
+    fn reap(&mut self) {
+        for (pid, exit) in process::reap() {
+            if let Some(waiting) = self.commands.remove(&pid) {
+                let _ = waiting.send(exit);
+            }
+            if let Some(run) = self.lives.ended(pid, exit) {
+                tracing::info!(%run, pid, %exit, "ended");
+                self.tell(Input::Exited { run, exit });
+            }
+        }
+        for run in self.lives.condemned() {
+            self.kill(&run);
+        }
+        self.sweep();
+    }
+
+    /// Tells which runs have nothing left.
+    pub(super) fn sweep(&mut self) {
+        match self.lives.sweep() {
+            Ok(gone) => {
+                for run in gone {
+                    if let Some(output) = self.outputs.get(&run.service) {
+                        output.finish();
+                    }
+                    self.runs.remove(&run);
+                    self.tell(Input::Swept { run });
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot see whether processes are left; looking again in a second");
+                let mailbox = self.mailbox.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    mailbox.post(Message::ChildEnded);
+                });
+            }
+        }
+    }
+}

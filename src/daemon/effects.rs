@@ -1,0 +1,223 @@
+//! What the machine orders, done: each action is one function here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use tokio::sync::oneshot;
+
+use super::driver::{Driver, RunState};
+use super::health;
+use super::mailbox::ExecRequest;
+use super::notify::Notify;
+use super::output::Output;
+use super::place::DaemonPlace;
+use super::ready::{Watch, holder};
+use super::report;
+use crate::api::Event;
+use crate::config;
+use crate::ports;
+use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
+use crate::service::{Ready, Run, ServiceName, Spec};
+use crate::supervisor::{Action, Input};
+
+impl Driver {
+    pub(super) fn perform(&mut self, action: Action, news: &mut VecDeque<Input>) {
+        match action {
+            Action::Spawn { run, spec } => news.push_back(match self.spawn(&run, &spec) {
+                Ok(()) => Input::Spawned { run },
+                Err(why) => {
+                    tracing::warn!(%run, why, "could not start");
+                    Input::SpawnFailed { run, why }
+                }
+            }),
+            Action::AwaitReady { run } => self.await_ready(run),
+            Action::WatchHealth { run, spec } => self.watch_health(run, &spec),
+            Action::Terminate { run } => self.terminate(&run),
+            Action::Kill { run } => news.extend(self.kill(&run)),
+            Action::Answer { id, answer } => self.audience.answer(id, answer),
+            Action::Changed { service } => self.publish(&service),
+            Action::Finish => self.finished = true,
+        }
+    }
+
+    fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
+        self.ports_are_free(spec)?;
+        let program = config::program(spec)?;
+        let notify = match spec.ready {
+            Some(Ready::Notify) => {
+                Some(Notify::bind(run).map_err(|error| format!("cannot open its notify socket: {error}"))?)
+            }
+            Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
+        };
+        let (stdout, stderr) = self
+            .output(&run.service)
+            .and_then(|output| output.ends())
+            .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
+        let launch = Launch {
+            program,
+            args: spec.command.iter().skip(1).cloned().collect(),
+            cwd: spec.cwd.clone(),
+            env: self.environment(run, spec, notify.as_ref()),
+            stdout,
+            stderr,
+        };
+        let leader = process::spawn(launch)?;
+        let handle = hold(leader)?;
+        tracing::info!(%run, pid = leader.pid, "started");
+        self.lives.begin(run.clone(), handle);
+        let state =
+            RunState { spawned: self.clock.now(), readiness: Vec::new(), health: None, answer: None, notify };
+        self.runs.insert(run.clone(), state);
+        Ok(())
+    }
+
+    /// A service whose port is taken would only die of it, or worse, seem to work.
+    fn ports_are_free(&self, spec: &Spec) -> Result<(), String> {
+        for &port in &spec.ports {
+            let taken = ports::is_listening(port)
+                .map_err(|error| format!("cannot see who holds port {port}: {error}"))?;
+            if taken {
+                let holder = holder(port);
+                return Err(format!("port {port} is held by {holder}; `sentinel flush {port}` frees it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
+        if !self.outputs.contains_key(service) {
+            let folder = self.config.paths.state_dir.join("output");
+            let log = self.config.log_dir.join(format!("{service}.log"));
+            self.outputs.insert(service.clone(), Output::open(service, &folder, log)?);
+        }
+        Ok(&self.outputs[service])
+    }
+
+    fn environment(&self, run: &Run, spec: &Spec, notify: Option<&Notify>) -> Vec<(String, String)> {
+        let mark = Mark {
+            number: run.number,
+            service: run.service.to_string(),
+            state_dir: self.config.paths.state_dir.clone(),
+        };
+        let mut env: Vec<(String, String)> = spec.env.clone().into_iter().collect();
+        env.push((MARK.to_owned(), mark.to_env().to_string_lossy().into_owned()));
+        env.extend(notify.map(|notify| ("NOTIFY_SOCKET".to_owned(), notify.address.clone())));
+        env
+    }
+
+    fn await_ready(&mut self, run: Run) {
+        let (Some(leader), Some(entry)) = (self.lives.leader(&run), self.machine.entry(&run.service)) else {
+            return;
+        };
+        let Some(state) = self.runs.get_mut(&run) else { return };
+        let mut notified = None;
+        if let Some(notify) = state.notify.take() {
+            match notify.listen(run.clone(), leader.pid) {
+                Ok((receiver, task)) => {
+                    notified = Some(receiver);
+                    state.readiness.push(task);
+                }
+                Err(error) => tracing::error!(%run, %error, "cannot listen on its notify socket"),
+            }
+        }
+        let lines = match &entry.spec.ready {
+            Some(Ready::Log(_)) => self.outputs.get(&run.service).map(Output::listen),
+            Some(Ready::Probe(_) | Ready::Notify) | None => None,
+        };
+        let watch = Watch {
+            run,
+            leader: leader.pid,
+            mailbox: self.mailbox.clone(),
+            place: DaemonPlace { spec: entry.spec.clone(), mailbox: self.mailbox.clone() },
+            spec: entry.spec,
+            lines,
+            notified,
+        };
+        state.readiness.push(watch.begin());
+    }
+
+    fn place(&self, spec: &Arc<Spec>) -> DaemonPlace {
+        DaemonPlace { spec: spec.clone(), mailbox: self.mailbox.clone() }
+    }
+
+    fn watch_health(&mut self, run: Run, spec: &Arc<Spec>) {
+        let (mailbox, place) = (self.mailbox.clone(), self.place(spec));
+        if let Some(state) = self.runs.get_mut(&run) {
+            if let Some(earlier) = state.health.take() {
+                earlier.abort();
+            }
+            state.health = health::watch(run, spec, mailbox, place);
+        }
+    }
+
+    fn terminate(&mut self, run: &Run) {
+        if let Some(state) = self.runs.get_mut(run) {
+            state.readiness.drain(..).chain(state.health.take()).for_each(|task| task.abort());
+        }
+        let stop = self.machine.entry(&run.service).map_or(15, |entry| entry.spec.stop.signal.0);
+        // A stopped process dies only once it continues.
+        match self.lives.signal(run, &[stop, Signal::SIGCONT as i32]) {
+            Ok(members) => tracing::info!(%run, processes = members.len(), "asked to end"),
+            Err(error) => tracing::error!(%run, %error, "cannot see its processes"),
+        }
+    }
+
+    /// Kills all of the run and names whoever is still there.
+    pub(super) fn kill(&mut self, run: &Run) -> Option<Input> {
+        match self.lives.kill(run) {
+            Ok(members) if members.is_empty() => None,
+            Ok(members) => {
+                tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
+                Some(Input::Survivors { run: run.clone(), who: names(&members) })
+            }
+            Err(error) => {
+                tracing::error!(%run, %error, "cannot see its processes");
+                None
+            }
+        }
+    }
+
+    /// Runs a probe's command.
+    pub(super) fn run_command(&mut self, request: ExecRequest) {
+        let started = process::spawn(request.launch).map(|identity| {
+            let (exit, exited) = oneshot::channel();
+            self.lives.own(identity.pid);
+            self.commands.insert(identity.pid, exit);
+            (identity, exited)
+        });
+        let _ = request.started.send(started);
+    }
+
+    fn publish(&mut self, service: &ServiceName) {
+        let Some(entry) = self.machine.entry(service) else { return };
+        tracing::debug!(%service, state = ?entry.shown, reason = entry.reason);
+        if self.audience.is_empty() {
+            return;
+        }
+        let pid = self.lives.pid(service, entry.run);
+        let event = |after_ms| Event::Service {
+            name: service.to_string(),
+            state: report::state(entry.shown),
+            pid,
+            reason: entry.reason.clone(),
+            after_ms,
+        };
+        self.audience.tell(self.clock.now(), service, event);
+    }
+}
+
+/// A pidfd of a child that nobody has reaped yet.
+fn hold(leader: Identity) -> Result<Handle, String> {
+    match Handle::open(leader) {
+        Ok(Some(handle)) => Ok(handle),
+        Ok(None) => Err(format!("process {} vanished", leader.pid)),
+        Err(error) => Err(format!("cannot hold process {}: {error}", leader.pid)),
+    }
+}
+
+/// `python3 (pid 12), sh (pid 13)`.
+fn names(processes: &[Identity]) -> String {
+    let name = |process: &Identity| format!("{} (pid {})", process::command(process.pid), process.pid);
+    processes.iter().map(name).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,218 @@
+//! The processes of the runs: which are whose, what is left of a run, and signals to all of it.
+//!
+//! Whatever a run starts stays below us: we are the sub-reaper, so a descendant whose parents died
+//! becomes our own child. Once a run's leader is gone, nothing of the run is left if none of our
+//! other children is an orphan of it; that proof needs no scan of the machine.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+
+use crate::process::{self, Handle, Identity, Process, Table};
+use crate::service::{Exit, Run, ServiceName};
+
+/// One run with processes.
+#[derive(Debug)]
+pub struct Life {
+    /// Its first process.
+    pub leader: Handle,
+    /// How that ended, once it has.
+    pub exit: Option<Exit>,
+    /// SIGKILL was ordered: whatever turns up is killed too.
+    pub killing: bool,
+}
+
+/// All runs with processes, and our other children.
+#[derive(Debug)]
+pub struct Lives {
+    house: PathBuf,
+    lives: HashMap<Run, Life>,
+    leaders: HashMap<i32, Run>,
+    /// Children that belong to no run, such as exec probes.
+    own: HashSet<i32>,
+    /// Orphans given to us, and whose they are.
+    orphans: HashMap<Identity, Run>,
+}
+
+impl Lives {
+    /// None yet. `house` is the state folder that marks our processes.
+    #[must_use]
+    pub fn new(house: PathBuf) -> Self {
+        Self {
+            house,
+            lives: HashMap::new(),
+            leaders: HashMap::new(),
+            own: HashSet::new(),
+            orphans: HashMap::new(),
+        }
+    }
+
+    /// A run has begun with this process.
+    pub fn begin(&mut self, run: Run, leader: Handle) {
+        self.leaders.insert(leader.identity().pid, run.clone());
+        self.lives.insert(run, Life { leader, exit: None, killing: false });
+    }
+
+    /// A child that is no run's.
+    pub fn own(&mut self, pid: i32) {
+        self.own.insert(pid);
+    }
+
+    /// Notes that a child was reaped; tells whose leader it was.
+    pub fn ended(&mut self, pid: i32, exit: Exit) -> Option<Run> {
+        self.own.remove(&pid);
+        self.orphans.retain(|orphan, _| orphan.pid != pid);
+        let run = self.leaders.remove(&pid)?;
+        self.lives.get_mut(&run)?.exit = Some(exit);
+        Some(run)
+    }
+
+    /// The run's first process, while it lives.
+    #[must_use]
+    pub fn leader(&self, run: &Run) -> Option<Identity> {
+        let life = self.lives.get(run)?;
+        life.exit.is_none().then(|| life.leader.identity())
+    }
+
+    /// The pid of a service's leader, while it lives.
+    #[must_use]
+    pub fn pid(&self, service: &ServiceName, number: u64) -> Option<i32> {
+        self.leader(&Run { service: service.clone(), number }).map(|leader| leader.pid)
+    }
+
+    /// Forgets every run of which nothing is left, and names them.
+    ///
+    /// # Errors
+    /// Could not look: nothing is proven, and nothing is forgotten.
+    pub fn sweep(&mut self) -> io::Result<Vec<Run>> {
+        let headless: Vec<Run> =
+            self.lives.iter().filter(|(_, life)| life.exit.is_some()).map(|(run, _)| run.clone()).collect();
+        if headless.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.claim_orphans()?;
+        let owners: HashSet<&Run> = self.orphans.values().collect();
+        let gone: Vec<Run> = headless.into_iter().filter(|run| !owners.contains(run)).collect();
+        for run in &gone {
+            self.lives.remove(run);
+        }
+        Ok(gone)
+    }
+
+    /// The runs that are to be killed and have something left.
+    #[must_use]
+    pub fn condemned(&self) -> Vec<Run> {
+        self.lives.iter().filter(|(_, life)| life.killing).map(|(run, _)| run.clone()).collect()
+    }
+
+    /// Sends signals to every process of the run, its own first process first. Returns the processes.
+    ///
+    /// # Errors
+    /// Could not look for descendants; the leader was signalled all the same.
+    pub fn signal(&mut self, run: &Run, signals: &[i32]) -> io::Result<Vec<Identity>> {
+        if let Some(life) = self.lives.get(run).filter(|life| life.exit.is_none()) {
+            send(&life.leader, signals);
+        }
+        let members = self.members(run)?;
+        let leader = self.leader(run);
+        for &member in members.iter().filter(|member| Some(**member) != leader) {
+            if let Some(handle) = Handle::open(member)? {
+                send(&handle, signals);
+            }
+        }
+        Ok(members)
+    }
+
+    /// Kills everything of the run. What it forks meanwhile is killed too, in rounds; who was there
+    /// last is returned, and met again when one of our children ends.
+    ///
+    /// # Errors
+    /// Could not look for descendants; the leader was killed all the same.
+    pub fn kill(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
+        const ROUNDS: usize = 8;
+        if let Some(life) = self.lives.get_mut(run) {
+            life.killing = true;
+        }
+        let mut killed = HashSet::new();
+        for _ in 0..ROUNDS {
+            let members = self.signal(run, &[Signal::SIGKILL as i32])?;
+            let before = killed.len();
+            killed.extend(members.iter().copied());
+            if killed.len() == before {
+                return Ok(members);
+            }
+        }
+        self.members(run)
+    }
+
+    /// Every living process of the run: what descends from its leader or from an orphan of it, and what
+    /// is in the leader's session or group.
+    ///
+    /// # Errors
+    /// Could not look.
+    pub fn members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
+        self.claim_orphans()?;
+        let Some(life) = self.lives.get(run) else { return Ok(Vec::new()) };
+        let mut roots: Vec<i32> = Vec::new();
+        let leader = life.leader.identity().pid;
+        let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
+        roots.extend(orphans.map(|(orphan, _)| orphan.pid));
+        if life.exit.is_some() && roots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = Table::read()?;
+        if life.exit.is_none() {
+            roots.push(leader);
+            roots.extend(table.session(leader).chain(table.group(leader)).map(|process| process.pid));
+        }
+        let mut found = HashSet::new();
+        for root in roots {
+            let below = table.descendants(root).into_iter().chain(table.get(root));
+            found.extend(below.filter(|process| process.state != 'Z').map(Process::identity));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Finds out whose our unknown children are: by their mark, else by the session or group they are in.
+    fn claim_orphans(&mut self) -> io::Result<()> {
+        let mut unknown = process::own_children()?;
+        unknown.retain(|pid| !self.leaders.contains_key(pid) && !self.own.contains(pid));
+        if unknown.is_empty() {
+            self.orphans.clear();
+            return Ok(());
+        }
+        let table = Table::read()?;
+        let mut orphans = HashMap::new();
+        for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
+            let known = self.orphans.get(&process.identity()).cloned();
+            match known.or_else(|| self.owner(process)) {
+                Some(run) => drop(orphans.insert(process.identity(), run)),
+                None => tracing::debug!(pid = process.pid, name = process.comm, "a child of unknown origin"),
+            }
+        }
+        self.orphans = orphans;
+        Ok(())
+    }
+
+    fn owner(&self, process: &Process) -> Option<Run> {
+        let mark = process::mark(process.pid).ok().flatten();
+        let marked = mark.filter(|mark| mark.state_dir == self.house).and_then(|mark| {
+            Some(Run { service: ServiceName::parse(&mark.service).ok()?, number: mark.number })
+        });
+        marked.filter(|run| self.lives.contains_key(run)).or_else(|| {
+            let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.identity().pid);
+            self.lives.iter().find(|(_, life)| kin(life)).map(|(run, _)| run.clone())
+        })
+    }
+}
+
+/// A process that is gone by now needs no signal.
+fn send(handle: &Handle, signals: &[i32]) {
+    for &signal in signals {
+        if let Err(error) = handle.signal(signal) {
+            tracing::warn!(process = %handle.identity(), signal, %error, "could not signal");
+        }
+    }
+}

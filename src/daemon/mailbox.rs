@@ -1,0 +1,93 @@
+//! The one way into the driver: everything that happens becomes a message.
+
+use hyper::body::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{Command, Event, Failure, Route, Status};
+use crate::probe::Answer;
+use crate::process::Identity;
+use crate::service::{Exit, Run};
+use crate::supervisor::Input;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Message {
+    /// News for the machine.
+    Input(Input),
+    /// A child has ended.
+    ChildEnded,
+    /// SIGTERM or SIGINT: leave.
+    Leave,
+    /// SIGHUP: reload.
+    Hangup,
+    /// A health probe was answered.
+    Health {
+        /// Of which run.
+        run: Run,
+        /// How.
+        answer: Box<Answer>,
+    },
+    /// A probe wants a command run.
+    RunCommand(ExecRequest),
+    /// Somebody asks over the socket.
+    Ask(Question),
+}
+
+/// A command for an exec probe.
+#[derive(Debug)]
+pub struct ExecRequest {
+    /// What to start.
+    pub launch: crate::process::Launch,
+    /// Told the process at once, and its exit later.
+    pub started: oneshot::Sender<Result<(Identity, oneshot::Receiver<Exit>), String>>,
+}
+
+/// A request that came over the socket.
+#[derive(Debug)]
+pub struct Question {
+    /// Which.
+    pub route: Route,
+    /// Its services.
+    pub command: Command,
+    /// Who asks, for the lock and the log.
+    pub peer: String,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// The answer to a question.
+#[derive(Debug)]
+pub enum Reply {
+    /// The state of the house.
+    Status(Box<Status>),
+    /// Progress follows, its last event is the end.
+    Progress(mpsc::UnboundedReceiver<Event>),
+    /// No.
+    Refused(Failure),
+}
+
+/// The sending side, for tasks.
+#[derive(Clone, Debug)]
+pub struct Mailbox(mpsc::UnboundedSender<Message>);
+
+impl Mailbox {
+    /// A mailbox and what the driver reads from.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Posts a message. After the driver's end nobody reads it, which is as it should be.
+    pub fn post(&self, message: Message) {
+        let _ = self.0.send(message);
+    }
+}
+
+/// One event as a line of JSON.
+#[must_use]
+pub fn line(event: &Event) -> Bytes {
+    let mut text = serde_json::to_vec(event).unwrap_or_default();
+    text.push(b'\n');
+    Bytes::from(text)
+}

@@ -1,0 +1,193 @@
+//! The shell around the machine: it waits, tells the machine what happened, and does what it says.
+//!
+//! One thread, one mailbox, one loop:
+//!
+//! ```text
+//! control socket ─ server ─┐                       ┌─ spawn, signal, sweep (lives, crate::process)
+//! SIGCHLD, SIGTERM ────────┤           ┌─ actions ─┼─ ready, health, notify (tasks)
+//! ready, health (tasks) ───┼─ mailbox ─┤           ├─ output (pipes to logs)
+//! deadlines ───────────────┘     driver└─ machine  └─ audience (progress, results)
+//! ```
+//!
+//! A supervisor begins with an [`opening`]: it checks, ends its predecessor, takes down what a dead one
+//! left, frees the ports, and only then starts anything. It does so by itself, in a session of its own;
+//! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
+
+mod answer;
+mod audience;
+mod clock;
+mod driver;
+mod effects;
+mod flush;
+mod health;
+mod leftovers;
+mod lives;
+mod mailbox;
+mod notify;
+mod opening;
+mod output;
+mod place;
+mod progress;
+mod ready;
+mod report;
+mod server;
+mod usage;
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
+use crate::exit::ExitCode;
+use crate::process::{adopt_orphans, detach};
+use crate::service::ServiceName;
+use crate::supervisor::Order;
+use driver::Driver;
+use mailbox::{Mailbox, Message};
+use opening::Opened;
+pub use opening::Plan;
+use progress::Progress;
+
+/// Becomes a daemon and supervises until told to leave. Progress goes to standard output, a pipe.
+#[must_use]
+pub fn supervise(plan: &Plan) -> ExitCode {
+    detach::leave_caller();
+    block_on(async { begin(plan, Progress::to_caller()).await })
+}
+
+/// Supervises in the foreground until told to leave.
+#[must_use]
+pub fn run(plan: &Plan) -> ExitCode {
+    log_to_stderr();
+    block_on(async { begin(plan, Progress::Log).await })
+}
+
+fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => LocalSet::new().block_on(&runtime, work),
+        Err(error) => {
+            eprintln!("sentinel: cannot begin an event loop: {error}");
+            ExitCode::Failed
+        }
+    }
+}
+
+async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
+    let failed = match plan.open(&mut progress).await {
+        Ok(opened) => match start(plan, opened, &mut progress).await {
+            Ok(start) => return serve(start, progress).await,
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    tracing::error!("{}", failed.message);
+    let code = exit_code(failed.kind);
+    progress.end(Outcome { ok: false, services: Vec::new(), error: Some(failed) }).await;
+    code
+}
+
+/// A supervisor that is about to loop.
+struct Start {
+    driver: Driver,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
+    _supervisor: crate::lock::Lock,
+}
+
+async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
+    let failed = |message: String| Failure { kind: FailureKind::Failed, message, help: None };
+    adopt_orphans().map_err(|error| failed(format!("cannot become the sub-reaper: {error}")))?;
+    let (mailbox, inbox) = Mailbox::new();
+    hear_signals(&mailbox).map_err(|error| failed(format!("cannot hear signals: {error}")))?;
+    let socket = opened.config.paths.socket();
+    let listener =
+        server::bind(&socket).map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
+    let names = names(plan, &opened.config)?;
+    let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
+    spawn_local(server::serve(listener, mailbox));
+    progress.send(&Event::Began { phase: Phase::Start }).await;
+    let events = driver.request(Order::Start(names), Some(opened.operation));
+    Ok(Start { driver, events, _supervisor: opened.supervisor })
+}
+
+fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
+    if plan.services.is_empty() {
+        return Ok(config.services.iter().map(|spec| spec.name.clone()).collect());
+    }
+    let usage = |message| Failure { kind: FailureKind::Usage, message, help: None };
+    plan.services.iter().map(|name| ServiceName::parse(name).map_err(usage)).collect()
+}
+
+async fn serve(start: Start, progress: Progress) -> ExitCode {
+    let socket = start.driver.config.paths.socket();
+    spawn_local(relay(start.events, progress));
+    start.driver.drive().await;
+    let _ = std::fs::remove_file(socket);
+    tracing::info!("everything is down, leaving");
+    ExitCode::Ok
+}
+
+/// Carries the start's progress to the caller, until its end.
+async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut progress: Progress) {
+    let began = std::time::Instant::now();
+    while let Some(event) = events.recv().await {
+        let Event::End(outcome) = event else {
+            progress.send(&event).await;
+            continue;
+        };
+        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let finished = Event::Finished { phase: Phase::Start, ok: outcome.ok, took_ms, detail: None };
+        progress.send(&finished).await;
+        return progress.end(outcome).await;
+    }
+}
+
+fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
+    let kinds = [SignalKind::child(), SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    for kind in kinds {
+        let mut stream = signal(kind)?;
+        let mailbox = mailbox.clone();
+        spawn_local(async move {
+            while stream.recv().await.is_some() {
+                mailbox.post(match kind {
+                    kind if kind == SignalKind::child() => Message::ChildEnded,
+                    kind if kind == SignalKind::hangup() => Message::Hangup,
+                    _ => Message::Leave,
+                });
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The exit code of a supervisor that did not begin.
+fn exit_code(kind: FailureKind) -> ExitCode {
+    match kind {
+        FailureKind::Failed => ExitCode::Failed,
+        FailureKind::Usage => ExitCode::Usage,
+        FailureKind::NoSupervisor => ExitCode::NoSupervisor,
+        FailureKind::Config => ExitCode::Config,
+        FailureKind::Busy => ExitCode::Busy,
+        FailureKind::Bug => ExitCode::Bug,
+    }
+}
+
+/// From now on, what is logged (and a panic) goes to `sentinel.log`; nowhere, if that cannot be.
+/// Does nothing in the foreground, where the log is on standard error already.
+fn log_to(folder: &Path) {
+    let _ = std::fs::create_dir_all(folder);
+    if !tracing::dispatcher::has_been_set() && detach::errors_to(&folder.join("sentinel.log")).is_ok() {
+        log_to_stderr();
+    }
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .try_init();
+}

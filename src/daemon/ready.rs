@@ -1,0 +1,159 @@
+//! Finds out when a run is ready: it holds its own ports, and its declared proof is there.
+//!
+//! The kernel tells nobody when a socket begins to listen, so this is the one place that looks
+//! repeatedly: only while a run starts, after 2 ms at first and every 100 ms at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::mailbox::{Mailbox, Message};
+use super::place::DaemonPlace;
+use crate::logs::line::Record;
+use crate::ports;
+use crate::probe;
+use crate::process::{self, Table};
+use crate::service::{Probe, Ready, Run, Spec};
+use crate::supervisor::Input;
+
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+const LAST_LOOK: Duration = Duration::from_millis(100);
+/// How long one attempt of a ready probe may take.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// What the watch of one starting run needs.
+pub struct Watch {
+    /// Which run.
+    pub run: Run,
+    /// Its declaration.
+    pub spec: Arc<Spec>,
+    /// Its first process.
+    pub leader: i32,
+    /// Where the news goes.
+    pub mailbox: Mailbox,
+    /// For exec probes.
+    pub place: DaemonPlace,
+    /// Its output, when that is the proof.
+    pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+    /// Its notify socket, when that is the proof.
+    pub notified: Option<mpsc::UnboundedReceiver<()>>,
+}
+
+impl Watch {
+    /// Begins to look; the handle ends it.
+    #[must_use]
+    pub fn begin(self) -> AbortHandle {
+        tokio::task::spawn_local(self.run()).abort_handle()
+    }
+
+    async fn run(mut self) {
+        self.proof().await;
+        let mut pause = FIRST_LOOK;
+        let mut said = String::new();
+        while let Err(why) = self.look().await {
+            if why != said {
+                said.clone_from(&why);
+                self.tell(Input::NotReady { run: self.run.clone(), why });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+        self.tell(Input::Ready { run: self.run.clone() });
+    }
+
+    fn tell(&self, input: Input) {
+        self.mailbox.post(Message::Input(input));
+    }
+
+    /// Waits for what the service itself tells, if that is its proof.
+    async fn proof(&mut self) {
+        match &self.spec.ready {
+            Some(Ready::Notify) => {
+                self.tell(Input::NotReady { run: self.run.clone(), why: "waits for READY=1".into() });
+                if let Some(notified) = &mut self.notified {
+                    notified.recv().await;
+                }
+            }
+            Some(Ready::Log(pattern)) => {
+                let why = format!("waits for a line that matches `{pattern}`");
+                self.tell(Input::NotReady { run: self.run.clone(), why });
+                if let (Some(lines), Ok(pattern)) = (&mut self.lines, regex_lite::Regex::new(pattern)) {
+                    line_matching(lines, &pattern).await;
+                }
+            }
+            // Nothing to look at: living for a while is the proof.
+            None if self.spec.ports.is_empty() => sleep(self.spec.min_uptime).await,
+            None | Some(Ready::Probe(_)) => {}
+        }
+    }
+
+    /// One look at what can be seen from outside.
+    async fn look(&self) -> Result<(), String> {
+        for &port in &self.spec.ports {
+            self.holds(port)?;
+        }
+        match &self.spec.ready {
+            Some(Ready::Probe(probe)) => self.ask(probe).await,
+            Some(Ready::Notify | Ready::Log(_)) | None => Ok(()),
+        }
+    }
+
+    async fn ask(&self, probe: &Probe) -> Result<(), String> {
+        let answer = probe::ask(probe, &self.place, ATTEMPT).await;
+        answer.outcome.map(drop).map_err(|failure| failure.to_string())
+    }
+
+    /// Whether the port is held by this very run: a leftover that answers in its place does not count.
+    fn holds(&self, port: u16) -> Result<(), String> {
+        let could_not_look = |error: std::io::Error| format!("cannot see who holds port {port}: {error}");
+        if ports::held_by(port, &[self.leader]).map_err(could_not_look)? {
+            return Ok(());
+        }
+        if !ports::is_listening(port).map_err(could_not_look)? {
+            return Err(format!("nothing listens on port {port} yet"));
+        }
+        if ports::held_by(port, &self.members().map_err(could_not_look)?).map_err(could_not_look)? {
+            return Ok(());
+        }
+        Err(format!("port {port} is held by {}, not by this run", holder(port)))
+    }
+
+    /// The run's processes: below its leader, or given to us as orphans that carry its mark.
+    fn members(&self) -> std::io::Result<Vec<i32>> {
+        let table = Table::read()?;
+        let mut members: Vec<i32> = table.descendants(self.leader).iter().map(|process| process.pid).collect();
+        for orphan in process::own_children()? {
+            let mark = process::mark(orphan)?;
+            if mark.is_some_and(|m| m.service == self.run.service.as_str() && m.number == self.run.number) {
+                members.push(orphan);
+                members.extend(table.descendants(orphan).iter().map(|process| process.pid));
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// Who holds a port, for people.
+#[must_use]
+pub fn holder(port: u16) -> String {
+    let listeners = ports::listeners(&[port]).unwrap_or_default();
+    let holder = listeners.iter().flat_map(|listener| &listener.holders).next();
+    holder.map_or("an unknown process".into(), |holder| {
+        format!("{} (pid {})", holder.command, holder.identity.pid)
+    })
+}
+
+async fn line_matching(lines: &mut mpsc::UnboundedReceiver<Vec<u8>>, pattern: &regex_lite::Regex) {
+    while let Some(records) = lines.recv().await {
+        for record in records.split(|&byte| byte == b'\n').filter_map(Record::parse) {
+            if pattern.is_match(&String::from_utf8_lossy(record.text)) {
+                return;
+            }
+        }
+    }
+    // The run is over; whoever watches it is about to be ended.
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,88 @@
+//! What the supervisor tells of its services: the machine's snapshot, joined with pids, times and health.
+
+use crate::api::{self, Health, HealthStatus, LastExit, Service, State};
+use crate::probe::Answer;
+use crate::service::{Exit, signal_name};
+use crate::supervisor::{Entry, Shown};
+
+use super::clock::Clock;
+use super::usage::Used;
+
+/// What the shell knows of one service and the machine does not.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The leader's pid.
+    pub pid: Option<i32>,
+    /// Seconds since the run was spawned.
+    pub uptime_s: Option<f64>,
+    /// What the leader uses.
+    pub used: Option<Used>,
+    /// The last answer of its health probe.
+    pub health: Option<Answer>,
+    /// What could not be logged.
+    pub log_loss: Option<String>,
+}
+
+/// One service as the API shows it.
+#[must_use]
+pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
+    Service {
+        name: entry.spec.name.to_string(),
+        state: state(entry.shown),
+        pid: seen.pid,
+        uptime_s: seen.uptime_s,
+        restarts: entry.restarts,
+        last_exit: entry.last_exit.map(|(exit, at)| last_exit(exit, clock.rfc3339(at))),
+        reason: entry.reason.clone(),
+        cpu_percent: seen.used.map(|used| used.cpu_percent),
+        memory_bytes: seen.used.map(|used| used.memory_bytes),
+        ports: entry.spec.ports.clone(),
+        health: health(entry, seen.health),
+        run: entry.run,
+        wanted: entry.wanted,
+        log_loss: seen.log_loss,
+    }
+}
+
+/// supervisord's word.
+#[must_use]
+pub fn state(shown: Shown) -> State {
+    match shown {
+        Shown::Stopped => State::Stopped,
+        Shown::Starting => State::Starting,
+        Shown::Running => State::Running,
+        Shown::Backoff => State::Backoff,
+        Shown::Stopping => State::Stopping,
+        Shown::Exited => State::Exited,
+        Shown::Fatal => State::Fatal,
+    }
+}
+
+fn last_exit(exit: Exit, at: String) -> LastExit {
+    match exit {
+        Exit::Code(code) => LastExit { code: Some(code), signal: None, at },
+        Exit::Signal(signal) => LastExit { code: None, signal: Some(signal_name(signal)), at },
+        Exit::Unknown => LastExit { code: None, signal: None, at },
+    }
+}
+
+fn health(entry: &Entry, answer: Option<Answer>) -> Health {
+    let Some(declared) = &entry.spec.health else { return Health::unasked(HealthStatus::None, None) };
+    let kind = Some(declared.probe.kind());
+    let status = match (entry.shown, &answer) {
+        (Shown::Starting, _) | (Shown::Running, None) => HealthStatus::Starting,
+        (Shown::Running, Some(answer)) if answer.is_good() => HealthStatus::Healthy,
+        (Shown::Running, Some(_)) => HealthStatus::Unhealthy,
+        (Shown::Stopped | Shown::Backoff | Shown::Stopping | Shown::Exited | Shown::Fatal, _) => {
+            HealthStatus::Unknown
+        }
+    };
+    let asked = matches!(status, HealthStatus::Healthy | HealthStatus::Unhealthy);
+    let Some(answer) = answer.filter(|_| asked) else { return Health::unasked(status, kind) };
+    api::Health {
+        latency_ms: Some(answer.latency.as_secs_f64() * 1e3),
+        error: answer.outcome.as_ref().err().map(ToString::to_string),
+        detail: answer.detail().cloned(),
+        ..Health::unasked(status, kind)
+    }
+}

@@ -1,0 +1,159 @@
+//! The control socket: HTTP on a Unix socket, for the owner and root alone. It asks the driver, nothing more.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use futures_util::StreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::mailbox::{Mailbox, Message, Question, Reply, line};
+use crate::api::{Command, Event, Failure, FailureKind, Route};
+
+/// The largest request body, in bytes.
+const MAX_REQUEST: usize = 64 << 10;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Binds the control socket, mode 0600. The caller holds the supervisor's lock, so whatever has the name
+/// is a dead supervisor's. The path may be longer than a socket address can hold.
+///
+/// # Errors
+/// The state folder cannot be opened, or the name cannot be bound.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    let (folder, name) = (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let folder = fs::File::open(folder)?;
+    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    let listener = UnixListener::bind(short)?;
+    // The folder is 0700, so nobody could connect before this.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until the runtime ends.
+pub async fn serve(listener: UnixListener, mailbox: Mailbox) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::task::spawn_local(converse(stream, mailbox.clone()));
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot accept on the control socket");
+                // Out of descriptors: wait until some are free, not in a busy loop.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, mailbox: Mailbox) {
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
+        Err(error) => return tracing::warn!(%error, "a caller without credentials"),
+    };
+    let own = nix::unistd::geteuid().as_raw();
+    let allowed = peer.uid() == own || peer.uid() == 0;
+    let who = format!("uid {}, pid {}", peer.uid(), peer.pid().unwrap_or(0));
+    let service = service_fn(|request| {
+        let (mailbox, who) = (mailbox.clone(), who.clone());
+        async move {
+            let answer = if allowed { answer(request, &mailbox, who).await } else { Err(stranger(own)) };
+            Ok::<_, Infallible>(answer.unwrap_or_else(|failure| refuse(&failure)))
+        }
+    });
+    // A caller who leaves early is no error: the work goes on.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(request: Request<Incoming>, mailbox: &Mailbox, peer: String) -> Result<Response<Body>, Failure> {
+    let route = route(&request)?;
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
+    let body = body.map_err(|error| usage(format!("the request's body: {error}")))?.to_bytes();
+    let command: Command = if body.is_empty() {
+        Command::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))?
+    };
+    let (reply, answered) = oneshot::channel();
+    mailbox.post(Message::Ask(Question { route, command, peer, reply }));
+    match answered.await {
+        Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
+        Ok(Reply::Progress(events)) => Ok(stream(events)),
+        Ok(Reply::Refused(failure)) => Err(failure),
+        Err(_) => Err(Failure {
+            kind: FailureKind::NoSupervisor,
+            message: "the supervisor is leaving".into(),
+            help: None,
+        }),
+    }
+}
+
+fn route(request: &Request<Incoming>) -> Result<Route, Failure> {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let found = Route::ALL.into_iter().find(|route| route.path() == path && route.method() == method);
+    found.ok_or_else(|| {
+        let known: Vec<String> =
+            Route::ALL.iter().map(|route| format!("{} {}", route.method(), route.path())).collect();
+        usage(format!("no such route: {method} {path}; there are {}", known.join(", ")))
+    })
+}
+
+fn usage(message: String) -> Failure {
+    Failure { kind: FailureKind::Usage, message, help: None }
+}
+
+fn stranger(owner: u32) -> Failure {
+    let name = nix::unistd::User::from_uid(owner.into()).ok().flatten().map_or(owner.to_string(), |u| u.name);
+    Failure {
+        kind: FailureKind::Failed,
+        message: format!("only {name} and root may command this supervisor"),
+        help: Some(format!("sudo -u {name} sentinel …")),
+    }
+}
+
+fn refuse(failure: &Failure) -> Response<Body> {
+    let status = match failure.kind {
+        FailureKind::Busy => StatusCode::CONFLICT,
+        FailureKind::Usage => StatusCode::BAD_REQUEST,
+        FailureKind::Config => StatusCode::UNPROCESSABLE_ENTITY,
+        FailureKind::NoSupervisor => StatusCode::SERVICE_UNAVAILABLE,
+        FailureKind::Failed => StatusCode::FORBIDDEN,
+        FailureKind::Bug => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    json(status, failure)
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
+    let body = Full::new(serde_json::to_vec(value).unwrap_or_default().into()).boxed_unsync();
+    response(status, "application/json", body)
+}
+
+fn stream(events: mpsc::UnboundedReceiver<Event>) -> Response<Body> {
+    let frames = futures_util::stream::unfold(events, |mut events| async {
+        let event = events.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(line(&event))), events))
+    });
+    response(StatusCode::OK, "application/x-ndjson", StreamBody::new(frames.fuse()).boxed_unsync())
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static(kind);
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,241 @@
+//! Locks that say who holds them: one flock per file, released by the kernel when the holder dies.
+
+use std::fmt;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::process::Identity;
+
+/// A held lock. Dropping it removes the file and frees the lock.
+#[derive(Debug)]
+pub struct Lock {
+    /// Keeps the flock; close-on-exec, so that no child can inherit it.
+    _file: File,
+    path: PathBuf,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The holder; none in the instant before it has written its name.
+    pub pid: Option<i32>,
+    /// The holder, as a process that can be held to it.
+    pub identity: Option<Identity>,
+    /// What it is doing, such as `sentinel restart`.
+    pub command: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// Somebody else has it.
+    Held(Held),
+    /// The file system says no.
+    Io(io::Error),
+}
+
+/// What a lock file holds. `start` tells a process from a later one with the same pid.
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    pid: i32,
+    start: u64,
+    command: String,
+    at: String,
+}
+
+impl Lock {
+    /// Takes the lock without waiting. Creates the folder (0700) and the file (0600) if need be.
+    ///
+    /// # Errors
+    /// [`Refused::Held`] when another process has it.
+    pub fn take(path: &Path, command: &str) -> Result<Self, Refused> {
+        if let Some(folder) = path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(Refused::Io)?;
+        }
+        loop {
+            let mut file = open(path, OFlags::RDWR | OFlags::CREATE).map_err(Refused::Io)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(Refused::Held(read_holder(&mut file))),
+                Err(error) => return Err(Refused::Io(error.into())),
+            }
+            // The last holder removes the file: what we locked may have no name any more.
+            if is_named(&file, path) {
+                write_claim(&mut file, command).map_err(Refused::Io)?;
+                return Ok(Self {
+                    _file: file,
+                    path: path.to_path_buf(),
+                });
+            }
+        }
+    }
+
+    /// Who holds the lock now. A file that a dead process left behind counts as free.
+    #[must_use]
+    pub fn holder(path: &Path) -> Option<Held> {
+        let mut file = open(path, OFlags::RDONLY).ok()?;
+        let claim = read_claim(&mut file)?;
+        // Only a claim of a living process is put to the test: trying the lock of a dead one
+        // could make somebody's `take` fail in that very instant.
+        if Identity::of(claim.pid).ok().flatten().map(|living| living.start) != Some(claim.start) {
+            return None;
+        }
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => None,
+            Err(_) => Some(claim.into()),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before the lock is released: only its holder may remove the name. If it fails, the
+        // file stays behind without a lock, which counts as free.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is under way", self.command)?;
+        match self.pid {
+            Some(pid) => write!(f, " (pid {pid}, since {})", self.since),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Claim> for Held {
+    fn from(claim: Claim) -> Self {
+        let identity = Some(Identity { pid: claim.pid, start: claim.start });
+        Self {
+            pid: Some(claim.pid),
+            identity,
+            command: claim.command,
+            since: claim.at,
+        }
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(File::from(rustix::fs::open(
+        path,
+        flags,
+        Mode::RUSR | Mode::WUSR,
+    )?))
+}
+
+fn is_named(file: &File, path: &Path) -> bool {
+    let ours = file.metadata().map(|m| (m.dev(), m.ino()));
+    let named = path.symlink_metadata().map(|m| (m.dev(), m.ino()));
+    matches!((ours, named), (Ok(a), Ok(b)) if a == b)
+}
+
+fn write_claim(file: &mut File, command: &str) -> io::Result<()> {
+    let pid = std::process::id().cast_signed();
+    let claim = Claim {
+        pid,
+        start: Identity::of(pid)?.map_or(0, |identity| identity.start),
+        command: command.to_owned(),
+        at: jiff::Timestamp::now().to_string(),
+    };
+    file.set_len(0)?;
+    serde_json::to_writer(&mut *file, &claim)?;
+    file.flush()
+}
+
+fn read_claim(file: &mut File) -> Option<Claim> {
+    let mut text = String::new();
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn read_holder(file: &mut File) -> Held {
+    match read_claim(file) {
+        Some(claim) => claim.into(),
+        None => Held {
+            pid: None,
+            identity: None,
+            command: "sentinel".into(),
+            since: jiff::Timestamp::now().to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn house() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(".sentinel/operation.lock");
+        (folder, path)
+    }
+
+    #[test]
+    fn the_second_is_told_who_was_first() {
+        let (_folder, path) = house();
+        let _first = Lock::take(&path, "sentinel restart").expect("free");
+        let Err(Refused::Held(held)) = Lock::take(&path, "sentinel flush") else {
+            panic!("taken twice")
+        };
+        assert_eq!(held.command, "sentinel restart");
+        assert_eq!(held.pid, Some(std::process::id().cast_signed()));
+        assert_eq!(Lock::holder(&path), Some(held));
+    }
+
+    #[test]
+    fn dropping_frees_it_and_leaves_no_file() {
+        let (_folder, path) = house();
+        drop(Lock::take(&path, "one").expect("free"));
+        assert!(!path.exists());
+        assert_eq!(Lock::holder(&path), None);
+        Lock::take(&path, "two").expect("free again");
+    }
+
+    #[test]
+    fn what_a_dead_process_left_behind_is_free() {
+        let (_folder, path) = house();
+        drop(Lock::take(&path, "makes the folder").expect("free"));
+        let claim = r#"{"pid": 1, "start": 18446744073709551615, "command": "dead", "at": "long ago"}"#;
+        std::fs::write(&path, claim).expect("written");
+        assert_eq!(Lock::holder(&path), None);
+        Lock::take(&path, "next").expect("free");
+    }
+
+    #[test]
+    fn a_claim_of_a_living_process_without_the_lock_is_free() {
+        let (_folder, path) = house();
+        let lock = Lock::take(&path, "kept").expect("free");
+        let claim = std::fs::read(&path).expect("readable");
+        drop(lock);
+        std::fs::write(&path, claim).expect("written");
+        assert_eq!(Lock::holder(&path), None);
+    }
+
+    #[test]
+    fn nobody_else_may_read_it_and_links_are_not_followed() {
+        let (folder, path) = house();
+        let lock = Lock::take(&path, "private").expect("free");
+        let mode = |p: &Path| p.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().expect("a folder")), 0o700);
+        drop(lock);
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).expect("linked");
+        assert!(matches!(Lock::take(&path, "x"), Err(Refused::Io(_))));
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+}
