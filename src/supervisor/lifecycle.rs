@@ -34,12 +34,8 @@ impl Supervisor {
     }
 
     pub(super) fn not_ready(&mut self, index: usize, news: String) {
-        let unit = &mut self.units[index];
-        if let State::Starting { why, .. } = &mut unit.state
-            && why.as_ref() != Some(&news)
-        {
+        if let State::Starting { why, .. } = &mut self.units[index].state {
             *why = Some(news);
-            unit.changed = true;
         }
     }
 
@@ -92,7 +88,6 @@ impl Supervisor {
         {
             *exit = Some(ended);
             unit.last_exit = Some((ended, now));
-            unit.changed = true;
         }
     }
 
@@ -113,10 +108,8 @@ impl Supervisor {
     }
 
     pub(super) fn survivors(&mut self, index: usize, who: String) {
-        let unit = &mut self.units[index];
-        if let State::Killing { survivors, .. } = &mut unit.state {
+        if let State::Killing { survivors, .. } = &mut self.units[index].state {
             *survivors = Some(who);
-            unit.changed = true;
         }
     }
 
@@ -243,7 +236,6 @@ impl Supervisor {
         };
         (*again_at, *stuck) = (now + KILL_AGAIN, true);
         let (run, who) = (*run, survivors.clone().unwrap_or_else(|| "its processes".into()));
-        unit.changed = true;
         let why = format!("outlives SIGKILL: {who}");
         self.reply(index, Goal::Down, &Reply::Failed(why.clone()));
         self.fail_waiters(index, &why, &why);
@@ -274,7 +266,7 @@ fn prove(now: Moment, unit: &mut Unit) {
         && proven_at.is_some_and(|at| at <= now)
     {
         *proven_at = None;
-        (unit.failures, unit.proven, unit.changed) = (0, true, true);
+        (unit.failures, unit.proven) = (0, true);
     }
 }
 

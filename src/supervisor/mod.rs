@@ -57,7 +57,7 @@ use pending::Pending;
 use unit::Unit;
 
 /// All services, what is wanted of them, and what they are doing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Supervisor {
     units: Vec<Unit>,
     pending: Pending,
@@ -145,9 +145,12 @@ impl Supervisor {
         }
     }
 
+    /// Tells which entries differ from what was last shown of them.
     fn publish(&mut self) {
         for unit in &mut self.units {
-            if std::mem::take(&mut unit.changed) {
+            let entry = snapshot::entry(unit);
+            if unit.shown.as_ref() != Some(&entry) {
+                unit.shown = Some(entry);
                 self.actions.push(Action::Changed {
                     service: unit.spec.name.clone(),
                 });

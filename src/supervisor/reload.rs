@@ -39,7 +39,6 @@ impl Supervisor {
         let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
         let same = same_process(present, &spec);
         let health_differs = unit.spec.health != spec.health;
-        unit.changed |= *present != spec;
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);

@@ -88,7 +88,7 @@ impl Supervisor {
         let unit = &mut self.units[index];
         if unit.live_run().is_some() {
             (unit.failures, unit.restarts) = (0, 0);
-            (unit.doomed, unit.changed) = (true, true);
+            unit.doomed = true;
         }
     }
 
@@ -104,7 +104,6 @@ impl Supervisor {
             return;
         }
         unit.goal = goal;
-        unit.changed = true;
         let opposite = match goal {
             Goal::Up => Goal::Down,
             Goal::Down => Goal::Up,

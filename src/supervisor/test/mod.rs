@@ -1,1 +1,7 @@
 //! The laws of the machine, as tests.
+//!
+
+mod laws;
+mod lives;
+mod search;
+mod spec;
