@@ -3,7 +3,7 @@
 use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
-use super::unit::{Cause, Goal, State, Stopped};
+use super::unit::{Cause, Goal, State, Stopped, Unit};
 use crate::service::ServiceName;
 
 impl Supervisor {
@@ -135,11 +135,16 @@ impl Supervisor {
     }
 
     fn forget_removed(&mut self) {
-        let before = self.units.len();
-        self.units
-            .retain(|unit| !(unit.removed && unit.live_run().is_none()));
-        if self.units.len() != before {
-            self.link();
+        let gone = |unit: &mut Unit| unit.removed && unit.live_run().is_none();
+        let forgotten: Vec<Unit> = self.units.extract_if(.., gone).collect();
+        if forgotten.is_empty() {
+            return;
         }
+        for unit in forgotten {
+            self.actions.push(Action::Changed {
+                service: unit.spec.name.clone(),
+            });
+        }
+        self.link();
     }
 }
