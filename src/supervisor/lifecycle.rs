@@ -55,9 +55,6 @@ impl Supervisor {
             };
             self.actions.push(action);
         }
-        if self.units[index].satisfies() {
-            self.reply(index, Goal::Up, &Reply::Done);
-        }
     }
 
     pub(super) fn unhealthy(&mut self, now: Moment, index: usize, why: &str) {
@@ -140,8 +137,7 @@ impl Supervisor {
         }
         let unit = &mut self.units[index];
         if unit.goal == Goal::Down {
-            unit.enter(State::Stopped(Stopped::Asked));
-            return self.reply(index, Goal::Down, &Reply::Done);
+            return unit.enter(State::Stopped(Stopped::Asked));
         }
         if asked {
             return unit.enter(State::Blocked { on: Vec::new() });
@@ -149,11 +145,6 @@ impl Supervisor {
         match cause {
             Cause::Ended if left_alone(unit.spec.restart, exit) => {
                 unit.enter(State::Stopped(Stopped::Ended(exit)));
-                if exit.success() {
-                    return self.reply(index, Goal::Up, &Reply::Done);
-                }
-                let why = format!("ended with {exit}");
-                self.fail_waiters(index, &why, &why);
             }
             Cause::Asked | Cause::Ended => self.failed(now, index, format!("ended with {exit}")),
             Cause::Fault(why) => self.failed(now, index, why),
@@ -167,8 +158,7 @@ impl Supervisor {
         let proven = std::mem::take(&mut unit.proven);
         unit.failures += 1;
         if unit.failures > unit.spec.max_restarts || unit.spec.restart == RestartPolicy::Never {
-            unit.enter(State::Failed(why.clone()));
-            return self.fail_waiters(index, &why, &format!("is FATAL: {why}"));
+            return unit.enter(State::Failed(why));
         }
         unit.restarts += 1;
         if proven {

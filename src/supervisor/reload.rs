@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Supervisor;
-use super::action::{Action, Reply};
+use super::action::Action;
 use super::input::RequestId;
 use super::unit::{Goal, State, Unit, Waiter};
 use crate::service::{ServiceName, Spec};
@@ -76,11 +76,6 @@ impl Supervisor {
                 request: id,
                 want: *want,
             });
-            if *want == Goal::Up
-                && let Some(why) = self.obstacle(index)
-            {
-                self.reply(index, Goal::Up, &Reply::Failed(why));
-            }
         }
     }
 }

@@ -215,6 +215,26 @@ impl Unit {
         }
     }
 
+    /// Why it is of no use to wait for it, if it is.
+    #[must_use]
+    pub fn in_vain(&self) -> Option<String> {
+        if self.goal == Goal::Down {
+            return Some("is stopped".into());
+        }
+        match &self.state {
+            State::Failed(why) => Some(format!("is FATAL: {why}")),
+            State::Stopped(Stopped::Ended(exit)) => Some(format!("ended with {exit}")),
+            State::Stopped(Stopped::Never | Stopped::Asked)
+            | State::Waiting { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Killing { .. } => None,
+        }
+    }
+
     /// Whether it is on its way down with processes that may yet need what it is `after`.
     #[must_use]
     pub fn departing(&self) -> bool {

@@ -55,6 +55,11 @@ impl Lives {
             .filter(|life| life.number == run.number)
     }
 
+    /// All services that ever had a run.
+    pub fn known(&self) -> impl Iterator<Item = &ServiceName> {
+        self.numbers.keys()
+    }
+
     /// Takes up a new run.
     pub fn begin(&mut self, run: &Run) -> Result<(), String> {
         if let Some(old) = self.now.get(&run.service) {

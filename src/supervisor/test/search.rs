@@ -13,6 +13,8 @@ use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
 #[derive(PartialEq, Eq, Hash)]
 struct Situation {
     units: Vec<UnitSituation>,
+    /// Services that had runs: forgotten ones may come back.
+    known: Vec<ServiceName>,
     closing: bool,
 }
 
@@ -48,6 +50,7 @@ fn situation(watched: &Watched) -> Situation {
     };
     Situation {
         units: watched.machine.units.iter().map(unit).collect(),
+        known: watched.lives.known().cloned().collect(),
         closing: watched.closing,
     }
 }
