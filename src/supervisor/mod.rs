@@ -43,6 +43,7 @@ mod snapshot;
 mod test;
 mod unit;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use action::{Action, Answer, Refusal, Reply};
@@ -62,6 +63,8 @@ pub struct Supervisor {
     units: Vec<Unit>,
     pending: Pending,
     jitter: Jitter,
+    /// The next run of services that were forgotten: numbers are never used again.
+    retired: BTreeMap<ServiceName, u64>,
     closing: bool,
     finished: bool,
     actions: Vec<Action>,
@@ -76,6 +79,7 @@ impl Supervisor {
             units: specs.into_iter().map(Unit::new).collect(),
             pending: Pending::default(),
             jitter: Jitter::new(seed),
+            retired: BTreeMap::new(),
             closing: false,
             finished: false,
             actions: Vec::new(),
@@ -129,7 +133,7 @@ impl Supervisor {
 
     /// Turns the names in `after` into positions. Needed whenever `units` was rearranged.
     fn link(&mut self) {
-        let names: std::collections::HashMap<ServiceName, usize> = self
+        let names: HashMap<ServiceName, usize> = self
             .units
             .iter()
             .enumerate()

@@ -171,6 +171,7 @@ impl Supervisor {
             return;
         }
         for unit in forgotten {
+            self.retired.insert(unit.spec.name.clone(), unit.next_run);
             self.actions.push(Action::Changed {
                 service: unit.spec.name.clone(),
             });

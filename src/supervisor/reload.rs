@@ -20,7 +20,9 @@ impl Supervisor {
                 }
                 None => {
                     waits.push((spec.name.clone(), Goal::Up));
-                    self.units.push(Unit::new(spec));
+                    let mut unit = Unit::new(spec);
+                    unit.next_run = self.retired.remove(&unit.spec.name).unwrap_or(unit.next_run);
+                    self.units.push(unit);
                 }
             }
         }
