@@ -78,11 +78,13 @@ impl Supervisor {
             .collect()
     }
 
-    /// Whether something that needs it is still on its way down.
+    /// Whether something that needs it is still on its way down. A reload may turn the order round
+    /// while old runs live: of two that need each other, neither waits.
     fn needed_by_departing(&self, index: usize) -> bool {
-        self.units
-            .iter()
-            .any(|unit| unit.needs.contains(&index) && unit.departing())
+        let mut units = self.units.iter().enumerate();
+        units.any(|(dependent, unit)| {
+            unit.needs.contains(&index) && unit.departing() && !self.needs_of(&[index]).contains(&dependent)
+        })
     }
 
     /// All that these need, directly or through others.
