@@ -44,22 +44,20 @@ impl Supervisor {
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);
+            // Also when it is to stop: should it be started again before it did, it is not what is declared.
+            unit.doomed = true;
         } else {
             unit.spec = spec;
-        }
-        if let State::Running { run, .. } = unit.state
-            && same
-            && health_differs
-        {
-            self.actions.push(Action::WatchHealth {
-                run: unit.run(run),
-                spec: unit.spec.clone(),
-            });
+            if let State::Running { run, .. } = unit.state
+                && health_differs
+            {
+                self.actions.push(Action::WatchHealth {
+                    run: unit.run(run),
+                    spec: unit.spec.clone(),
+                });
+            }
         }
         let wanted = returns || (!same && unit.goal == Goal::Up);
-        if !same && unit.goal == Goal::Up && unit.live_run().is_some() {
-            unit.doomed = true;
-        }
         self.units.push(unit);
         wanted.then_some((name, Goal::Up))
     }
