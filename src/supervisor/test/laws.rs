@@ -42,11 +42,10 @@ impl Watched {
 
     /// One input, and every law.
     pub fn step(&mut self, now: Moment, input: &Input) -> Result<Vec<Action>, String> {
-        let before = self.machine.clone();
-        let no_op = self.is_no_op(now, input);
+        let no_op = self.is_no_op(now, input).then(|| self.machine.clone());
         self.now = now;
         let actions = self.machine.handle(now, input.clone());
-        if no_op && (self.machine != before || !actions.is_empty()) {
+        if no_op.is_some_and(|before| self.machine != before || !actions.is_empty()) {
             return Err(format!("laws 2, 3: stale news changed something: {actions:?}"));
         }
         self.hear(input, &actions);
@@ -80,7 +79,11 @@ impl Watched {
     }
 
     fn is_no_op(&mut self, now: Moment, input: &Input) -> bool {
-        if self.machine.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if self
+            .machine
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             return false;
         }
         match subject(input) {
@@ -124,9 +127,17 @@ impl Watched {
             }
             Action::WatchHealth { run, spec } => {
                 let life = self.lives.of(run);
-                let asked = matches!(input, Input::Request { order: Order::Reload(_), .. });
+                let asked = matches!(
+                    input,
+                    Input::Request {
+                        order: Order::Reload(_),
+                        ..
+                    }
+                );
                 let fits = life.is_some_and(|life| life.ready.is_some() && life.terminated.is_none());
-                ensure(fits && (spec.health.is_some() || asked), || format!("{run} has no health to watch"))
+                ensure(fits && (spec.health.is_some() || asked), || {
+                    format!("{run} has no health to watch")
+                })
             }
             Action::Terminate { run } => self.judge_terminate(input, run),
             Action::Kill { run } => self.judge_kill(run),
@@ -145,7 +156,9 @@ impl Watched {
 
     fn judge_spawn(&mut self, run: &Run, spec: &Spec) -> Result<(), String> {
         for need in &spec.after {
-            ensure(self.satisfied(need), || format!("law 8: {run} is spawned before {need} is ready"))?;
+            ensure(self.satisfied(need), || {
+                format!("law 8: {run} is spawned before {need} is ready")
+            })?;
         }
         let wanted = self.entry(&run.service).is_some_and(|entry| entry.wanted);
         ensure(wanted && !self.closing, || format!("{run} is spawned unwanted"))?;
@@ -173,14 +186,19 @@ impl Watched {
         ensure(life.terminated.replace((now, grace)).is_none(), || {
             format!("{run} is asked to end twice")
         })?;
-        let late = life.ready.is_none() && life.spawned.is_some_and(|at| at + entry.spec.start_timeout <= now);
-        let own_fault = matches!(input, Input::Exited { .. } | Input::Unhealthy { .. })
-            && subject(input) == Some(run);
+        let late = life.ready.is_none()
+            && life
+                .spawned
+                .is_some_and(|at| at + entry.spec.start_timeout <= now);
+        let own_fault =
+            matches!(input, Input::Exited { .. } | Input::Unhealthy { .. }) && subject(input) == Some(run);
         if late || own_fault {
             return Ok(());
         }
         match self.departing_dependent(&run.service) {
-            Some(dependent) => Err(format!("law 8: {run} is stopped before {dependent}, which needs it")),
+            Some(dependent) => Err(format!(
+                "law 8: {run} is stopped before {dependent}, which needs it"
+            )),
             None => Ok(()),
         }
     }
@@ -192,7 +210,8 @@ impl Watched {
             life.kills < 2 && (life.terminated.is_some() || life.condemned || !wanted)
         };
         let needs = |from: &ServiceName, to: &ServiceName| {
-            self.entry(from).is_some_and(|entry| entry.spec.after.contains(to))
+            self.entry(from)
+                .is_some_and(|entry| entry.spec.after.contains(to))
         };
         let mut departing = self.lives.now.iter().filter(departs).map(|(name, _)| name);
         departing.find(|name| needs(name, service) && !self.reaches(service, name))
@@ -204,7 +223,11 @@ impl Watched {
         let mut seen = BTreeSet::new();
         while let Some(next) = open.pop() {
             if seen.insert(next.clone()) {
-                open.extend(self.entry(&next).into_iter().flat_map(|entry| entry.spec.after.clone()));
+                open.extend(
+                    self.entry(&next)
+                        .into_iter()
+                        .flat_map(|entry| entry.spec.after.clone()),
+                );
             }
         }
         seen.contains(to)
@@ -212,7 +235,10 @@ impl Watched {
 
     fn judge_kill(&mut self, run: &Run) -> Result<(), String> {
         let now = self.now;
-        let life = self.lives.of(run).ok_or(format!("law 6: {run} is over, and is killed"))?;
+        let life = self
+            .lives
+            .of(run)
+            .ok_or(format!("law 6: {run} is over, and is killed"))?;
         life.kills += 1;
         let patient = life.terminated.is_some_and(|(at, grace)| at + grace <= now);
         ensure(patient, || format!("law 6: {run} is killed within its grace"))
@@ -232,7 +258,9 @@ impl Watched {
         told.sort();
         differing.sort();
         differing.dedup();
-        ensure(told == differing, || format!("changed: told {told:?}, in truth {differing:?}"))
+        ensure(told == differing, || {
+            format!("changed: told {told:?}, in truth {differing:?}")
+        })
     }
 
     fn judge_time(&self) -> Result<(), String> {
@@ -246,7 +274,9 @@ impl Watched {
         };
         let waiting = self.shown.iter().find(|entry| timed(entry));
         match waiting {
-            Some(entry) if deadline.is_none() => Err(format!("law 3: {} waits for time, in vain", entry.spec.name)),
+            Some(entry) if deadline.is_none() => {
+                Err(format!("law 3: {} waits for time, in vain", entry.spec.name))
+            }
             _ => Ok(()),
         }
     }
@@ -262,16 +292,26 @@ impl Watched {
         for entry in &self.shown {
             let name = &entry.spec.name;
             let life = self.lives.now.get(name);
-            ensure(entry.live == life.is_some(), || format!("{name}: live is not the truth"))?;
-            ensure(life.is_none_or(|life| life.number == entry.run), || format!("{name}: not its run"))?;
+            ensure(entry.live == life.is_some(), || {
+                format!("{name}: live is not the truth")
+            })?;
+            ensure(life.is_none_or(|life| life.number == entry.run), || {
+                format!("{name}: not its run")
+            })?;
             let explained = entry.reason.as_ref().is_some_and(|reason| !reason.ends_with(' '));
-            ensure(entry.shown == Shown::Running || explained, || format!("{name}: {:?} without a reason", entry.shown))?;
+            ensure(entry.shown == Shown::Running || explained, || {
+                format!("{name}: {:?} without a reason", entry.shown)
+            })?;
             let proven = |at: Moment| at + entry.spec.min_uptime <= self.now;
             let proven = life.is_some_and(|life| life.terminated.is_none() && life.ready.is_some_and(proven));
-            ensure(!proven || entry.failures == 0, || format!("{name}: a proven run has failures"))?;
+            ensure(!proven || entry.failures == 0, || {
+                format!("{name}: a proven run has failures")
+            })?;
         }
         let over = self.closing && self.lives.now.is_empty();
-        ensure(over == self.finished, || "law 7: all is down, and nobody leaves".into())
+        ensure(over == self.finished, || {
+            "law 7: all is down, and nobody leaves".into()
+        })
     }
 
     fn judge_doubled_tick(&self) -> Result<(), String> {

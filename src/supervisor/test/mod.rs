@@ -5,3 +5,7 @@ mod laws;
 mod lives;
 mod search;
 mod spec;
+mod stories;
+mod stories_order;
+mod stories_reload;
+mod world;

@@ -68,7 +68,10 @@ pub fn changed(old: &Spec, version: &str) -> Spec {
 
 /// The same service under another policy.
 pub fn policy(old: &Spec, restart: RestartPolicy) -> Spec {
-    Spec { restart, ..old.clone() }
+    Spec {
+        restart,
+        ..old.clone()
+    }
 }
 
 /// As the machine takes them.
