@@ -45,7 +45,7 @@ pub enum Action {
         /// What became of it.
         answer: Answer,
     },
-    /// This service's entry in the snapshot differs from before.
+    /// This service's entry in the snapshot differs from before, or is gone.
     Changed {
         /// Which.
         service: ServiceName,

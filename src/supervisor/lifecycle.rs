@@ -34,12 +34,8 @@ impl Supervisor {
     }
 
     pub(super) fn not_ready(&mut self, index: usize, news: String) {
-        let unit = &mut self.units[index];
-        if let State::Starting { why, .. } = &mut unit.state
-            && why.as_ref() != Some(&news)
-        {
+        if let State::Starting { why, .. } = &mut self.units[index].state {
             *why = Some(news);
-            unit.changed = true;
         }
     }
 
@@ -58,9 +54,6 @@ impl Supervisor {
                 spec: unit.spec.clone(),
             };
             self.actions.push(action);
-        }
-        if self.units[index].satisfies() {
-            self.reply(index, Goal::Up, &Reply::Done);
         }
     }
 
@@ -92,7 +85,6 @@ impl Supervisor {
         {
             *exit = Some(ended);
             unit.last_exit = Some((ended, now));
-            unit.changed = true;
         }
     }
 
@@ -113,10 +105,8 @@ impl Supervisor {
     }
 
     pub(super) fn survivors(&mut self, index: usize, who: String) {
-        let unit = &mut self.units[index];
-        if let State::Killing { survivors, .. } = &mut unit.state {
+        if let State::Killing { survivors, .. } = &mut self.units[index].state {
             *survivors = Some(who);
-            unit.changed = true;
         }
     }
 
@@ -147,8 +137,7 @@ impl Supervisor {
         }
         let unit = &mut self.units[index];
         if unit.goal == Goal::Down {
-            unit.enter(State::Stopped(Stopped::Asked));
-            return self.reply(index, Goal::Down, &Reply::Done);
+            return unit.enter(State::Stopped(Stopped::Asked));
         }
         if asked {
             return unit.enter(State::Blocked { on: Vec::new() });
@@ -156,11 +145,6 @@ impl Supervisor {
         match cause {
             Cause::Ended if left_alone(unit.spec.restart, exit) => {
                 unit.enter(State::Stopped(Stopped::Ended(exit)));
-                if exit.success() {
-                    return self.reply(index, Goal::Up, &Reply::Done);
-                }
-                let why = format!("ended with {exit}");
-                self.fail_waiters(index, &why, &why);
             }
             Cause::Asked | Cause::Ended => self.failed(now, index, format!("ended with {exit}")),
             Cause::Fault(why) => self.failed(now, index, why),
@@ -174,8 +158,7 @@ impl Supervisor {
         let proven = std::mem::take(&mut unit.proven);
         unit.failures += 1;
         if unit.failures > unit.spec.max_restarts || unit.spec.restart == RestartPolicy::Never {
-            unit.enter(State::Failed(why.clone()));
-            return self.fail_waiters(index, &why, &format!("is FATAL: {why}"));
+            return unit.enter(State::Failed(why));
         }
         unit.restarts += 1;
         if proven {
@@ -243,7 +226,6 @@ impl Supervisor {
         };
         (*again_at, *stuck) = (now + KILL_AGAIN, true);
         let (run, who) = (*run, survivors.clone().unwrap_or_else(|| "its processes".into()));
-        unit.changed = true;
         let why = format!("outlives SIGKILL: {who}");
         self.reply(index, Goal::Down, &Reply::Failed(why.clone()));
         self.fail_waiters(index, &why, &why);
@@ -274,7 +256,7 @@ fn prove(now: Moment, unit: &mut Unit) {
         && proven_at.is_some_and(|at| at <= now)
     {
         *proven_at = None;
-        (unit.failures, unit.proven, unit.changed) = (0, true, true);
+        (unit.failures, unit.proven) = (0, true);
     }
 }
 

@@ -43,6 +43,7 @@ mod snapshot;
 mod test;
 mod unit;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use action::{Action, Answer, Refusal, Reply};
@@ -57,11 +58,13 @@ use pending::Pending;
 use unit::Unit;
 
 /// All services, what is wanted of them, and what they are doing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Supervisor {
     units: Vec<Unit>,
     pending: Pending,
     jitter: Jitter,
+    /// The next run of services that were forgotten: numbers are never used again.
+    retired: BTreeMap<ServiceName, u64>,
     closing: bool,
     finished: bool,
     actions: Vec<Action>,
@@ -76,6 +79,7 @@ impl Supervisor {
             units: specs.into_iter().map(Unit::new).collect(),
             pending: Pending::default(),
             jitter: Jitter::new(seed),
+            retired: BTreeMap::new(),
             closing: false,
             finished: false,
             actions: Vec::new(),
@@ -129,7 +133,7 @@ impl Supervisor {
 
     /// Turns the names in `after` into positions. Needed whenever `units` was rearranged.
     fn link(&mut self) {
-        let names: std::collections::HashMap<ServiceName, usize> = self
+        let names: HashMap<ServiceName, usize> = self
             .units
             .iter()
             .enumerate()
@@ -145,9 +149,12 @@ impl Supervisor {
         }
     }
 
+    /// Tells which entries differ from what was last shown of them.
     fn publish(&mut self) {
         for unit in &mut self.units {
-            if std::mem::take(&mut unit.changed) {
+            let entry = snapshot::entry(unit);
+            if unit.shown.as_ref() != Some(&entry) {
+                unit.shown = Some(entry);
                 self.actions.push(Action::Changed {
                     service: unit.spec.name.clone(),
                 });

@@ -3,7 +3,7 @@
 use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
-use super::unit::{Cause, Goal, State, Stopped};
+use super::unit::{Cause, Goal, State, Stopped, Unit};
 use crate::service::ServiceName;
 
 impl Supervisor {
@@ -14,6 +14,9 @@ impl Supervisor {
         }
         for index in 0..self.units.len() {
             self.settle_up(index);
+        }
+        for index in 0..self.units.len() {
+            self.answer(index);
         }
         self.forget_removed();
         if self.closing && !self.finished && self.units.iter().all(|unit| unit.live_run().is_none()) {
@@ -37,9 +40,6 @@ impl Supervisor {
             }
             State::Stopped(_) | State::Failed(_) => {}
             State::Spawning { .. } | State::Stopping { .. } | State::Killing { .. } => {}
-        }
-        if self.units[index].live_run().is_none() {
-            self.reply(index, Goal::Down, &Reply::Done);
         }
     }
 
@@ -78,11 +78,13 @@ impl Supervisor {
             .collect()
     }
 
-    /// Whether something that needs it is still on its way down.
+    /// Whether something that needs it is still on its way down. A reload may turn the order round
+    /// while old runs live: of two that need each other, neither waits.
     fn needed_by_departing(&self, index: usize) -> bool {
-        self.units
-            .iter()
-            .any(|unit| unit.needs.contains(&index) && unit.departing())
+        let mut units = self.units.iter().enumerate();
+        units.any(|(dependent, unit)| {
+            unit.needs.contains(&index) && unit.departing() && !self.needs_of(&[index]).contains(&dependent)
+        })
     }
 
     /// All that these need, directly or through others.
@@ -99,47 +101,83 @@ impl Supervisor {
         (0..found.len()).filter(|&index| found[index]).collect()
     }
 
-    /// All that need this one, directly or through others.
-    fn dependents_of(&self, index: usize) -> Vec<usize> {
-        let mut found = vec![false; self.units.len()];
+    /// Tells those who wait for units blocked by this one, directly or through others, that it let them down.
+    pub(super) fn fail_dependents(&mut self, index: usize, what: &str) {
+        let why = format!("needs {}, which {what}", self.units[index].spec.name);
         let mut open = vec![index];
+        let mut told = vec![false; self.units.len()];
         while let Some(need) = open.pop() {
-            for (dependent, unit) in self.units.iter().enumerate() {
-                if unit.needs.contains(&need) && !std::mem::replace(&mut found[dependent], true) {
+            for dependent in 0..self.units.len() {
+                let unit = &self.units[dependent];
+                let blocked = matches!(unit.state, State::Blocked { .. }) && unit.needs.contains(&need);
+                if blocked && !std::mem::replace(&mut told[dependent], true) {
+                    self.reply(dependent, Goal::Up, &Reply::Failed(why.clone()));
                     open.push(dependent);
                 }
             }
         }
-        (0..found.len()).filter(|&index| found[index]).collect()
     }
 
-    /// Tells those who wait for units blocked by this one that their wait is in vain.
-    pub(super) fn fail_dependents(&mut self, index: usize, what: &str) {
-        let why = format!("needs {}, which {what}", self.units[index].spec.name);
-        for dependent in self.dependents_of(index) {
-            if let State::Blocked { .. } = self.units[dependent].state {
-                self.reply(dependent, Goal::Up, &Reply::Failed(why.clone()));
-            }
+    /// Answers those whose wait is over, or in vain: law 4 is read off the state, not off what led to it.
+    fn answer(&mut self, index: usize) {
+        let unit = &self.units[index];
+        if unit.waiters.is_empty() {
+            return;
+        }
+        let up = match &unit.state {
+            State::Running { .. } => unit.satisfies().then_some(Reply::Done),
+            State::Stopped(Stopped::Ended(exit)) if exit.success() => Some(Reply::Done),
+            State::Stopped(Stopped::Ended(exit)) => Some(Reply::Failed(format!("ended with {exit}"))),
+            State::Failed(why) => Some(Reply::Failed(why.clone())),
+            State::Blocked { .. } => self.obstacle(index).map(Reply::Failed),
+            State::Stopped(Stopped::Never | Stopped::Asked)
+            | State::Waiting { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Killing { .. } => None,
+        };
+        if let Some(reply) = up {
+            self.reply(index, Goal::Up, &reply);
+        }
+        if self.units[index].live_run().is_none() {
+            self.reply(index, Goal::Down, &Reply::Done);
         }
     }
 
-    /// What stands in the way of a unit and will not move by itself.
-    pub(super) fn obstacle(&self, index: usize) -> Option<String> {
-        self.needs_of(&[index]).into_iter().find_map(|need| {
-            let unit = &self.units[need];
-            let stopped = unit.goal == Goal::Down && !unit.satisfies();
-            let given_up = matches!(unit.state, State::Failed(_));
-            let what = if stopped { "is stopped" } else { "is FATAL" };
-            (stopped || given_up).then(|| format!("needs {}, which {what}", unit.spec.name))
-        })
+    /// What stands in the way of a blocked unit and will not move by itself.
+    fn obstacle(&self, index: usize) -> Option<String> {
+        let mut open = vec![index];
+        let mut seen = vec![false; self.units.len()];
+        while let Some(blocked) = open.pop() {
+            for &need in &self.units[blocked].needs {
+                let unit = &self.units[need];
+                if unit.satisfies() || std::mem::replace(&mut seen[need], true) {
+                    continue;
+                }
+                if let Some(what) = unit.in_vain() {
+                    return Some(format!("needs {}, which {what}", unit.spec.name));
+                }
+                if let State::Blocked { .. } = unit.state {
+                    open.push(need);
+                }
+            }
+        }
+        None
     }
 
     fn forget_removed(&mut self) {
-        let before = self.units.len();
-        self.units
-            .retain(|unit| !(unit.removed && unit.live_run().is_none()));
-        if self.units.len() != before {
-            self.link();
+        let gone = |unit: &mut Unit| unit.removed && unit.live_run().is_none();
+        let forgotten: Vec<Unit> = self.units.extract_if(.., gone).collect();
+        if forgotten.is_empty() {
+            return;
         }
+        for unit in forgotten {
+            self.retired.insert(unit.spec.name.clone(), unit.next_run);
+            self.actions.push(Action::Changed {
+                service: unit.spec.name.clone(),
+            });
+        }
+        self.link();
     }
 }

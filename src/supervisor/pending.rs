@@ -7,14 +7,14 @@ use super::input::RequestId;
 use crate::service::ServiceName;
 
 /// One request's services that have settled, and how many have not.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Request {
     left: usize,
     replies: Vec<(ServiceName, Reply)>,
 }
 
 /// All requests that wait.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pending(BTreeMap<RequestId, Request>);
 
 impl Pending {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Supervisor;
-use super::action::{Action, Reply};
+use super::action::Action;
 use super::input::RequestId;
 use super::unit::{Goal, State, Unit, Waiter};
 use crate::service::{ServiceName, Spec};
@@ -20,7 +20,9 @@ impl Supervisor {
                 }
                 None => {
                     waits.push((spec.name.clone(), Goal::Up));
-                    self.units.push(Unit::new(spec));
+                    let mut unit = Unit::new(spec);
+                    unit.next_run = self.retired.remove(&unit.spec.name).unwrap_or(unit.next_run);
+                    self.units.push(unit);
                 }
             }
         }
@@ -39,26 +41,23 @@ impl Supervisor {
         let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
         let same = same_process(present, &spec);
         let health_differs = unit.spec.health != spec.health;
-        unit.changed |= *present != spec;
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);
+            // Also when it is to stop: should it be started again before it did, it is not what is declared.
+            unit.doomed = true;
         } else {
             unit.spec = spec;
-        }
-        if let State::Running { run, .. } = unit.state
-            && same
-            && health_differs
-        {
-            self.actions.push(Action::WatchHealth {
-                run: unit.run(run),
-                spec: unit.spec.clone(),
-            });
+            if let State::Running { run, .. } = unit.state
+                && health_differs
+            {
+                self.actions.push(Action::WatchHealth {
+                    run: unit.run(run),
+                    spec: unit.spec.clone(),
+                });
+            }
         }
         let wanted = returns || (!same && unit.goal == Goal::Up);
-        if !same && unit.goal == Goal::Up && unit.live_run().is_some() {
-            unit.doomed = true;
-        }
         self.units.push(unit);
         wanted.then_some((name, Goal::Up))
     }
@@ -77,11 +76,6 @@ impl Supervisor {
                 request: id,
                 want: *want,
             });
-            if *want == Goal::Up
-                && let Some(why) = self.obstacle(index)
-            {
-                self.reply(index, Goal::Up, &Reply::Failed(why));
-            }
         }
     }
 }

@@ -88,13 +88,12 @@ impl Supervisor {
         let unit = &mut self.units[index];
         if unit.live_run().is_some() {
             (unit.failures, unit.restarts) = (0, 0);
-            (unit.doomed, unit.changed) = (true, true);
+            unit.doomed = true;
         }
     }
 
     pub(super) fn stop(&mut self, index: usize) {
         self.want(index, Goal::Down);
-        self.fail_dependents(index, "is stopped");
     }
 
     /// Sets the goal; who waits for the opposite is told that this request came after theirs.
@@ -104,7 +103,6 @@ impl Supervisor {
             return;
         }
         unit.goal = goal;
-        unit.changed = true;
         let opposite = match goal {
             Goal::Up => Goal::Down,
             Goal::Down => Goal::Up,
@@ -112,15 +110,11 @@ impl Supervisor {
         self.reply(index, opposite, &Reply::Superseded);
     }
 
-    /// Registers the request with each unit, and answers for those that are there already.
+    /// Registers the request with each unit.
     pub(super) fn wait(&mut self, id: RequestId, named: &[usize], want: Goal) {
         self.actions.extend(self.pending.open(id, named.len()));
         for &index in named {
             self.units[index].waiters.push(Waiter { request: id, want });
-            let running = matches!(self.units[index].state, State::Running { .. });
-            if want == Goal::Up && running && self.units[index].satisfies() {
-                self.reply(index, Goal::Up, &Reply::Done);
-            }
         }
     }
 }

@@ -63,7 +63,8 @@ impl Supervisor {
     }
 }
 
-fn entry(unit: &Unit) -> Entry {
+/// What a unit shows of itself.
+pub(super) fn entry(unit: &Unit) -> Entry {
     Entry {
         spec: unit.spec.clone(),
         wanted: unit.goal == Goal::Up,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::action::Reply;
 use super::input::RequestId;
 use super::moment::Moment;
+use super::snapshot::Entry;
 use crate::service::{Exit, Run, ServiceName, Spec};
 
 /// What is wanted of a unit. What is, is its [`State`]: two fields, never one.
@@ -116,7 +117,7 @@ pub struct Waiter {
 }
 
 /// One service in the machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
     /// Its declaration.
     pub spec: Arc<Spec>,
@@ -144,8 +145,8 @@ pub struct Unit {
     pub last_exit: Option<(Exit, Moment)>,
     /// Who waits.
     pub waiters: Vec<Waiter>,
-    /// Its entry in the snapshot differs from what was last published.
-    pub changed: bool,
+    /// Its entry in the snapshot, as last published.
+    pub shown: Option<Entry>,
 }
 
 impl Unit {
@@ -166,13 +167,12 @@ impl Unit {
             next_run: 1,
             last_exit: None,
             waiters: Vec::new(),
-            changed: true,
+            shown: None,
         }
     }
 
     /// Takes on a new state.
     pub fn enter(&mut self, state: State) {
-        self.changed = true;
         self.state = state;
     }
 
@@ -212,6 +212,26 @@ impl Unit {
             | State::Starting { .. }
             | State::Stopping { .. }
             | State::Killing { .. } => false,
+        }
+    }
+
+    /// Why it is of no use to wait for it, if it is.
+    #[must_use]
+    pub fn in_vain(&self) -> Option<String> {
+        if self.goal == Goal::Down {
+            return Some("is stopped".into());
+        }
+        match &self.state {
+            State::Failed(why) => Some(format!("is FATAL: {why}")),
+            State::Stopped(Stopped::Ended(exit)) => Some(format!("ended with {exit}")),
+            State::Stopped(Stopped::Never | Stopped::Asked)
+            | State::Waiting { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Killing { .. } => None,
         }
     }
 

@@ -1,1 +1,11 @@
 //! The laws of the machine, as tests.
+//!
+
+mod laws;
+mod lives;
+mod search;
+mod spec;
+mod stories;
+mod stories_order;
+mod stories_reload;
+mod world;

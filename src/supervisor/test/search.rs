@@ -1,0 +1,341 @@
+//! Every state that a hostile world can bring few units into, and every law in each of them.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use super::super::unit::{State, Unit};
+use super::super::{Goal, Input, Moment, Order, RequestId};
+use super::laws::Watched;
+use super::spec::{changed, health, names, policy, shared, spec};
+use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
+
+/// What tells two situations apart: times as time to go, runs as runs ago.
+#[derive(PartialEq, Eq, Hash)]
+struct Situation {
+    units: Vec<UnitSituation>,
+    /// Services that had runs: forgotten ones may come back.
+    known: Vec<ServiceName>,
+    closing: bool,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct UnitSituation {
+    name: ServiceName,
+    version: (String, Option<String>),
+    goal: Goal,
+    state: State,
+    flags: [bool; 3],
+    failures: u32,
+    waiters: Vec<(usize, Goal)>,
+    life: Option<[bool; 4]>,
+}
+
+fn situation(watched: &Watched) -> Situation {
+    let open: Vec<RequestId> = watched.open.iter().copied().collect();
+    let unit = |unit: &Unit| UnitSituation {
+        name: unit.spec.name.clone(),
+        version: (version(&unit.spec), unit.next_spec.as_deref().map(version)),
+        goal: unit.goal,
+        state: relative(&unit.state, watched.now, unit.next_run),
+        flags: [unit.doomed, unit.removed, unit.proven],
+        failures: unit.failures,
+        waiters: unit
+            .waiters
+            .iter()
+            .map(|waiter| {
+                (
+                    open.binary_search(&waiter.request).unwrap_or(usize::MAX),
+                    waiter.want,
+                )
+            })
+            .collect(),
+        life: watched.lives.now.get(&unit.spec.name).map(|life| {
+            [
+                life.spawned.is_some(),
+                life.terminated.is_some(),
+                life.kills > 1,
+                life.condemned,
+            ]
+        }),
+    };
+    Situation {
+        units: watched.machine.units.iter().map(unit).collect(),
+        known: watched.lives.known().cloned().collect(),
+        closing: watched.closing,
+    }
+}
+
+fn version(spec: &Spec) -> String {
+    format!("{} {:?}", spec.command[0], spec.after.first())
+}
+
+fn relative(state: &State, now: Moment, next_run: u64) -> State {
+    let to_go = |at: Moment| Moment(at - now);
+    let mut state = state.clone();
+    match &mut state {
+        State::Stopped(_) | State::Failed(_) | State::Blocked { .. } => {}
+        // The jitter is of no consequence.
+        State::Waiting { until, .. } => *until = Moment::default(),
+        State::Spawning { run } => *run = next_run - *run,
+        State::Starting { run, deadline, .. } => (*run, *deadline) = (next_run - *run, to_go(*deadline)),
+        State::Running { run, proven_at } => {
+            (*run, *proven_at) = (next_run - *run, proven_at.map(to_go));
+        }
+        State::Stopping { run, kill_at, .. } => (*run, *kill_at) = (next_run - *run, to_go(*kill_at)),
+        State::Killing { run, again_at, .. } => (*run, *again_at) = (next_run - *run, to_go(*again_at)),
+    }
+    state
+}
+
+/// What the world tells about a service's present run, in any order, and about the runs beside it.
+fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> {
+    let number = watched.entry(service).map_or(0, |entry| entry.run);
+    let run = |number| Run {
+        service: service.clone(),
+        number,
+    };
+    let why = || "why".to_owned();
+    let mut all = vec![
+        Input::Spawned { run: run(number) },
+        Input::SpawnFailed {
+            run: run(number),
+            why: why(),
+        },
+        Input::NotReady {
+            run: run(number),
+            why: why(),
+        },
+        Input::Ready { run: run(number) },
+        Input::Unhealthy {
+            run: run(number),
+            why: why(),
+        },
+        Input::Swept { run: run(number) },
+        Input::Survivors {
+            run: run(number),
+            who: "who".into(),
+        },
+    ];
+    all.extend(exits.iter().map(|&exit| Input::Exited {
+        run: run(number),
+        exit,
+    }));
+    if watched.lives.now.contains_key(service) {
+        all.push(Input::Exited {
+            run: run(number - 1),
+            exit: Exit::Code(1),
+        });
+        all.push(Input::Swept { run: run(number + 1) });
+    }
+    all
+}
+
+struct Search {
+    services: Vec<ServiceName>,
+    orders: Vec<Order>,
+    /// The ways to end.
+    exits: Vec<Exit>,
+    depth: usize,
+    /// At most so many requests wait at once.
+    requests: usize,
+}
+
+struct Step {
+    before: usize,
+    input: String,
+}
+
+impl Search {
+    /// Looks at everything within `depth` steps; the number of situations, and whether that is all there are.
+    fn run(&self, specs: &[Spec]) -> (usize, bool) {
+        let first = Watched::new(shared(specs));
+        let mut seen = HashSet::from([situation(&first)]);
+        let mut steps = vec![Step {
+            before: 0,
+            input: "nothing".into(),
+        }];
+        let mut open = VecDeque::from([(0, 0, first)]);
+        let mut settling = HashSet::new();
+        let mut closed = true;
+        let mut moves = 0;
+        while let Some((index, depth, watched)) = open.pop_front() {
+            if depth == self.depth {
+                closed = false;
+                continue;
+            }
+            for (at, input) in self.moves(&watched) {
+                moves += 1;
+                let mut next = watched.clone();
+                let outcome = next.step(at, &input);
+                let fresh = outcome.is_ok() && seen.insert(situation(&next));
+                let outcome = outcome.map(drop).and_then(|()| {
+                    if fresh {
+                        settles(&next, &mut settling)
+                    } else {
+                        Ok(())
+                    }
+                });
+                if let Err(broken) = outcome {
+                    panic!("{broken}\n  after {}{input:?} at {at:?}", history(&steps, index));
+                }
+                if fresh {
+                    steps.push(Step {
+                        before: index,
+                        input: format!("{input:?} at {at:?}"),
+                    });
+                    open.push_back((steps.len() - 1, depth + 1, next));
+                }
+            }
+        }
+        eprintln!("{} situations, {} moves", seen.len(), moves);
+        (seen.len(), closed)
+    }
+
+    fn moves(&self, watched: &Watched) -> Vec<(Moment, Input)> {
+        let news = self
+            .services
+            .iter()
+            .flat_map(|service| news(watched, service, &self.exits));
+        let news: Vec<Input> = news.collect();
+        let mut moves: Vec<(Moment, Input)> = Vec::new();
+        if let Some(deadline) = watched.machine.next_deadline() {
+            moves.push((deadline, Input::Tick));
+            // The news may overtake the tick.
+            let late = deadline + Duration::from_millis(1);
+            moves.extend(news.iter().map(|input| (late, input.clone())));
+        }
+        moves.extend(news.into_iter().map(|input| (watched.now, input)));
+        if watched.open.len() < self.requests {
+            let id = RequestId(watched.open.last().map_or(0, |last| last.0 + 1));
+            let requests = self.orders.iter().map(|order| Input::Request {
+                id,
+                order: order.clone(),
+            });
+            moves.extend(requests.map(|input| (watched.now, input)));
+        }
+        moves
+    }
+}
+
+/// Law 7: children that never get ready and that only SIGKILL moves, and nobody asks for anything more.
+/// Ends where an earlier way to quiet is met.
+fn settles(watched: &Watched, settling: &mut HashSet<Situation>) -> Result<(), String> {
+    let mut watched = watched.clone();
+    let mut way = HashSet::new();
+    loop {
+        let here = situation(&watched);
+        if watched.quiet() || settling.contains(&here) {
+            settling.extend(way);
+            return Ok(());
+        }
+        if !way.insert(here) {
+            return Err("law 7: goes round and round".into());
+        }
+        let mut due = watched.lives.now.iter().filter_map(|(service, life)| {
+            let run = Run {
+                service: service.clone(),
+                number: life.number,
+            };
+            if life.spawned.is_none() && life.terminated.is_none() {
+                return Some(Input::Spawned { run });
+            }
+            (life.kills > 0).then_some(Input::Swept { run })
+        });
+        let input = due.next();
+        let (at, input) = match (input, watched.machine.next_deadline()) {
+            (Some(input), _) => (watched.now, input),
+            (None, Some(deadline)) => (deadline, Input::Tick),
+            (None, None) => return Err("law 7: nothing moves, and not all is quiet".into()),
+        };
+        watched
+            .step(at, &input)
+            .map_err(|broken| format!("{broken}, settling, on {input:?}"))?;
+    }
+}
+
+fn history(steps: &[Step], last: usize) -> String {
+    let mut index = last;
+    let mut inputs = Vec::new();
+    while index != 0 {
+        inputs.push(steps[index].input.as_str());
+        index = steps[index].before;
+    }
+    inputs
+        .iter()
+        .rev()
+        .map(|input| format!("{input}\n        "))
+        .collect()
+}
+
+/// All there is of one unit: every order of a person, in every order.
+fn one_unit(restart: RestartPolicy, exits: &[Exit], reloads: &[&[Spec]]) {
+    let reloads = reloads.iter().map(|specs| Order::Reload(shared(specs)));
+    let search = Search {
+        services: names("a"),
+        orders: [
+            Order::Start(names("a")),
+            Order::Stop(names("a")),
+            Order::Restart(names("a")),
+            Order::Shutdown,
+        ]
+        .into_iter()
+        .chain(reloads)
+        .collect(),
+        exits: exits.to_vec(),
+        depth: usize::MAX,
+        requests: 1,
+    };
+    let (count, closed) = search.run(&[policy(&spec("a", ""), restart)]);
+    assert!(closed && count > 500, "{count} situations");
+}
+
+#[test]
+fn every_state_of_one_unit_that_is_always_restarted() {
+    let unit = spec("a", "");
+    let probed = Spec {
+        health: Some(health("two")),
+        ..unit.clone()
+    };
+    let reloads: [&[Spec]; 4] = [
+        std::slice::from_ref(&unit),
+        &[changed(&unit, "a2")],
+        &[probed],
+        &[],
+    ];
+    one_unit(RestartPolicy::Always, &[Exit::Code(0)], &reloads);
+}
+
+#[test]
+fn every_state_of_one_unit_that_is_restarted_on_failure() {
+    one_unit(RestartPolicy::OnFailure, &[Exit::Code(0), Exit::Signal(11)], &[]);
+}
+
+#[test]
+fn every_state_of_one_unit_that_is_never_restarted() {
+    one_unit(RestartPolicy::Never, &[Exit::Code(0), Exit::Signal(11)], &[]);
+}
+
+#[test]
+fn two_units_of_which_one_needs_the_other() {
+    let need = spec("a", "");
+    let dependent = spec("b", "a");
+    let turned = [changed(&spec("b", ""), "b2"), spec("a", "b")];
+    let search = Search {
+        services: names("a b"),
+        orders: vec![
+            Order::Start(names("b")),
+            Order::Stop(names("a")),
+            Order::Stop(names("a b")),
+            Order::Restart(names("a b")),
+            Order::Shutdown,
+            Order::Reload(shared(&[need.clone(), changed(&dependent, "b2")])),
+            Order::Reload(shared(&turned)),
+            Order::Reload(shared(std::slice::from_ref(&need))),
+        ],
+        exits: vec![Exit::Code(0)],
+        depth: 6,
+        requests: 2,
+    };
+    let (count, _) = search.run(&[need, dependent]);
+    assert!(count > 10_000, "{count} situations");
+}

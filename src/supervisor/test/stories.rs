@@ -1,0 +1,416 @@
+//! What a person is promised about one service, told as short stories in virtual time.
+
+use std::time::Duration;
+
+use super::super::Order;
+use super::spec::{names, policy, spec};
+use super::world::{Nature, World};
+use crate::service::{Exit, RestartPolicy, Spec};
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn start(world: &mut World, services: &str) -> super::super::RequestId {
+    world.ask(Order::Start(names(services)))
+}
+
+fn stop(world: &mut World, services: &str) -> super::super::RequestId {
+    world.ask(Order::Stop(names(services)))
+}
+
+/// One that never lives longer than 50 ms.
+fn crashes() -> Nature {
+    Nature {
+        ready: None,
+        ends: Some((ms(50), Exit::Code(3))),
+        ..Nature::default()
+    }
+}
+
+fn ignores_the_stop_signal() -> Nature {
+    Nature {
+        obeys: None,
+        ..Nature::default()
+    }
+}
+
+#[test]
+fn a_proven_run_that_crashes_is_back_at_once() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            ends: Some((ms(5000), Exit::Signal(11))),
+            faulty_runs: 1,
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(5001));
+    let crashed = world.watched.now;
+    assert_eq!(
+        world.told(),
+        "0.0 spawn a#1, 0.1 answer a done, 5.0 terminate a#1, 5.0 spawn a#2"
+    );
+    assert_eq!(world.watched.now, crashed);
+    world.pass(ms(200));
+    let entry = world.entry("a");
+    assert_eq!(
+        (entry.restarts, entry.last_exit.map(|(exit, _)| exit)),
+        (1, Some(Exit::Signal(11)))
+    );
+    assert_eq!(world.shown("a"), "RUNNING");
+}
+
+#[test]
+fn one_that_exits_at_once_every_time_backs_off_and_is_given_up() {
+    let mut world = World::new(&[Spec {
+        max_restarts: 4,
+        ..spec("a", "")
+    }]);
+    world.nature("a", crashes());
+    let asked = start(&mut world, "a");
+    for failure in 1..=4 {
+        world.pass(ms(51));
+        assert_eq!(
+            world.shown("a"),
+            format!("BACKOFF: failure {failure} in a row: ended with exit code 3")
+        );
+        let until = world.watched.machine.next_deadline().expect("it waits for time");
+        let delay = until - world.watched.now;
+        let base = ms(100 << (failure - 1));
+        assert!(
+            delay >= base && delay < base * 5 / 4,
+            "after {failure} failures {delay:?}"
+        );
+        assert_eq!(world.answer(asked), "none yet");
+        world.pass(delay);
+    }
+    assert!(world.settle(ms(1000)));
+    let fatal = "FATAL: given up after 5 failed runs in a row: ended with exit code 3";
+    assert_eq!((world.shown("a").as_str(), world.entry("a").restarts), (fatal, 4));
+    assert_eq!(world.answer(asked), "a failed: ended with exit code 3");
+    world.nature("a", Nature::default());
+    let again = world.ask(Order::Restart(names("a")));
+    world.settle(ms(5000));
+    assert_eq!(
+        (world.answer(again).as_str(), world.entry("a").restarts),
+        ("a done", 0)
+    );
+}
+
+#[test]
+fn a_restart_of_one_that_cannot_run_fails_with_the_reason() {
+    let mut world = World::new(&[spec("a", "")]);
+    start(&mut world, "a");
+    world.settle(ms(2000));
+    world.nature(
+        "a",
+        Nature {
+            unspawnable: 9,
+            ..Nature::default()
+        },
+    );
+    let asked = world.ask(Order::Restart(names("a")));
+    assert!(world.settle(ms(5000)));
+    assert_eq!(world.answer(asked), "a failed: exec: not found");
+    assert_eq!(
+        world.shown("a"),
+        "FATAL: given up after 3 failed runs in a row: exec: not found"
+    );
+}
+
+#[test]
+fn one_that_ignores_the_stop_signal_is_killed_after_its_grace() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature("a", ignores_the_stop_signal());
+    start(&mut world, "a");
+    world.pass(ms(1000));
+    stop(&mut world, "a");
+    assert_eq!(world.shown("a"), "STOPPING: asked to end");
+    assert!(world.settle(ms(5000)));
+    let told = "0.0 spawn a#1, 0.1 answer a done, 1.0 terminate a#1, 3.0 kill a#1, 3.0 answer a done";
+    assert_eq!(world.told(), told);
+    assert_eq!(world.shown("a"), "STOPPED: stopped on request");
+}
+
+#[test]
+fn one_that_never_gets_ready_fails_after_its_start_timeout() {
+    let mut world = World::new(&[spec("a", ""), spec("b", "a")]);
+    world.nature(
+        "a",
+        Nature {
+            ready: None,
+            ..Nature::default()
+        },
+    );
+    let (a, b) = (start(&mut world, "a"), start(&mut world, "b"));
+    world.pass(ms(2999));
+    assert_eq!(world.shown("a"), "STARTING: not ready yet: no answer on port 1");
+    assert_eq!(
+        (world.answer(a).as_str(), world.answer(b).as_str()),
+        ("none yet", "none yet")
+    );
+    world.pass(ms(2));
+    let why = "not ready after 3 s: no answer on port 1";
+    assert_eq!(world.answer(a), format!("a failed: {why}"));
+    assert_eq!(world.answer(b), format!("b failed: needs a, which is {why}"));
+    assert_eq!(world.shown("a"), format!("STOPPING: taken down: {why}"));
+    assert_eq!(world.shown("b"), "STOPPED: waits for a");
+}
+
+#[test]
+fn one_that_is_unhealthy_is_taken_down_with_the_words_of_its_probe() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            sick: Some(ms(4000)),
+            faulty_runs: 1,
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(4001));
+    assert_eq!(world.shown("a"), "STOPPING: taken down: unhealthy: silent");
+    world.settle(ms(5000));
+    assert_eq!((world.shown("a").as_str(), world.entry("a").run), ("RUNNING", 2));
+}
+
+#[test]
+fn an_unproven_one_that_is_unhealthy_waits_before_its_next_run() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            sick: Some(ms(500)),
+            faulty_runs: 1,
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(650));
+    assert_eq!(world.shown("a"), "BACKOFF: failure 1 in a row: unhealthy: silent");
+}
+
+#[test]
+fn a_new_run_waits_until_every_descendant_of_the_old_one_is_gone() {
+    let mut world = World::new(&[spec("a", "")]);
+    let forks = Nature {
+        ends: Some((ms(1500), Exit::Code(0))),
+        faulty_runs: 1,
+        descendants: ms(900),
+        ..Nature::default()
+    };
+    world.nature("a", forks);
+    start(&mut world, "a");
+    world.pass(ms(2000));
+    assert_eq!(
+        world.shown("a"),
+        "STOPPING: ended with exit code 0, processes it left are being taken down"
+    );
+    world.settle(ms(5000));
+    assert_eq!(
+        world.told(),
+        "0.0 spawn a#1, 0.1 answer a done, 1.5 terminate a#1, 2.4 spawn a#2"
+    );
+}
+
+#[test]
+fn one_that_outlives_sigkill_is_told_and_recovers_when_it_is_gone() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            obeys: None,
+            dies: ms(12_000),
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(1000));
+    world.told();
+    let asked = world.ask(Order::Restart(names("a")));
+    world.pass(ms(7500));
+    assert_eq!(world.answer(asked), "a failed: outlives SIGKILL: pid 7");
+    assert_eq!(world.shown("a"), "STOPPING: sent SIGKILL, still there: pid 7");
+    let stopped = stop(&mut world, "a");
+    start(&mut world, "a");
+    assert_eq!(world.answer(stopped), "a superseded");
+    world.pass(ms(8000));
+    let told = "1.0 terminate a#1, 3.0 kill a#1, 8.0 answer a failed: outlives SIGKILL: pid 7, 8.0 kill a#1, \
+                8.5 answer a superseded, 13.0 answer a failed: outlives SIGKILL: pid 7, 13.0 kill a#1, 15.0 spawn a#2";
+    assert_eq!(world.told(), told);
+    assert_eq!(world.shown("a"), "RUNNING");
+}
+
+#[test]
+fn a_stop_that_sigkill_cannot_bring_about_fails() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            obeys: None,
+            dies: ms(60_000),
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(1000));
+    let asked = stop(&mut world, "a");
+    world.pass(ms(7001));
+    assert_eq!(world.answer(asked), "a failed: outlives SIGKILL: pid 7");
+}
+
+#[test]
+fn a_stop_while_it_starts_supersedes_the_start() {
+    let mut world = World::new(&[spec("a", "")]);
+    let started = start(&mut world, "a");
+    let stopped = stop(&mut world, "a");
+    assert_eq!(world.answer(started), "a superseded");
+    assert!(world.settle(ms(1000)));
+    assert_eq!(world.answer(stopped), "a done");
+    assert_eq!(world.shown("a"), "STOPPED: stopped on request");
+}
+
+#[test]
+fn a_start_while_it_stops_supersedes_the_stop() {
+    let mut world = World::new(&[spec("a", "")]);
+    start(&mut world, "a");
+    world.pass(ms(1500));
+    let stopped = stop(&mut world, "a");
+    let started = start(&mut world, "a");
+    assert_eq!(world.answer(stopped), "a superseded");
+    world.settle(ms(5000));
+    assert_eq!(
+        (world.answer(started).as_str(), world.entry("a").run),
+        ("a done", 2)
+    );
+}
+
+#[test]
+fn a_start_ends_the_wait_after_a_failure_and_clears_the_count() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            unspawnable: 1,
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(10));
+    assert_eq!(world.shown("a"), "BACKOFF: failure 1 in a row: exec: not found");
+    start(&mut world, "a");
+    assert_eq!((world.entry("a").run, world.entry("a").failures), (2, 0));
+}
+
+#[test]
+fn a_start_after_a_stop_clears_the_count_though_the_old_run_is_not_gone() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            ends: Some((ms(50), Exit::Code(3))),
+            descendants: ms(500),
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    world.pass(ms(600));
+    assert_eq!(world.entry("a").failures, 1);
+    world.pass(ms(200));
+    stop(&mut world, "a");
+    start(&mut world, "a");
+    assert_eq!((world.entry("a").failures, world.entry("a").restarts), (0, 0));
+}
+
+#[test]
+fn a_start_of_what_runs_is_done_at_once() {
+    let mut world = World::new(&[spec("a", "")]);
+    start(&mut world, "a");
+    world.settle(ms(5000));
+    let again = start(&mut world, "a");
+    assert_eq!(
+        (world.answer(again).as_str(), world.entry("a").run),
+        ("a done", 1)
+    );
+}
+
+#[test]
+fn a_shutdown_ends_every_state_there_is() {
+    let mut world = World::new(&[
+        spec("waits", ""),
+        spec("stubborn", ""),
+        spec("fresh", ""),
+        spec("blocked", "waits"),
+    ]);
+    world.nature(
+        "waits",
+        Nature {
+            unspawnable: 9,
+            ..Nature::default()
+        },
+    );
+    world.nature("stubborn", ignores_the_stop_signal());
+    start(&mut world, "stubborn blocked");
+    world.pass(ms(1000));
+    stop(&mut world, "stubborn");
+    world.pass(ms(2001));
+    start(&mut world, "waits");
+    world.pass(ms(2));
+    start(&mut world, "fresh");
+    assert!(world.shown("waits").starts_with("BACKOFF"));
+    let (down, twice) = (world.ask(Order::Shutdown), world.ask(Order::Shutdown));
+    let refused = start(&mut world, "fresh");
+    assert_eq!(world.answer(refused), "refused: the supervisor is shutting down");
+    assert!(world.settle(ms(5000)));
+    for id in [down, twice] {
+        assert_eq!(world.answer(id).matches(" done").count(), 4);
+    }
+    assert!(world.told().ends_with("finish"));
+}
+
+#[test]
+fn a_supervisor_of_nothing_shuts_down_at_once() {
+    let mut world = World::new(&[]);
+    let down = world.ask(Order::Shutdown);
+    assert_eq!(
+        (world.answer(down).as_str(), world.told().as_str()),
+        ("", "0.0 answer , 0.0 finish")
+    );
+}
+
+#[test]
+fn a_policy_decides_what_follows_an_end() {
+    let ends = |restart, code| {
+        let mut world = World::new(&[policy(&spec("a", ""), restart)]);
+        let ends = Some((ms(2000), Exit::Code(code)));
+        world.nature(
+            "a",
+            Nature {
+                ends,
+                faulty_runs: 1,
+                ..Nature::default()
+            },
+        );
+        start(&mut world, "a");
+        world.settle(ms(9000));
+        world.shown("a")
+    };
+    let left = |code| format!("EXITED: ended with exit code {code}, and its restart policy leaves it");
+    assert_eq!(ends(RestartPolicy::Always, 0), "RUNNING");
+    assert_eq!(ends(RestartPolicy::OnFailure, 0), left(0));
+    assert_eq!(ends(RestartPolicy::OnFailure, 1), "RUNNING");
+    assert_eq!(ends(RestartPolicy::Never, 0), left(0));
+    assert_eq!(ends(RestartPolicy::Never, 1), left(1));
+}
+
+#[test]
+fn a_name_that_is_not_declared_is_refused() {
+    let mut world = World::new(&[spec("a", "")]);
+    let asked = start(&mut world, "a nosuch");
+    assert_eq!(world.answer(asked), "refused: there is no service `nosuch`");
+    assert_eq!(world.entry("a").run, 0);
+}
