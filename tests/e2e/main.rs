@@ -1,0 +1,8 @@
+//! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
+
+mod cli;
+mod house;
+mod restart;
+mod stream;
+mod supervisor;
+mod trouble;

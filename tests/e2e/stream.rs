@@ -1,0 +1,1 @@
+//! The main job: simulator, backend and proxy come up in order, and a client gets trades.
