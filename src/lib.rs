@@ -2,5 +2,6 @@
 pub mod api;
 pub mod exit;
 pub mod paths;
+pub mod ports;
 pub mod process;
 pub mod service;
