@@ -1,8 +1,8 @@
 //! Who listens where, whose it is, and how a port is freed without hitting anybody else.
 //!
 //! ```text
-//! listen    /proc/net/tcp{,6}: listening sockets only   --.
-//! holders   /proc/PID/fd: every process that has them    -+-> Listener
+//! listen    sock_diag or /proc/net/tcp: sockets that listen -.
+//! holders   /proc/PID/fd: every process that has them      -+-> Listener
 //! ownership marks and parent links: ours, left over, not ours
 //! judge     PURE: what may be done about each holder, or the sentence why not
 //! flush     does it: SIGTERM, grace, SIGKILL by pidfd, then proves the port free by binding it
@@ -20,12 +20,12 @@ mod forwarder;
 mod holders;
 mod judge;
 mod listen;
+mod net_tcp;
 mod ownership;
 mod prove;
 mod report;
+mod sock_diag;
 mod state;
-#[cfg(test)]
-mod test;
 
 pub use flush::Flush;
 pub use judge::{Caller, PlannedHolder, PortPlan, Rules, Verdict, judge};

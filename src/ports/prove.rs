@@ -1,6 +1,6 @@
 //! The proof that a port is free: bind it, as a server would.
 
-use super::listen::leftovers;
+use super::net_tcp::leftovers;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
