@@ -87,7 +87,7 @@ impl Reader {
         if let Some(line) = self.ready.pop_front() {
             return Ok(Some(line));
         }
-        let Some(file) = &self.file else {
+        let Some(file) = self.file.as_ref().filter(|_| !self.ended) else {
             return Ok(None);
         };
         while let Some(line) = self.blocks.next_line(file)? {
@@ -109,13 +109,12 @@ impl Reader {
         !self.ready.is_empty()
     }
 
-    /// A record that its writer could not finish is shown; less than a record is not.
+    /// A record at the file's end that its writer could not finish is shown; less than a record is not.
     fn leave(&mut self) {
         let torn = self.blocks.unfinished();
         if Record::parse(torn).is_some() {
             self.ready.extend(self.joiner.join(torn));
         }
-        self.blocks = Blocks::default();
     }
 
     /// At the end of a followed file: whether there is more to read, here or in the file that took its name.
@@ -125,7 +124,7 @@ impl Reader {
     fn turn_page(&mut self) -> io::Result<bool> {
         if let Some(successor) = self.successor.take() {
             self.leave();
-            self.file = Some(successor);
+            (self.file, self.blocks) = (Some(successor), Blocks::default());
             return Ok(true);
         }
         let Some(file) = &self.file else {
@@ -135,6 +134,7 @@ impl Reader {
         let known = file.metadata()?;
         if known.len() < self.blocks.end() {
             self.leave();
+            self.blocks = Blocks::default();
             return Ok(true);
         }
         self.successor = match open(&self.source.path)? {

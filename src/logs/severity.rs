@@ -54,10 +54,10 @@ const BELOW: [&str; 9] = [
 /// A word that is a level, in whatever case.
 fn level_of(word: &str) -> Option<Level> {
     let is = |level: &&str| word.eq_ignore_ascii_case(level);
-    if ERRORS.iter().any(|level| is(&level)) {
+    if ERRORS.iter().any(is) {
         return Some(Level::Error);
     }
-    BELOW.iter().any(|level| is(&level)).then_some(Level::Below)
+    BELOW.iter().any(is).then_some(Level::Below)
 }
 
 /// The first level that stands where levels stand.

@@ -14,13 +14,21 @@ use tokio::io::unix::AsyncFd;
 use super::Source;
 use super::reader::named;
 
-/// What can happen to a log, seen from its folder.
-const FOLDER: AddWatchFlags = AddWatchFlags::IN_MODIFY
+/// What can happen to a log, seen from its folder, and to a folder, seen from the one above it.
+const WATCHED: AddWatchFlags = AddWatchFlags::IN_MODIFY
     .union(AddWatchFlags::IN_CREATE)
-    .union(AddWatchFlags::IN_MOVED_TO)
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVE)
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF)
     .union(AddWatchFlags::IN_ONLYDIR);
+
+/// Events after which a path may lead to another folder than before, or to none.
+const PATHS: AddWatchFlags = AddWatchFlags::IN_ISDIR
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(AddWatchFlags::IN_IGNORED)
+    .union(AddWatchFlags::IN_Q_OVERFLOW);
 
 /// The folders of some logs, watched. Folders and not files: a name outlives the files that bear it.
 pub(super) struct Watch {
@@ -31,9 +39,8 @@ pub(super) struct Watch {
 /// One folder with logs in it.
 #[derive(Default)]
 struct Folder {
-    /// Unset while it does not exist; then its nearest ancestor is watched.
+    /// Unset while it does not exist.
     watched: Option<WatchDescriptor>,
-    ancestor: Option<WatchDescriptor>,
     /// File names, and which source each is.
     logs: Vec<(OsString, usize)>,
 }
@@ -64,8 +71,10 @@ impl Watch {
                 .logs
                 .push((source.path.file_name().unwrap_or_default().into(), index));
         }
-        let inotify = AsyncFd::new(Descriptor(inotify))?;
-        let mut watch = Self { inotify, folders };
+        let mut watch = Self {
+            inotify: register(inotify)?,
+            folders,
+        };
         watch.cover()?;
         Ok(watch)
     }
@@ -76,9 +85,11 @@ impl Watch {
             let events = self.events().await?;
             let mut changed = Vec::new();
             for event in &events {
-                self.apply(event, &mut changed);
+                self.touched(event, &mut changed);
             }
-            changed.extend(self.cover()?);
+            if events.iter().any(|event| event.mask.intersects(PATHS)) {
+                changed.extend(self.cover()?);
+            }
             changed.sort_unstable();
             changed.dedup();
             if !changed.is_empty() {
@@ -100,64 +111,75 @@ impl Watch {
         }
     }
 
-    /// Notes which sources an event touches, and which folders need watching anew.
-    fn apply(&mut self, event: &InotifyEvent, changed: &mut Vec<usize>) {
+    /// Adds the sources that an event touches.
+    fn touched(&self, event: &InotifyEvent, changed: &mut Vec<usize>) {
         let overflow = event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
-        let gone = AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
-        for folder in self.folders.values_mut() {
-            if folder.watched == Some(event.wd) && event.mask.intersects(gone) {
-                folder.watched = None;
-            }
-            if folder.watched == Some(event.wd) || overflow {
-                let touched = folder.logs.iter().filter(|(log, _)| {
-                    // `x.log.1` too: a writer may still hold the file that was renamed.
-                    event.name.as_deref().is_none_or(|name| begins_with(name, log))
-                });
-                changed.extend(touched.map(|(_, index)| *index));
-            }
+        let concerned = |folder: &&Folder| overflow || folder.watched == Some(event.wd);
+        for folder in self.folders.values().filter(concerned) {
+            let touched = folder.logs.iter().filter(|(log, _)| {
+                // `x.log.1` too: a writer may still hold the file that was renamed.
+                event.name.as_deref().is_none_or(|name| begins_with(name, log))
+            });
+            changed.extend(touched.map(|(_, index)| *index));
         }
     }
 
-    /// Watches every folder that exists; gives the sources in those that are new.
+    /// Watches every folder where it is now; gives the sources in those that are new.
+    ///
+    /// A removed folder says nothing itself as long as we hold a file of it open, hence the one above it.
     fn cover(&mut self) -> io::Result<Vec<usize>> {
         let inotify = &self.inotify.get_ref().0;
         let mut new = Vec::new();
         for (path, folder) in &mut self.folders {
-            if folder.watched.is_none() && folder.attach(path, inotify)? {
+            watch_above(path, inotify)?;
+            let watched = watch(path, inotify)?;
+            if watched.is_some() && watched != folder.watched {
                 new.extend(folder.logs.iter().map(|(_, index)| *index));
             }
+            folder.watched = watched;
         }
         Ok(new)
     }
 }
 
-impl Folder {
-    /// Watches the folder, or else its nearest ancestor until it appears; whether the folder is watched.
-    fn attach(&mut self, path: &Path, inotify: &Inotify) -> io::Result<bool> {
-        for ancestor in path
-            .ancestors()
-            .filter(|ancestor| !ancestor.as_os_str().is_empty())
-        {
-            match inotify.add_watch(ancestor, FOLDER) {
-                Ok(watch) if ancestor == path => {
-                    self.watched = Some(watch);
-                    return Ok(true);
-                }
-                // The folder may have appeared while this ancestor was being added.
-                Ok(watch) => {
-                    let known = self.ancestor.replace(watch) == Some(watch);
-                    return if known {
-                        Ok(false)
-                    } else {
-                        self.attach(path, inotify)
-                    };
-                }
-                Err(Errno::ENOENT) => {}
-                Err(error) => return Err(named(ancestor, &limit(error))),
-            }
+/// Watches the nearest folder above that exists.
+fn watch_above(path: &Path, inotify: &Inotify) -> io::Result<()> {
+    let mut nearest = None;
+    loop {
+        let mut above = path.ancestors().skip(1).map(|above| match watch(above, inotify) {
+            // Not ours to read, so not ours to see replaced.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+            other => other,
+        });
+        let found = above.find_map(Result::transpose).transpose()?;
+        // Found twice: what appears below it from now on is an event, and nothing had appeared before.
+        if found == nearest {
+            return Ok(());
         }
-        Ok(false)
+        nearest = found;
     }
+}
+
+/// Watches a folder, if it exists. Watching it again changes nothing.
+fn watch(folder: &Path, inotify: &Inotify) -> io::Result<Option<WatchDescriptor>> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    match inotify.add_watch(folder, WATCHED) {
+        Ok(watch) => Ok(Some(watch)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(error) => Err(named(folder, &limit(error))),
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe for types that might swap their descriptor; Descriptor owns one and keeps it"
+)]
+fn register(inotify: Inotify) -> io::Result<AsyncFd<Descriptor>> {
+    AsyncFd::new(Descriptor(inotify))
 }
 
 fn begins_with(name: &OsStr, log: &OsStr) -> bool {

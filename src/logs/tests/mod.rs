@@ -1,0 +1,68 @@
+//! Reading logs from real files.
+
+mod following;
+mod tailing;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::assemble::Assembler;
+use super::line::{Stamp, Stream};
+use super::{Entry, Selection, Source};
+use crate::service::ServiceName;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// A whole line as the daemon records it.
+fn record(second: i64, stream: Stream, text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut assembler = Assembler::new(stream);
+    assembler.push(&Stamp::new(at(second)), format!("{text}\n").as_bytes(), &mut out);
+    out
+}
+
+fn out(second: i64, text: &str) -> Vec<u8> {
+    record(second, Stream::Stdout, text)
+}
+
+fn source(path: &Path) -> Source {
+    let name = path.file_stem().expect("a name").to_str().expect("text");
+    Source {
+        service: ServiceName::parse(name).expect("valid"),
+        path: path.into(),
+    }
+}
+
+fn text(entry: &Entry) -> String {
+    String::from_utf8_lossy(&entry.text).into()
+}
+
+fn last(lines: usize) -> Selection {
+    Selection {
+        lines: Some(lines),
+        ..Selection::default()
+    }
+}
+
+/// A folder with one log, `x.log`, of these bytes.
+fn log_of(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.log");
+    fs::write(&path, bytes).expect("written");
+    (folder, path)
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("open");
+    file.write_all(bytes).expect("written");
+}
