@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::item::Item;
 use super::keys;
 use super::probe;
 use super::report::Finding;
-use super::table::{Item, Table};
+use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
 use crate::service::{RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
@@ -99,7 +100,10 @@ pub(super) fn service<'d>(
     let spec = Spec {
         command: table
             .item("command")
-            .map_or_else(|| no_command(item, extent), |item| command(item, surroundings))
+            .map_or_else(
+                || no_command(item, &table, extent),
+                |item| command(item, surroundings),
+            )
             .unwrap_or_default(),
         cwd: table.item("cwd").and_then(path).map_or_else(
             || surroundings.root.to_path_buf(),
@@ -151,7 +155,10 @@ fn dependencies(after: &[(&str, usize)]) -> Vec<ServiceName> {
     names
 }
 
-fn no_command<T>(service: Item<'_>, extent: Range<usize>) -> Option<T> {
+fn no_command<T>(service: Item<'_>, table: &Table<'_>, extent: Range<usize>) -> Option<T> {
+    if table.misspells("command") {
+        return None;
+    }
     let finding = Finding::new(service.key_at(), format!("`{}` has no command", service.key))
         .help("say what to run, like command = [\"program\", \"--option\"]")
         .missing_in(extent);
@@ -173,7 +180,11 @@ pub(super) fn command(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option
             return item.wrong(format!("the program of `{}` is empty", item.key), example);
         }
         Some(program) if program.contains('/') => {
-            *program = surroundings.root.join(&*program).to_string_lossy().into_owned();
+            *program = surroundings
+                .root
+                .join(program.trim_start_matches("./"))
+                .to_string_lossy()
+                .into_owned();
         }
         Some(_) => {}
     }

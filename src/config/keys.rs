@@ -307,12 +307,19 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// What to write instead of an unknown key: the nearest of this table, or where the key does belong.
+    /// The key of this table that an unknown one most likely stands for.
+    #[must_use]
+    pub fn meant(&self, unknown: &str) -> Option<&'static str> {
+        let renamed = self.keys.iter().find(|key| key.elsewhere.contains(&unknown));
+        renamed
+            .map(|key| key.name)
+            .or_else(|| nearest(unknown, self.keys.iter().map(|key| key.name)))
+    }
+
+    /// What to write instead of an unknown key, or where it belongs.
     #[must_use]
     pub fn suggest(&self, unknown: &str) -> String {
-        let renamed = self.keys.iter().find(|key| key.elsewhere.contains(&unknown));
-        let near = || nearest(unknown, self.keys.iter().map(|key| key.name));
-        if let Some(name) = renamed.map(|key| key.name).or_else(near) {
+        if let Some(name) = self.meant(unknown) {
             return format!("did you mean `{name}`?");
         }
         let homes: Vec<_> = SECTIONS

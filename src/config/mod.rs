@@ -11,6 +11,8 @@ mod decode;
 mod env_file;
 mod error;
 mod graph;
+mod item;
+mod json;
 pub mod keys;
 mod locate;
 mod preflight;
@@ -20,6 +22,8 @@ mod report;
 mod scalar;
 mod syntax;
 mod table;
+#[cfg(test)]
+mod test;
 
 mod variables;
 
@@ -38,8 +42,9 @@ use crate::paths::Paths;
 use crate::service::Spec;
 use decode::Surroundings;
 use env_file::Unusable;
+use item::Item;
 use report::{Finding, Report};
-use table::{Item, Table};
+use table::Table;
 use variables::Variables;
 
 /// What this host runs, proven valid.
@@ -144,11 +149,11 @@ fn read_env_file(item: Item<'_>, root: &Path, mistakes: &mut Vec<Mistake>) -> En
 fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> Vec<Arc<Spec>> {
     let report = file.report();
     let items = file.item("services").map(Item::entries);
-    if whole
-        && items
-            .as_ref()
-            .is_none_or(|items| items.as_ref().is_some_and(Vec::is_empty))
-    {
+    let none = match &items {
+        None => !file.misspells("services"),
+        Some(items) => items.as_ref().is_some_and(Vec::is_empty),
+    };
+    if whole && none {
         let help = "add one, like [services.web] with command = [\"program\", \"--option\"]";
         report.add(Finding::new(0, "no service is declared").help(help));
     }

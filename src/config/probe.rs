@@ -1,10 +1,12 @@
 //! `ready` and `health`: one probe each, with the options that go with it.
 
 use super::decode::{Surroundings, command, expand};
+use super::item::Item;
+use super::json;
 use super::report::Finding;
 use super::scalar::{self, Wrong};
 use super::syntax;
-use super::table::{Item, Table};
+use super::table::Table;
 use crate::service::{Health, Probe, Ready};
 
 /// Probe kinds of every table, and those that only `ready` has.
@@ -61,7 +63,7 @@ fn only_kind<'k>(item: Item<'_>, table: &Table<'_>, kinds: &[&'k str]) -> Option
         return None;
     };
     for (at, other) in &named[1..] {
-        let message = format!("`{}` has one probe, and `{kind}` is there already", item.key);
+        let message = format!("`{}` takes one probe, and `{kind}` is there already", item.key);
         item.report
             .add(Finding::new(*at, message).help(format!("keep `{kind}` or `{other}`")));
     }
@@ -76,7 +78,7 @@ fn only_kind<'k>(item: Item<'_>, table: &Table<'_>, kinds: &[&'k str]) -> Option
 }
 
 fn probe(kind: &str, table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<Probe> {
-    let json = |name| table.item(name).and_then(|item| item.json());
+    let json = |name| table.item(name).and_then(json::object);
     let (send, expect) = (json("send"), json("expect"));
     let status = table.item("status").and_then(|item| item.number());
     let item = table.item(kind)?;

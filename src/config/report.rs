@@ -117,8 +117,8 @@ impl<'t> Report<'t> {
                 file: file.to_owned(),
                 line,
                 column,
-                message: finding.message,
-                help: finding.help,
+                message: printable(&finding.message),
+                help: finding.help.as_deref().map(printable),
             };
             let news = match finding.class {
                 Class::Syntax => first_of_line(&errors, finding.at, line),
@@ -136,4 +136,16 @@ fn first_of_line(errors: &[(usize, usize)], at: usize, line: usize) -> bool {
     !errors
         .iter()
         .any(|(other, other_line)| *other_line == line && *other < at)
+}
+
+/// The text on one line, whatever a key of the file holds; terminals obey control characters.
+fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::report::{Finding, Report};
@@ -76,7 +77,7 @@ fn lost(error: &Error, root: &DeTable<'_>, text: &str) -> Option<(usize, Range<u
     let at = place(error, text);
     match Damage::of(error)? {
         Damage::Unclosed => {
-            let start = swallower(root, at)?;
+            let start = unclosed(root, text, at)?;
             Some((start, line_start(text, start)..next_header(text, start)))
         }
         Damage::Header => Some((at, line_start(text, at)..next_header(text, at))),
@@ -84,18 +85,30 @@ fn lost(error: &Error, root: &DeTable<'_>, text: &str) -> Option<(usize, Range<u
     }
 }
 
-/// Where the outermost value starts that reaches to `at`.
-fn swallower(table: &DeTable<'_>, at: usize) -> Option<usize> {
-    table.values().find_map(|value| {
+/// The first value whose last byte is not its closing bracket; else the outermost one that reaches to `at`.
+fn unclosed(root: &DeTable<'_>, text: &str, at: usize) -> Option<usize> {
+    let (mut open, mut reaching) = (None, None);
+    let least = |found: Option<usize>, start: usize| Some(found.map_or(start, |found| found.min(start)));
+    let mut values: Vec<&Spanned<DeValue<'_>>> = root.values().collect();
+    while let Some(value) = values.pop() {
         let span = value.span();
+        let source = text.get(span.clone()).unwrap_or_default();
+        if source.starts_with('{') && !source.ends_with('}')
+            || source.starts_with('[') && !source.ends_with(']')
+        {
+            open = least(open, span.start);
+        }
         if span.start < at && at <= span.end {
-            return Some(span.start);
+            reaching = least(reaching, span.start);
         }
         match value.get_ref() {
-            DeValue::Table(inner) => swallower(inner, at),
-            _ => None,
+            DeValue::Table(entries) => values.extend(entries.values()),
+            DeValue::Array(elements) => values.extend(elements),
+            DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) => {}
+            DeValue::Boolean(_) | DeValue::Datetime(_) => {}
         }
-    })
+    }
+    open.or(reaching)
 }
 
 fn finding(error: &Error, at: usize, text: &str) -> Finding {

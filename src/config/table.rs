@@ -1,32 +1,20 @@
-//! Typed reading of the tree: each value knows its key, its place and what it should be.
+//! A table with known keys.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable};
 
-use super::keys::{Section, Wants, nearest};
+use super::item::Item;
+use super::keys::Section;
 use super::report::{Finding, Report};
-use super::scalar::{self, Wrong};
+use super::scalar;
 
 /// A table with known keys.
 pub(super) struct Table<'d> {
     entries: &'d DeTable<'d>,
     section: &'static Section,
     report: &'d Report<'d>,
-}
-
-/// One value.
-#[derive(Clone, Copy)]
-pub(super) struct Item<'d> {
-    pub(super) key: &'d str,
-    pub(super) report: &'d Report<'d>,
-    wants: Wants,
-    value: &'d Spanned<DeValue<'d>>,
-    key_at: usize,
-    /// Whether it is one of the elements of the key's array.
-    element: bool,
 }
 
 impl<'d> Table<'d> {
@@ -48,6 +36,15 @@ impl<'d> Table<'d> {
         self.report
     }
 
+    /// Whether a key that was reported as unknown most likely stands for this one.
+    pub(super) fn misspells(&self, name: &str) -> bool {
+        let unknown = |key: &&Spanned<DeString<'d>>| self.section.key(key.get_ref()).is_none();
+        self.entries
+            .keys()
+            .filter(unknown)
+            .any(|key| self.section.meant(key.get_ref()) == Some(name))
+    }
+
     /// Where a key starts, if it is there.
     pub(super) fn key_at(&self, name: &str) -> Option<usize> {
         self.entries.get_key_value(name).map(|(key, _)| key.span().start)
@@ -56,15 +53,7 @@ impl<'d> Table<'d> {
     /// The value of a key of this section, if it is there.
     pub(super) fn item(&self, name: &str) -> Option<Item<'d>> {
         let wants = self.section.key(name)?.wants;
-        let (key, value) = self.entries.get_key_value(name)?;
-        Some(Item {
-            key: key.get_ref(),
-            report: self.report,
-            wants,
-            value,
-            key_at: key.span().start,
-            element: false,
-        })
+        Some(Item::new(self.entries.get_key_value(name)?, wants, self.report))
     }
 
     /// The duration of a key, or its default.
@@ -83,302 +72,5 @@ impl<'d> Table<'d> {
             .and_then(|item| item.number())
             .or_else(default)
             .unwrap_or_default()
-    }
-}
-
-impl<'d> Item<'d> {
-    /// The entries of a table whose keys are free, in the order of the file.
-    pub(super) fn entries(self) -> Option<Vec<Item<'d>>> {
-        let DeValue::Table(entries) = self.value.get_ref() else {
-            return self.mistyped();
-        };
-        let inner = match self.wants {
-            Wants::Services(section) => Wants::Table(section),
-            _ => Wants::Text,
-        };
-        let item = |(key, value): (&'d Spanned<_>, _)| {
-            let key: &'d Spanned<std::borrow::Cow<'d, str>> = key;
-            Item {
-                key: key.get_ref(),
-                report: self.report,
-                wants: inner,
-                value,
-                key_at: key.span().start,
-                element: false,
-            }
-        };
-        let mut items: Vec<_> = entries.iter().map(item).collect();
-        items.sort_by_key(|item| item.key_at);
-        Some(items)
-    }
-
-    /// Where its key starts.
-    pub(super) fn key_at(&self) -> usize {
-        self.key_at
-    }
-
-    /// Where it stands.
-    pub(super) fn span(&self) -> Range<usize> {
-        self.value.span()
-    }
-
-    /// Says what is wrong with it. Answers None, for whoever wanted a value.
-    pub(super) fn wrong<T>(&self, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
-        self.report
-            .add(Finding::new(self.span().start, message).help(help));
-        None
-    }
-
-    fn judge<T>(&self, result: Result<T, Wrong>) -> Option<T> {
-        result.map_or_else(|Wrong { message, help }| self.wrong(message, help), Some)
-    }
-
-    fn label(&self) -> String {
-        match self.element {
-            true => format!("an item of `{}`", self.key),
-            false => format!("`{}`", self.key),
-        }
-    }
-
-    /// Says that it is of the wrong type.
-    fn mistyped<T>(&self) -> Option<T> {
-        let value = self.value.get_ref();
-        let message = format!(
-            "{} wants {}, not {}",
-            self.label(),
-            self.wants.in_words(),
-            kind(value)
-        );
-        let finding = Finding::new(self.span().start, message);
-        self.report.add(match (self.wants, value) {
-            (Wants::Duration(_), DeValue::Integer(number)) => finding.help(format!("write \"{number}s\"")),
-            (Wants::Ports, DeValue::Integer(number)) => finding.help(format!("write [{number}]")),
-            (Wants::Texts, DeValue::String(text)) => finding.help(format!("write [\"{text}\"]")),
-            (Wants::Text, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
-                finding.help("put it in quotes")
-            }
-            (Wants::Number(..), DeValue::String(_)) => finding.help("leave out the quotes"),
-            _ => finding,
-        });
-        None
-    }
-
-    /// A table with the keys that its key promises.
-    pub(super) fn table(&self) -> Option<Table<'d>> {
-        match (self.value.get_ref(), self.wants) {
-            (DeValue::Table(entries), Wants::Table(section)) => {
-                Some(Table::new(entries, section, self.report))
-            }
-            _ => self.mistyped(),
-        }
-    }
-
-    /// A string.
-    pub(super) fn text(&self) -> Option<&'d str> {
-        match self.value.get_ref() {
-            DeValue::String(text) if text.contains('\0') => self.wrong(
-                format!("`{}` holds a NUL byte", self.key),
-                "no program can be given one; leave it out",
-            ),
-            DeValue::String(text) => Some(text),
-            _ => self.mistyped(),
-        }
-    }
-
-    /// The elements of an array.
-    fn elements(&self, wants: Wants) -> Option<Vec<Item<'d>>> {
-        let DeValue::Array(values) = self.value.get_ref() else {
-            return self.mistyped();
-        };
-        Some(
-            values
-                .iter()
-                .map(|value| Item {
-                    value,
-                    wants,
-                    element: true,
-                    ..*self
-                })
-                .collect(),
-        )
-    }
-
-    /// An array of strings.
-    pub(super) fn texts(&self) -> Vec<Item<'d>> {
-        self.elements(Wants::Text).unwrap_or_default()
-    }
-
-    /// An array of words.
-    pub(super) fn words(&self) -> Option<Vec<Item<'d>>> {
-        self.elements(Wants::Text)
-    }
-
-    /// Whether it is a string.
-    pub(super) fn is_text(&self) -> bool {
-        self.value.get_ref().is_str()
-    }
-
-    /// The ports of an array.
-    pub(super) fn ports(&self) -> Vec<(u16, usize)> {
-        let port = |item: Item<'d>| Some((item.port()?, item.span().start));
-        self.elements(Wants::Number(1, u16::MAX.into()))
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(port)
-            .collect()
-    }
-
-    fn port(&self) -> Option<u16> {
-        let number = self.integer()?;
-        match u16::try_from(number) {
-            Ok(port) if port != 0 => Some(port),
-            Ok(_) | Err(_) => self.wrong(format!("{number} is not a port"), "a port is between 1 and 65535"),
-        }
-    }
-
-    /// A whole number, in the bounds of its key.
-    pub(super) fn number(&self) -> Option<u32> {
-        let number = self.integer()?;
-        let bounds = match self.wants {
-            Wants::Number(least, most) => least..=most,
-            _ => 0..=u32::MAX,
-        };
-        match u32::try_from(number)
-            .ok()
-            .filter(|number| bounds.contains(number))
-        {
-            Some(number) => Some(number),
-            None => {
-                self.report.add(Finding::new(
-                    self.span().start,
-                    format!("`{}` wants {}, not {number}", self.key, self.wants.in_words()),
-                ));
-                None
-            }
-        }
-    }
-
-    fn integer(&self) -> Option<i64> {
-        let DeValue::Integer(number) = self.value.get_ref() else {
-            return self.mistyped();
-        };
-        match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(number) => Some(number),
-            Err(_) => self.wrong(
-                format!("`{}` is too large", self.key),
-                "write a number below 2^63",
-            ),
-        }
-    }
-
-    /// A duration, at least as long as its key demands.
-    pub(super) fn duration(&self) -> Option<Duration> {
-        let DeValue::String(text) = self.value.get_ref() else {
-            return self.mistyped();
-        };
-        let duration = self.judge(scalar::duration(text))?;
-        match self.wants {
-            Wants::Duration(least) if duration < least => {
-                self.wrong(format!("`{}` is too short", self.key), "the shortest is \"1ms\"")
-            }
-            _ => Some(duration),
-        }
-    }
-
-    /// A signal by name or number.
-    pub(super) fn signal(&self) -> Option<crate::service::StopSignal> {
-        match self.value.get_ref() {
-            DeValue::String(text) => self.judge(scalar::signal(text)),
-            DeValue::Integer(_) => {
-                let number = self.integer()?;
-                crate::service::StopSignal::numbered(number).or_else(|| {
-                    self.wrong(
-                        format!("{number} is not a signal"),
-                        "signals are 1 to 31 and 34 to 64",
-                    )
-                })
-            }
-            _ => self.mistyped(),
-        }
-    }
-
-    /// One of the words of its key.
-    pub(super) fn choice(&self) -> Option<&'d str> {
-        let (DeValue::String(text), Wants::Choice(words)) = (self.value.get_ref(), self.wants) else {
-            return self.mistyped();
-        };
-        if words.contains(&&**text) {
-            return Some(text);
-        }
-        let finding = Finding::new(
-            self.span().start,
-            format!("`{}` wants {}, not \"{text}\"", self.key, self.wants.in_words()),
-        );
-        self.report.add(match nearest(text, words.iter().copied()) {
-            Some(near) => finding.help(format!("did you mean \"{near}\"?")),
-            None => finding,
-        });
-        None
-    }
-
-    /// `true`.
-    pub(super) fn yes(&self) -> Option<()> {
-        match self.value.get_ref() {
-            DeValue::Boolean(true) => Some(()),
-            DeValue::Boolean(false) => self.wrong(
-                format!("`{}` can only be true", self.key),
-                format!("leave `{}` out", self.key),
-            ),
-            _ => self.mistyped(),
-        }
-    }
-
-    /// A table as JSON.
-    pub(super) fn json(&self) -> Option<serde_json::Value> {
-        match self.value.get_ref() {
-            DeValue::Table(_) => self.any_json(),
-            _ => self.mistyped(),
-        }
-    }
-
-    fn any_json(&self) -> Option<serde_json::Value> {
-        use serde_json::Value;
-        let within = |value| Item { value, ..*self }.any_json();
-        Some(match self.value.get_ref() {
-            DeValue::String(text) => Value::from(&**text),
-            DeValue::Integer(_) => Value::from(self.integer()?),
-            DeValue::Float(number) => match number
-                .as_str()
-                .parse()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-            {
-                Some(number) => Value::Number(number),
-                None => return self.wrong(format!("JSON has no {number}"), "write a finite number"),
-            },
-            DeValue::Boolean(yes) => Value::Bool(*yes),
-            DeValue::Datetime(moment) => Value::String(moment.to_string()),
-            DeValue::Array(values) => Value::Array(values.iter().map(within).collect::<Option<_>>()?),
-            DeValue::Table(entries) => {
-                let mut object = serde_json::Map::new();
-                for (key, value) in entries {
-                    object.insert(key.get_ref().to_string(), within(value)?);
-                }
-                Value::Object(object)
-            }
-        })
-    }
-}
-
-/// What a value is, with its article.
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -1,0 +1,45 @@
+//! What a probe sends and expects: TOML as JSON.
+
+use serde_json::{Map, Number, Value};
+use toml::de::DeValue;
+
+use super::item::Item;
+
+/// A table as a JSON object. Dates become strings.
+pub(super) fn object(item: Item<'_>) -> Option<Value> {
+    match item.value.get_ref() {
+        DeValue::Table(_) => any(item),
+        _ => item.mistyped(),
+    }
+}
+
+/// Any value. Reads on past what is wrong, so that all of it is told.
+fn any(item: Item<'_>) -> Option<Value> {
+    let within = |value| any(item.within(value));
+    match item.value.get_ref() {
+        DeValue::String(text) => Some(Value::from(&**text)),
+        DeValue::Integer(_) => item.integer().map(Value::from),
+        DeValue::Float(number) => {
+            let finite = number.as_str().parse().ok().and_then(Number::from_f64);
+            let wrong = || item.wrong(format!("JSON has no {number}"), "write a finite number");
+            finite.map(Value::Number).or_else(wrong)
+        }
+        DeValue::Boolean(yes) => Some(Value::Bool(*yes)),
+        DeValue::Datetime(moment) => Some(Value::String(moment.to_string())),
+        DeValue::Array(values) => {
+            let values: Vec<_> = values.iter().map(within).collect();
+            values.into_iter().collect::<Option<_>>().map(Value::Array)
+        }
+        DeValue::Table(entries) => {
+            let entry = |(key, value): (&toml::Spanned<_>, _)| {
+                (String::from(AsRef::<str>::as_ref(key.get_ref())), within(value))
+            };
+            let entries: Vec<_> = entries.iter().map(entry).collect();
+            let whole: Option<Map<_, _>> = entries
+                .into_iter()
+                .map(|(key, value)| Some((key, value?)))
+                .collect();
+            whole.map(Value::Object)
+        }
+    }
+}
