@@ -1,32 +1,16 @@
 //! Bytes from one socket to another, with no memory of its own while nothing is stuck.
 
-use std::cell::RefCell;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::timeout;
 use ws_listener::frame::{self, Boundary, Sender};
-
-/// The most that one read takes, and so the most that one direction ever holds.
-const MAX_READ: usize = 64 * 1024;
-/// A receiver that takes nothing at all for this long is given up.
-const STALL: Duration = Duration::from_secs(60);
-
-thread_local! {
-    /// One buffer for all connections: it is only in use between a read and the write after it.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_READ].into_boxed_slice());
-}
+use ws_listener::{Outlet, with_scratch};
 
 /// One direction of a connection: what was read from one side and is for the other.
 pub(crate) struct Direction {
-    to: OwnedWriteHalf,
+    to: Outlet,
     /// As whom we would speak to the receiver.
     role: Sender,
-    /// Bytes the receiver had no room for yet.
-    stuck: BytesMut,
     boundary: Boundary,
 }
 
@@ -43,9 +27,8 @@ impl Direction {
     /// A direction towards `to`, to whom we would speak as `role`.
     pub(crate) fn new(to: OwnedWriteHalf, role: Sender) -> Self {
         Self {
-            to,
+            to: Outlet::new(to),
             role,
-            stuck: BytesMut::new(),
             boundary: Boundary::default(),
         }
     }
@@ -53,7 +36,7 @@ impl Direction {
     /// Queues bytes that were read before this direction was running.
     pub(crate) fn push(&mut self, bytes: impl AsRef<[u8]>) {
         self.boundary.advance(bytes.as_ref());
-        self.stuck.extend_from_slice(bytes.as_ref());
+        self.to.push(bytes.as_ref());
     }
 
     /// True once the source has sent its Close frame.
@@ -61,51 +44,34 @@ impl Direction {
         self.boundary.close_passed()
     }
 
-    /// Forwards until either side ends. May be dropped at any await and run again.
+    /// Forwards until either side ends. May be dropped at any await and run again. The source is
+    /// only read while the receiver keeps up, so that what is stuck stays within one read.
     pub(crate) async fn pump(&mut self, from: &OwnedReadHalf) -> End {
         loop {
-            if !self.stuck.is_empty() && self.write_stuck().await.is_err() {
+            if self.to.unstick().await.is_err() {
                 return End::ReceiverGone;
             }
             if from.readable().await.is_err() {
                 return End::SourceGone;
             }
-            match self.step(from) {
-                Ok(()) => {}
-                Err(end) => return end,
+            if let Err(end) = self.step(from) {
+                return end;
             }
         }
     }
 
-    /// One read and, if the receiver has room, one write; the rest waits in `stuck`.
+    /// One read, and one write of what was read.
     fn step(&mut self, from: &OwnedReadHalf) -> Result<(), End> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let read = match from.try_read(scratch) {
-                Ok(0) => return Err(End::SourceGone),
-                Ok(count) => &scratch[..count],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => return Err(End::SourceGone),
-            };
-            self.boundary.advance(read);
-            let written = match self.to.try_write(read) {
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(_) => return Err(End::ReceiverGone),
-            };
-            self.stuck.extend_from_slice(&read[written..]);
-            Ok(())
-        })
-    }
-
-    async fn write_stuck(&mut self) -> io::Result<()> {
-        while !self.stuck.is_empty() {
-            let written = timeout(STALL, self.to.write_buf(&mut self.stuck)).await??;
-            if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
+        with_scratch(|scratch| match from.try_read(scratch) {
+            Ok(0) => Err(End::SourceGone),
+            Ok(count) => {
+                let read = &scratch[..count];
+                self.boundary.advance(read);
+                self.to.offer(read).map_err(|_| End::ReceiverGone)
             }
-        }
-        self.stuck = BytesMut::new();
-        Ok(())
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(End::SourceGone),
+        })
     }
 
     /// Ends the direction: what is stuck, then a Close frame with this code and reason unless one
@@ -114,7 +80,6 @@ impl Direction {
         if self.boundary.is_between_frames() && !self.boundary.close_passed() {
             self.push(frame::close(self.role, code, reason));
         }
-        self.write_stuck().await?;
-        self.to.shutdown().await
+        self.to.finish().await
     }
 }

@@ -12,10 +12,12 @@
 pub mod frame;
 mod handshake;
 mod origin;
+mod outlet;
 mod process;
 mod serve;
 
 pub use handshake::{Door, Opening, Refused};
 pub use origin::Origins;
+pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
 pub use process::{Stop, StopTrigger, log_to_stderr};
 pub use serve::{bind, drain, serve};
