@@ -17,7 +17,7 @@ mod process;
 mod serve;
 
 pub use handshake::{Door, Opening, Refused};
-pub use origin::Origins;
+pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
 pub use process::{Stop, StopTrigger, log_to_stderr};
 pub use serve::{bind, drain, serve};

@@ -45,7 +45,8 @@ fn host_name(authority: &str) -> &str {
     port.map_or(authority, |at| &authority[..end_of_address + at])
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host name or address, bracketed if it is an IPv6 one, can only mean this host.
+pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
