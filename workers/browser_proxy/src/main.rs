@@ -41,6 +41,7 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ws_listener::log_to_stderr();
+    ws_listener::raise_descriptor_limit();
     match serve(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

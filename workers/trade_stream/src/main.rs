@@ -72,6 +72,7 @@ enum Failure {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ws_listener::log_to_stderr();
+    ws_listener::raise_descriptor_limit();
     let (sentence, code) = match serve(arguments).await {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Source(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),

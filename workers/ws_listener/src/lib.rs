@@ -19,5 +19,5 @@ mod serve;
 pub use handshake::{Door, Opening, Refused};
 pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
-pub use process::{Stop, StopTrigger, log_to_stderr};
+pub use process::{Stop, StopTrigger, log_to_stderr, raise_descriptor_limit};
 pub use serve::{bind, drain, serve};

@@ -1,10 +1,12 @@
-//! What a worker owes the process that runs it: a log on stderr, a clean end on SIGTERM and SIGINT.
+//! What a worker owes the process that runs it: a log on stderr, a clean end on SIGTERM and SIGINT,
+//! and descriptors for its clients.
 
 use std::io;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// Tells when the worker is to end. Every clone sees the same order.
@@ -54,4 +56,14 @@ pub fn log_to_stderr() {
         .with_ansi(false)
         .with_target(false)
         .init();
+}
+
+/// Takes all the descriptors that the system grants this process: the usual soft limit of 1024 is
+/// there for programs that still use `select`, and would turn away the thousandth client.
+pub fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        warn!("cannot raise the limit of descriptors: {error}");
+    }
 }

@@ -16,8 +16,8 @@ use crate::handshake::answer;
 
 /// A pause after `accept` failed for want of descriptors or memory, so that it is not retried hot.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long clients have to end after `Stop`; their own deadlines are shorter.
-const STOP_DEADLINE: Duration = Duration::from_secs(4);
+/// How long clients have to end after `Stop`.
+const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Listens on `host:port`; port 0 takes a free one. The error names the address.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
@@ -40,19 +40,29 @@ pub async fn serve<F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut clients = JoinSet::new();
+    // False after a failure that has been logged, so that a long shortage is logged once.
+    let mut accepting = true;
     loop {
         tokio::select! {
             () = stop.requested() => break,
-            Some(_ended) = clients.join_next() => {}
+            Some(ended) = clients.join_next() => {
+                if let Err(failure) = ended {
+                    warn!("a client's task failed: {failure}");
+                }
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if clients.len() >= limit => { clients.spawn(turn_away(stream, limit)); }
                 Ok((stream, peer)) => {
                     // Trades are small and must not wait for more to fill a packet.
                     let _ = stream.set_nodelay(true);
+                    accepting = true;
                     clients.spawn(client(stream, peer));
                 }
                 Err(error) => {
-                    warn!("cannot accept a connection: {error}");
+                    if accepting {
+                        warn!("cannot accept connections: {error}");
+                    }
+                    accepting = false;
                     sleep(ACCEPT_PAUSE).await;
                 }
             },

@@ -24,7 +24,7 @@ use ws_listener::drain;
 /// The longest message a client may send; a list of some thousand symbols fits.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Requests are small; tungstenite's default of 128 KiB is allocated for every client at once.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 1024;
 
 /// RFC 6455 §7.4.1.
 const PROTOCOL_ERROR: u16 = 1002;

@@ -18,8 +18,8 @@ pub use outbox::{Chunk, Limits, Outbox, Slow};
 
 use crate::hub::{ClientId, Request};
 
-/// How long a client has to take our last bytes and close too.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a client has to take our last bytes, which for a slow one are stuck, and to close too.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 /// RFC 6455 §7.4.1.
 const GOING_AWAY: u16 = 1001;
 
