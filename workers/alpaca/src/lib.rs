@@ -19,6 +19,7 @@ mod credentials;
 mod driver;
 mod event;
 mod exchange;
+mod listeners;
 mod manager;
 mod market_data;
 pub mod session;
