@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -19,14 +20,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have to end after `Stop`.
 const STOP_DEADLINE: Duration = Duration::from_secs(3);
 
+/// Bytes the kernel may take on a client's behalf (it doubles the figure for its own use). Left to
+/// itself it takes megabytes, and a client is far behind before anyone can notice.
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// Listens on `host:port`; port 0 takes a free one. The error names the address.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((host, port)).await.map_err(|error| {
+    let in_words = |error: io::Error| {
         io::Error::new(
             error.kind(),
             format!("cannot listen on {host}:{port}: {error}"),
         )
-    })
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(in_words)?;
+    // Accepted sockets inherit it.
+    setsockopt(&listener, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
+    Ok(listener)
 }
 
 /// Runs `client` for every visitor until `stop`, at most `limit` of them at a time; then waits for
