@@ -129,7 +129,7 @@ async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     let close = slow.expect_close().await;
     assert_eq!(
         (code(&close), close.reason.as_str()),
-        (1008, "too slow: more than 16384 bytes waited")
+        (1008, "too slow: over 16384 bytes or 10000 trades waited")
     );
     assert!(soon("the end", slow.0.next()).await.is_none());
     assert!(lively.hear_all().await.is_empty());

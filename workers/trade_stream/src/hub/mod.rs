@@ -4,16 +4,17 @@
 mod health;
 mod rate;
 mod topics;
+mod upstream;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alpaca::{Event, MarketData, Status, Trade};
-use stream_protocol::{BadRequest, ClientMessage, ServerMessage, TradeData};
+use alpaca::{MarketData, Status};
+use stream_protocol::{BadRequest, ClientMessage, ServerMessage};
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::client::Outbox;
 use crate::{Fatal, Settings};
@@ -24,8 +25,6 @@ use topics::Topics;
 const EVENTS_AT_ONCE: usize = 64;
 /// The most symbols of one client.
 const MAX_SYMBOLS: usize = 10_000;
-/// RFC 6455 §7.4.1: the server cannot fulfil the request.
-const INTERNAL_ERROR: u16 = 1011;
 
 /// A client's number, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,75 +222,6 @@ impl Hub {
         }
     }
 
-    fn event(&mut self, event: Event) -> Option<Fatal> {
-        match event {
-            Event::Trades(trades) => self.trades(&trades),
-            Event::Connected => {
-                info!("upstream: connected");
-                self.down_since = None;
-            }
-            Event::Disconnected { reason } => {
-                warn!("upstream: disconnected: {reason}");
-                self.down_since.get_or_insert_with(Instant::now);
-            }
-            Event::Subscribed { symbols } => info!("upstream: subscribed {}", symbols.join(" ")),
-            Event::Refused {
-                symbols,
-                code,
-                message,
-            } => self.refused(&symbols, code, &message),
-            Event::Fatal { code, message } => {
-                let fatal = Fatal { code, message };
-                self.give_up(&fatal);
-                return Some(fatal);
-            }
-        }
-        None
-    }
-
-    fn trades(&mut self, trades: &[Trade]) {
-        self.rate.add(Instant::now(), trades.len());
-        for trade in trades {
-            self.topics
-                .trade(&trade.symbol, |text| write_trade(text, trade));
-        }
-    }
-
-    /// A refused symbol costs its own subscribers that symbol, and nobody anything else.
-    fn refused(&mut self, symbols: &[String], code: u16, message: &str) {
-        warn!(
-            "upstream: refused {}: {message} ({code})",
-            symbols.join(" ")
-        );
-        for symbol in symbols {
-            let told = ServerMessage::Error {
-                code: "refused".into(),
-                message: format!("Alpaca refused {symbol}: {message} ({code})"),
-            };
-            let told = told.to_json();
-            for (id, outbox) in self.topics.remove(symbol) {
-                outbox.reply(&told);
-                if let Some(client) = self.clients.get_mut(&id) {
-                    client.symbols.remove(symbol);
-                }
-            }
-        }
-    }
-
-    fn give_up(&self, fatal: &Fatal) {
-        let told = ServerMessage::Error {
-            code: "upstream_refused".into(),
-            message: fatal.to_string(),
-        };
-        let told = told.to_json();
-        for client in self.clients.values() {
-            client.outbox.reply(&told);
-            client
-                .outbox
-                .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
-        }
-    }
-
     fn is_connected(&self) -> bool {
         self.status.borrow().state.is_connected()
     }
@@ -301,20 +231,6 @@ impl Hub {
             client.outbox.reply(&message.to_json());
         }
     }
-}
-
-fn write_trade(text: &mut Vec<u8>, trade: &Trade) {
-    let message = ServerMessage::Trade {
-        symbol: trade.symbol.as_str().into(),
-        data: TradeData {
-            timestamp: trade.timestamp.as_str().into(),
-            price: std::borrow::Cow::Borrowed(&trade.price),
-            size: std::borrow::Cow::Borrowed(&trade.size),
-            exchange: trade.exchange.name().into(),
-            conditions: trade.conditions.as_slice().into(),
-        },
-    };
-    serde_json::to_writer(text, &message).expect("texts and numbers, into memory");
 }
 
 async fn at(deadline: Option<Instant>) {

@@ -109,6 +109,19 @@ fn bytes_are_bounded_too() {
 }
 
 #[test]
+fn a_trade_that_can_never_fit_is_told_too() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.push_trades(chunk("A", &[&"x".repeat(120)]));
+    outbox.finish();
+    assert!(!outbox.is_done());
+    assert_eq!(
+        drain(&outbox),
+        [r#"{"type":"gap","symbol":"A","missed":1}"#]
+    );
+    assert!(outbox.is_done());
+}
+
+#[test]
 fn a_frame_once_begun_is_finished_whatever_is_dropped() {
     let outbox = Outbox::new(LIMITS);
     outbox.push_trades(chunk("A", &["begun"]));
@@ -133,7 +146,10 @@ fn the_other_policy_closes_with_a_reason() {
     for text in ["1", "2", "3", "4", "5", "6", "7"] {
         outbox.push_trades(chunk("A", &[text]));
     }
-    assert_eq!(drain(&outbox), ["too slow: more than 100 bytes waited"]);
+    assert_eq!(
+        drain(&outbox),
+        ["too slow: over 100 bytes or 5 trades waited"]
+    );
     assert!(outbox.is_done());
 }
 
