@@ -1,1 +1,37 @@
 //! The Alpaca client: a pure session machine, and a thin shell around it.
+//!
+//! ```text
+//!   ConnectionManager -- one per credentials and endpoint --> driver (tokio task)
+//!     MarketData --commands-->                                 |  ^
+//!     MarketData <--events, status--                 Action    v  |  Input
+//!                                                          Session (PURE)
+//!                                                              |
+//!                                          wire: Alpaca's messages <-> frames
+//! ```
+//! * `session` decides everything: when to connect, authenticate, subscribe, ping, give up. It does
+//!   no I/O and reads no clock.
+//! * `driver` performs what the session decides and tells it what came of it.
+//! * `wire` alone knows how messages are spelled (streams of JSON arrays; msgpack has room there).
+//! * Alpaca allows one connection per key and endpoint. [`ConnectionManager`] keeps to that whoever
+//!   asks, from whatever thread, also while an earlier connection is still being closed.
+
+mod credentials;
+mod driver;
+mod event;
+mod exchange;
+mod listeners;
+mod manager;
+mod market_data;
+pub mod session;
+mod socket;
+mod status;
+pub mod wire;
+
+pub use credentials::Credentials;
+pub use event::{Event, Trade};
+pub use exchange::Exchange;
+pub use manager::{ConnectionManager, Error};
+pub use market_data::MarketData;
+pub use session::State;
+pub use status::Status;
+pub use stream_protocol::Number;

@@ -1,1 +1,23 @@
 //! The messages between the stream workers and their clients (CONTRACT §3), written once.
+//!
+//! ```text
+//!   client --ClientMessage--> browser_proxy --> trade_stream
+//!   client <--ServerMessage-- browser_proxy <-- trade_stream
+//! ```
+//! Text frames, one JSON object each. Reading is lenient (unknown fields are ignored, symbols are
+//! trimmed and upper-cased), writing is to the letter. Used by both workers, by sentinel's probe
+//! and by tests, so that there is one spelling of everything.
+
+mod client;
+mod health;
+mod number;
+mod server;
+mod symbol;
+mod timestamp;
+
+pub use client::{BadRequest, ClientMessage};
+pub use health::{Health, Market, TaskStatus};
+pub use number::{NotANumber, Number};
+pub use server::{ServerMessage, TradeData, Unreadable};
+pub use symbol::{MAX_SYMBOL_LEN, parse_symbol};
+pub use timestamp::rfc3339;

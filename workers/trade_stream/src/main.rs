@@ -1,3 +1,138 @@
-//! trade_stream
+//! The command `trade-stream`.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use alpaca::ConnectionManager;
+use clap::{Parser, ValueEnum};
+use tracing::{error, info};
+use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Settings, Slow, Source};
+use ws_listener::{Door, Origins, Stop};
+
+/// `EX_CONFIG` of sysexits.h: sentinel does not start a service again that ended with it.
+const EXIT_CONFIG: u8 = 78;
+
+/// Stream Alpaca's trades to WebSocket clients.
+///
+/// Keys are read from ALPACA_API_KEY and ALPACA_SECRET_KEY only, so that they show in no process
+/// list; a market simulator on this host needs none.
+#[derive(Parser)]
+#[command(name = "trade-stream", version)]
+struct Arguments {
+    /// Alpaca's feed.
+    #[arg(long, value_enum, default_value_t = Feed::Iex)]
+    feed: Feed,
+    /// Address to listen on.
+    #[arg(long, env = "TRADE_STREAM_HOST", default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, env = "TRADE_STREAM_PORT", default_value_t = 8765)]
+    port: u16,
+    /// The upstream's address; without a path, /v2/FEED is added.
+    #[arg(long, env = "ALPACA_DATA_URL", default_value = ALPACA, value_name = "URL", hide_env_values = true)]
+    upstream: String,
+    /// Also let pages of this origin connect, e.g. https://desk.example ("null": pages opened from a file, "*": all).
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// What happens to a client that reads too slowly: lose its oldest trades and be told, or be closed.
+    #[arg(long, value_enum, default_value_t = SlowArgument::Drop)]
+    slow: SlowArgument,
+    /// Bytes that may wait for a client.
+    #[arg(long, default_value_t = 1 << 20, value_name = "BYTES")]
+    queue_bytes: usize,
+    /// Trades that may wait for a client.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    queue_trades: usize,
+    /// Seconds the upstream keeps a symbol that nobody is subscribed to any more.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    linger: u64,
+    /// Seconds the upstream may be gone before `health` says so.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    grace: u64,
+    /// Most clients at a time.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    max_clients: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SlowArgument {
+    Drop,
+    Close,
+}
+
+#[derive(Debug)]
+enum Failure {
+    Source(BadSource),
+    Address(alpaca::Error),
+    Upstream(Fatal),
+    System(std::io::Error),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ws_listener::log_to_stderr();
+    ws_listener::raise_descriptor_limit();
+    let (sentence, code) = match serve(arguments).await {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Source(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
+        Err(Failure::Address(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
+        Err(Failure::Upstream(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
+        Err(Failure::System(failure)) => (failure.to_string(), ExitCode::FAILURE),
+    };
+    error!("{sentence}");
+    code
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Failure> {
+    let source =
+        Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
+    let upstream = ConnectionManager::new()
+        .market_data(&source.credentials, &source.url)
+        .map_err(Failure::Address)?;
+    let stop = Stop::on_signals().map_err(Failure::System)?;
+    let listener = ws_listener::bind(&arguments.host, arguments.port)
+        .await
+        .map_err(Failure::System)?;
+    let address = listener.local_addr().map_err(Failure::System)?;
+    info!(
+        "trade-stream listens on ws://{address}, upstream {}",
+        source.url
+    );
+    trade_stream::run(listener, upstream, arguments.settings(source), stop)
+        .await
+        .map_err(Failure::Upstream)
+}
+
+impl Arguments {
+    fn settings(self, source: Source) -> Settings {
+        Settings {
+            source,
+            door: Door {
+                service: "trade-stream",
+                origins: Origins::with(&self.allow_origin),
+            },
+            limits: Limits {
+                bytes: self.queue_bytes,
+                trades: self.queue_trades,
+                slow: match self.slow {
+                    SlowArgument::Drop => Slow::Drop,
+                    SlowArgument::Close => Slow::Close,
+                },
+            },
+            linger: Duration::from_secs(self.linger),
+            grace: Duration::from_secs(self.grace),
+            max_clients: self.max_clients,
+        }
+    }
+}
+
+/// Both keys, or nothing: an empty variable is an unset one.
+fn keys() -> Option<(String, String)> {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.trim().is_empty())
+    };
+    Some((set("ALPACA_API_KEY")?, set("ALPACA_SECRET_KEY")?))
+}

@@ -1,0 +1,202 @@
+//! Performs what the session decides, and tells it what came of it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Sleep, sleep_until};
+use tracing::{debug, info, warn};
+
+use crate::listeners::Listeners;
+use crate::market_data::Command;
+use crate::session::{Action, Ask, Input, News, Session};
+use crate::socket::{Report, Socket};
+use crate::wire::{self, Frame};
+use crate::{Credentials, Event, Status};
+
+/// Where to connect, and as whom.
+pub(crate) struct Endpoint {
+    pub(crate) credentials: Credentials,
+    pub(crate) url: String,
+}
+
+struct Driver {
+    endpoint: Endpoint,
+    session: Session,
+    socket: Socket,
+    /// The number of the socket, as the session gave it.
+    connection: u64,
+    listeners: Listeners,
+    publisher: watch::Sender<Status>,
+    published: (u64, u64),
+}
+
+/// Runs one connection until it is told to close, and has closed.
+pub(crate) async fn run(
+    endpoint: Endpoint,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    publisher: watch::Sender<Status>,
+) {
+    let mut driver = Driver::new(endpoint, publisher);
+    let mut timer = pin!(sleep_until(tokio::time::Instant::now()));
+    while !driver.session.is_closed() {
+        let deadline = driver.session.next_deadline();
+        set(timer.as_mut(), deadline);
+        tokio::select! {
+            command = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {
+                driver.command(command.unwrap_or(Command::Close));
+            }
+            report = driver.socket.next() => driver.report(report),
+            () = timer.as_mut(), if deadline.is_some() => driver.feed(Input::Tick),
+        }
+    }
+}
+
+fn set(mut timer: std::pin::Pin<&mut Sleep>, deadline: Option<Instant>) {
+    if let Some(deadline) = deadline.map(tokio::time::Instant::from_std)
+        && timer.deadline() != deadline
+    {
+        timer.as_mut().reset(deadline);
+    }
+}
+
+impl Driver {
+    fn new(endpoint: Endpoint, publisher: watch::Sender<Status>) -> Self {
+        let session = Session::new(Instant::now(), RandomState::new().hash_one(()));
+        Self {
+            endpoint,
+            published: session.revision(),
+            session,
+            socket: Socket::default(),
+            connection: 0,
+            listeners: Listeners::default(),
+            publisher,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let ask = match command {
+            Command::Subscribe(symbols) => Ask::Want(symbols),
+            Command::Unsubscribe(symbols) => Ask::Unwant(symbols),
+            Command::Reconnect => Ask::Reconnect,
+            Command::Close => Ask::Close,
+            Command::Listen(sender) => return self.listeners.add(sender),
+        };
+        self.feed(Input::Asked(ask));
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::News(news) => self.news(news),
+            Report::Frame(frame) => self.frame(frame),
+        }
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        if frame.broken > 0 {
+            debug!("{} unreadable elements in a message", frame.broken);
+        }
+        if frame.trades.is_empty() && frame.controls.is_empty() {
+            self.news(News::Heard);
+        }
+        for control in frame.controls {
+            self.news(News::Control(control));
+        }
+        if !frame.trades.is_empty() {
+            self.news(News::Data);
+            if self.session.is_receiving() {
+                self.listeners.tell(Event::Trades(frame.trades));
+            }
+        }
+    }
+
+    fn news(&mut self, news: News) {
+        self.feed(Input::Socket {
+            connection: self.connection,
+            news,
+        });
+    }
+
+    fn feed(&mut self, input: Input) {
+        let actions = self.session.handle(Instant::now(), input);
+        for action in actions {
+            self.perform(action);
+        }
+        self.publish();
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open { connection } => {
+                debug!(
+                    "connecting to {} (connection {connection})",
+                    self.endpoint.url
+                );
+                self.connection = connection;
+                self.socket.open(self.endpoint.url.clone());
+            }
+            Action::Authenticate => self.socket.send(wire::auth(&self.endpoint.credentials)),
+            Action::Send(request) => self.socket.send(request.encode()),
+            Action::Ping(payload) => self.socket.ping(payload),
+            Action::Close => self.socket.close(),
+            Action::Drop => self.socket.let_go(),
+            Action::Emit(event) => {
+                log(&event);
+                self.listeners.tell(event);
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let revision = self.session.revision();
+        let dropped_trades = self.listeners.dropped_trades();
+        if revision == self.published {
+            let last_data = self.session.last_data().map(wall_clock);
+            // Nobody waits for these, so nobody is woken at every trade.
+            self.publisher.send_if_modified(|status| {
+                status.last_data = last_data;
+                status.dropped_trades = dropped_trades;
+                false
+            });
+            return;
+        }
+        self.published = revision;
+        let snapshot = self.session.snapshot();
+        self.publisher.send_replace(Status {
+            state: snapshot.state,
+            since: wall_clock(snapshot.since),
+            desired: snapshot.desired,
+            confirmed: snapshot.confirmed,
+            reconnects: snapshot.reconnects,
+            last_data: snapshot.last_data.map(wall_clock),
+            connected_at: snapshot.connected_at.map(wall_clock),
+            dropped_trades,
+            detail: snapshot.detail,
+        });
+    }
+}
+
+/// When an instant of the past was, by the clock on the wall.
+fn wall_clock(at: Instant) -> SystemTime {
+    let ago: Duration = Instant::now().saturating_duration_since(at);
+    SystemTime::now() - ago
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Trades(_) => {}
+        Event::Connected => info!("connected to Alpaca"),
+        Event::Disconnected { reason } => warn!("disconnected from Alpaca: {reason}"),
+        Event::Subscribed { symbols } => info!("subscribed at Alpaca: {}", symbols.join(" ")),
+        Event::Refused {
+            symbols,
+            code,
+            message,
+        } => warn!(
+            "Alpaca refused {}: {message} (code {code})",
+            symbols.join(" ")
+        ),
+        Event::Fatal { code, message } => warn!("giving up: {message} (code {code})"),
+    }
+}

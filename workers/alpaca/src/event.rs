@@ -1,0 +1,64 @@
+//! What a connection tells those who use it.
+
+use stream_protocol::Number;
+
+use crate::Exchange;
+
+/// A fact about the connection, or the data that it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Trades, in the order Alpaca sent them; never empty. For a short while after an unsubscribe
+    /// trades of that symbol may still come.
+    Trades(Vec<Trade>),
+    /// Authenticated; the desired symbols are being subscribed.
+    Connected,
+    /// The connection is gone. Unless `Fatal` follows it is being made again, and everything that
+    /// was desired still is.
+    Disconnected {
+        /// One sentence for a person.
+        reason: String,
+    },
+    /// Alpaca confirmed these symbols, which it had not before on this connection.
+    Subscribed {
+        /// In alphabetical order.
+        symbols: Vec<String>,
+    },
+    /// Alpaca will not send these symbols. They are no longer desired; the others are not affected.
+    Refused {
+        /// In alphabetical order.
+        symbols: Vec<String>,
+        /// Alpaca's code: 400 for what is no symbol, 405 over the plan's limit, 410 for a feed
+        /// without trades.
+        code: u16,
+        /// Alpaca's own words, or ours where it said nothing.
+        message: String,
+    },
+    /// Given up, for good: only a person can help (credentials, plan, address).
+    Fatal {
+        /// Alpaca's code, such as 402; or the HTTP status of the upgrade.
+        code: u16,
+        /// What to do about it.
+        message: String,
+    },
+}
+
+/// One trade of a stock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trade {
+    /// The symbol, upper-case.
+    pub symbol: String,
+    /// The exchange's id of this trade; unique together with symbol and exchange, 0 if not sent.
+    pub id: u64,
+    /// Where it happened.
+    pub exchange: Exchange,
+    /// Price in dollars, as written.
+    pub price: Number,
+    /// Shares, as written; whole for stocks.
+    pub size: Number,
+    /// Sale condition codes, such as `@` and `I`.
+    pub conditions: Vec<String>,
+    /// When it happened: RFC 3339 as sent, up to nine digits of a second.
+    pub timestamp: String,
+    /// The tape: `A`, `B` or `C`.
+    pub tape: String,
+}

@@ -1,0 +1,68 @@
+//! What goes into the machine.
+
+use std::time::Duration;
+
+use crate::wire::Control;
+
+/// One input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Somebody asks for something.
+    Asked(Ask),
+    /// Something happened on a socket. News of an earlier socket than the present one is ignored.
+    Socket {
+        /// The number that `Action::Open` gave it.
+        connection: u64,
+        /// What happened.
+        news: News,
+    },
+    /// Time has passed. May come early, late, or twice.
+    Tick,
+}
+
+/// What the users of a connection may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Want these symbols.
+    Want(Vec<String>),
+    /// No longer want these symbols.
+    Unwant(Vec<String>),
+    /// Connect anew.
+    Reconnect,
+    /// Close, for good.
+    Close,
+}
+
+/// What can happen on a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is open: the WebSocket upgrade was accepted.
+    Opened,
+    /// It could not be opened.
+    OpenFailed(OpenFailure),
+    /// A frame came that says nothing but that the peer is there, such as a pong.
+    Heard,
+    /// Trades came.
+    Data,
+    /// A message about the session came.
+    Control(Control),
+    /// It has ended, by whatever side and cause.
+    Ended {
+        /// One sentence for a person.
+        reason: String,
+    },
+}
+
+/// Why a socket could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// The server answered the upgrade with this status instead of 101.
+    Http {
+        /// The status.
+        status: u16,
+        /// How long it asks to wait, if it does.
+        retry_after: Option<Duration>,
+    },
+    /// Anything else: name resolution, TCP, TLS.
+    Transport(String),
+}

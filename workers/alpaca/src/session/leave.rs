@@ -1,0 +1,148 @@
+//! The ways out of a connection, and what follows each.
+
+use std::time::{Duration, Instant};
+
+use super::phase::{Next, Phase, Step};
+use super::{ASKED_EVERY, Action, CLOSE, Session};
+use crate::Event;
+
+/// How long to wait for a place that another connection holds. Alpaca frees the place of a
+/// connection that died without a Close after about 90 s.
+const HELD: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// Connects anew because a person asked.
+    pub(super) fn reconnect(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let earliest = self.opened_at.map_or(now, |at| (at + ASKED_EVERY).max(now));
+        match &mut self.phase {
+            Phase::Up {
+                step: Step::Online { .. },
+                ..
+            } => self.say_close(
+                now,
+                Next::Wait { until: earliest },
+                "asked to reconnect",
+                actions,
+            ),
+            // A held place comes free no sooner for being asked more often.
+            Phase::Waiting { until } if !self.slot_held => *until = earliest.min(*until),
+            Phase::Idle
+            | Phase::Opening { .. }
+            | Phase::Up { .. }
+            | Phase::Waiting { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed
+            | Phase::Fatal => {}
+        }
+    }
+
+    /// Closes for good.
+    pub(super) fn close(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        match &mut self.phase {
+            Phase::Up { .. } => self.say_close(now, Next::Closed, "asked to close", actions),
+            Phase::Closing { next, .. } => *next = Next::Closed,
+            Phase::Opening { .. } => {
+                actions.push(Action::Drop);
+                self.phase = Phase::Closed;
+            }
+            Phase::Idle | Phase::Waiting { .. } | Phase::Fatal | Phase::Closed => {
+                self.phase = Phase::Closed;
+            }
+        }
+    }
+
+    /// Gives up the present socket, and tries another after a wait.
+    pub(super) fn leave(&mut self, now: Instant, reason: &str, actions: &mut Vec<Action>) {
+        let until = now + self.wait_after_loss(now, reason);
+        self.say_close(now, Next::Wait { until }, reason, actions);
+    }
+
+    /// The socket has ended by itself.
+    pub(super) fn ended(&mut self, now: Instant, reason: &str, actions: &mut Vec<Action>) {
+        self.disconnected(reason, actions);
+        self.retry(now, reason);
+    }
+
+    /// There is no socket; another is tried after a wait.
+    pub(super) fn retry(&mut self, now: Instant, reason: &str) {
+        let until = now + self.wait_after_loss(now, reason);
+        self.phase = Phase::Waiting { until };
+    }
+
+    /// Gives up for good.
+    pub(super) fn give_up(
+        &mut self,
+        now: Instant,
+        code: u16,
+        message: String,
+        actions: &mut Vec<Action>,
+    ) {
+        self.slot_held = false;
+        match &self.phase {
+            Phase::Up { .. } => self.say_close(now, Next::Fatal, &message, actions),
+            Phase::Idle
+            | Phase::Opening { .. }
+            | Phase::Waiting { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed
+            | Phase::Fatal => self.phase = Phase::Fatal,
+        }
+        self.say(Some(message.clone()));
+        actions.push(Action::Emit(Event::Fatal { code, message }));
+    }
+
+    /// Remembers that another connection of this key holds the place.
+    pub(super) fn hold(&mut self, answer: &str) {
+        self.slot_held = true;
+        self.say(Some(format!(
+            "another connection with this key holds the only place ({answer}); \
+             trying again every 5 s, a dead one frees it after about 90 s"
+        )));
+    }
+
+    pub(super) fn held_wait(&mut self) -> Duration {
+        self.backoff.jittered(HELD)
+    }
+
+    pub(super) fn say(&mut self, detail: Option<String>) {
+        if detail != self.detail {
+            self.detail = detail;
+            self.revision += 1;
+        }
+    }
+
+    /// While the place is held, whatever ends a socket between two tries is part of that.
+    fn wait_after_loss(&mut self, now: Instant, reason: &str) -> Duration {
+        let between_tries = matches!(
+            self.phase,
+            Phase::Up {
+                step: Step::Auth { .. } | Step::Held { .. },
+                ..
+            }
+        );
+        if self.slot_held && between_tries {
+            return self.held_wait();
+        }
+        self.slot_held = false;
+        self.say(Some(reason.to_owned()));
+        self.backoff.after_loss(now)
+    }
+
+    fn say_close(&mut self, now: Instant, next: Next, reason: &str, actions: &mut Vec<Action>) {
+        self.disconnected(reason, actions);
+        self.phase = Phase::Closing {
+            deadline: now + CLOSE,
+            next,
+        };
+        actions.push(Action::Close);
+    }
+
+    fn disconnected(&mut self, reason: &str, actions: &mut Vec<Action>) {
+        self.subscriptions.lost();
+        if self.connected_at.take().is_some() {
+            actions.push(Action::Emit(Event::Disconnected {
+                reason: reason.to_owned(),
+            }));
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The session machine: every decision of a market-data connection, without I/O and without a clock.
+//!
+//! ```text
+//!                 wanted                 opened            welcome             authenticated
+//!   Idle ----------------> Opening ----------------> Welcome ------> Auth --------------> Online
+//!    ^                      ^   |                       |              | ^ 406    5 s |      |
+//!    |  nothing wanted      |   | failed, late          | late         | v            |      |
+//!    +------------------ Waiting <-- Closing <----------+--------------+ Held --------+      |
+//!                                      |  ^---------- lost, late, dead, code 401 404 407 500 +
+//!                                      +--> Closed (told to), Fatal (402 409 411 ...)
+//! ```
+//! Laws, each of them tested:
+//! * Never two sockets at once: one is opened only after the last has ended or was let go.
+//! * Nothing is subscribed before authentication, and one request is in flight at a time.
+//! * Whatever is waited for has a deadline, except a person.
+//! * `Closed` and `Fatal` are final.
+//! * `Connected` and `Disconnected` alternate.
+//! * News of an earlier socket changes nothing; an early tick changes nothing.
+//!
+//! Whether a silent feed is dead is not judged here; `last_data` is what such a judgement needs.
+
+mod action;
+mod backoff;
+mod input;
+mod leave;
+mod news;
+mod phase;
+mod pulse;
+mod reaction;
+mod state;
+mod subscriptions;
+#[cfg(test)]
+mod test;
+
+use std::time::{Duration, Instant};
+
+pub use action::Action;
+pub use input::{Ask, Input, News, OpenFailure};
+pub use state::State;
+
+use backoff::Backoff;
+use phase::{Phase, Step};
+use pulse::Beat;
+use subscriptions::Subscriptions;
+
+/// The longest that opening, each step of the handshake, and each answer to a request may take.
+const STEP: Duration = Duration::from_secs(5);
+/// The longest that a clean close may take.
+const CLOSE: Duration = Duration::from_secs(3);
+/// Sockets that people ask for are opened at most this often.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// One market-data session. See the module for its map and its laws.
+#[derive(Clone, Debug)]
+pub struct Session {
+    phase: Phase,
+    /// The number of the latest socket.
+    connection: u64,
+    opened_at: Option<Instant>,
+    subscriptions: Subscriptions,
+    backoff: Backoff,
+    /// Set from the first 406 or 429 until authenticated, or until something else is wrong.
+    slot_held: bool,
+    /// Upgrades refused in a row by an HTTP status that is our own fault.
+    denied: u32,
+    authenticated: u64,
+    connected_at: Option<Instant>,
+    last_data: Option<Instant>,
+    detail: Option<String>,
+    state: State,
+    since: Instant,
+    revision: u64,
+}
+
+/// What can be told about a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What it is doing.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// Wanted symbols, in alphabetical order.
+    pub desired: Vec<String>,
+    /// Confirmed symbols, in alphabetical order.
+    pub confirmed: Vec<String>,
+    /// Times authenticated after the first.
+    pub reconnects: u64,
+    /// When the last trades came.
+    pub last_data: Option<Instant>,
+    /// Since when the present socket has been authenticated.
+    pub connected_at: Option<Instant>,
+    /// What is wrong or waited for.
+    pub detail: Option<String>,
+}
+
+impl Session {
+    /// A session that wants nothing yet. The seed decides the jitter of its waits.
+    pub fn new(now: Instant, seed: u64) -> Self {
+        Self {
+            phase: Phase::Idle,
+            connection: 0,
+            opened_at: None,
+            subscriptions: Subscriptions::new(),
+            backoff: Backoff::new(seed),
+            slot_held: false,
+            denied: 0,
+            authenticated: 0,
+            connected_at: None,
+            last_data: None,
+            detail: None,
+            state: State::Idle,
+            since: now,
+            revision: 0,
+        }
+    }
+
+    /// Takes one input and answers what is to be done, in order.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match input {
+            Input::Asked(ask) => self.asked(now, ask, &mut actions),
+            Input::Socket { connection, news } if connection == self.connection => {
+                self.news(now, news, &mut actions);
+            }
+            Input::Socket { .. } => {}
+            Input::Tick => self.tick(now, &mut actions),
+        }
+        self.proceed(now, &mut actions);
+        self.note_state(now);
+        actions
+    }
+
+    /// When `Input::Tick` is due at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.phase.deadline()
+    }
+
+    /// True once it was told to close and has closed: nothing will happen any more.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// True while a socket is in use, so that its trades are to be passed on.
+    pub fn is_receiving(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// When the last trades came.
+    pub fn last_data(&self) -> Option<Instant> {
+        self.last_data
+    }
+
+    /// Differs when anything in the snapshot but `last_data` differs.
+    pub fn revision(&self) -> (u64, u64) {
+        (self.revision, self.subscriptions.revision())
+    }
+
+    /// All that can be told.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.state,
+            since: self.since,
+            desired: self.subscriptions.desired(),
+            confirmed: self.subscriptions.confirmed(),
+            reconnects: self.authenticated.saturating_sub(1),
+            last_data: self.last_data,
+            connected_at: self.connected_at,
+            detail: self.detail.clone(),
+        }
+    }
+
+    fn asked(&mut self, now: Instant, ask: Ask, actions: &mut Vec<Action>) {
+        match ask {
+            Ask::Want(symbols) => self.subscriptions.want(symbols),
+            Ask::Unwant(symbols) => self.subscriptions.unwant(symbols),
+            Ask::Reconnect => self.reconnect(now, actions),
+            Ask::Close => self.close(now, actions),
+        }
+    }
+
+    fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        match &mut self.phase {
+            Phase::Idle | Phase::Waiting { .. } | Phase::Closed | Phase::Fatal => {}
+            Phase::Opening { deadline } if *deadline <= now => {
+                actions.push(Action::Drop);
+                self.retry(now, "no connection within 5 s");
+            }
+            Phase::Closing { deadline, next } if *deadline <= now => {
+                let next = *next;
+                actions.push(Action::Drop);
+                self.phase = next.phase();
+            }
+            Phase::Opening { .. } | Phase::Closing { .. } => {}
+            Phase::Up { pulse, step } => {
+                let beat = pulse.tick(now);
+                let step_is_over = step.deadline().is_some_and(|deadline| deadline <= now);
+                match beat {
+                    Beat::Dead => self.leave(now, "no answer to a ping within 10 s", actions),
+                    Beat::Ping(_) | Beat::Quiet if step_is_over => self.step_over(now, actions),
+                    Beat::Ping(payload) => actions.push(Action::Ping(payload)),
+                    Beat::Quiet => {}
+                }
+            }
+        }
+    }
+
+    fn step_over(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let Phase::Up { step, .. } = &mut self.phase else {
+            return;
+        };
+        let late = match *step {
+            Step::Welcome { .. } => "no welcome within 5 s",
+            Step::Auth { .. } => "no answer to the credentials within 5 s",
+            Step::Online { .. } => "no answer to a subscription within 5 s",
+            Step::Held { .. } => {
+                *step = Step::Auth {
+                    deadline: now + STEP,
+                };
+                return actions.push(Action::Authenticate);
+            }
+        };
+        self.leave(now, late, actions);
+    }
+
+    /// Does what the present place makes possible by itself.
+    fn proceed(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        match &mut self.phase {
+            Phase::Idle if self.subscriptions.is_wanted() => self.open(now, actions),
+            Phase::Waiting { .. } if !self.subscriptions.is_wanted() => {
+                self.phase = Phase::Idle;
+                self.slot_held = false;
+            }
+            Phase::Waiting { until } if *until <= now => self.open(now, actions),
+            Phase::Up {
+                step: Step::Online { answer_due },
+                ..
+            } => {
+                if let Some(request) = self.subscriptions.next_request() {
+                    *answer_due = Some(now + STEP);
+                    actions.push(Action::Send(request));
+                }
+            }
+            Phase::Idle
+            | Phase::Waiting { .. }
+            | Phase::Opening { .. }
+            | Phase::Up { .. }
+            | Phase::Closing { .. }
+            | Phase::Closed
+            | Phase::Fatal => {}
+        }
+    }
+
+    fn open(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.connection += 1;
+        self.opened_at = Some(now);
+        self.phase = Phase::Opening {
+            deadline: now + STEP,
+        };
+        actions.push(Action::Open {
+            connection: self.connection,
+        });
+    }
+
+    fn note_state(&mut self, now: Instant) {
+        let state = self.shown();
+        if state != self.state {
+            self.state = state;
+            self.since = now;
+            self.revision += 1;
+        }
+    }
+
+    fn shown(&self) -> State {
+        match &self.phase {
+            Phase::Idle => State::Idle,
+            Phase::Closing { .. } => State::Closing,
+            Phase::Closed => State::Closed,
+            Phase::Fatal => State::Fatal,
+            Phase::Up {
+                step: Step::Online { .. },
+                ..
+            } if self.subscriptions.is_settled() => State::Live,
+            Phase::Up {
+                step: Step::Online { .. },
+                ..
+            } => State::Subscribing,
+            Phase::Opening { .. } | Phase::Up { .. } | Phase::Waiting { .. } if self.slot_held => {
+                State::SlotHeld
+            }
+            Phase::Waiting { .. } => State::BackingOff,
+            Phase::Opening { .. }
+            | Phase::Up {
+                step: Step::Welcome { .. },
+                ..
+            } => State::Connecting,
+            Phase::Up { .. } => State::AuthWait,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What happens on the socket, and what the server says.
+
+use std::time::{Duration, Instant};
+
+use super::phase::{Phase, Step};
+use super::pulse::Pulse;
+use super::reaction::{self, Reaction};
+use super::subscriptions::Refusal;
+use super::{Action, News, OpenFailure, STEP, Session};
+use crate::Event;
+use crate::wire::Control;
+
+/// The longest wait that a server may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
+/// An upgrade refused for our own fault is tried this often before giving up: a gateway may err.
+const DENIED_TRIES: u32 = 3;
+
+impl Session {
+    pub(super) fn news(&mut self, now: Instant, news: News, actions: &mut Vec<Action>) {
+        match (&mut self.phase, news) {
+            (Phase::Opening { .. }, News::Opened) => {
+                self.denied = 0;
+                self.phase = Phase::Up {
+                    pulse: Pulse::new(now),
+                    step: Step::Welcome {
+                        deadline: now + STEP,
+                    },
+                };
+            }
+            (Phase::Opening { .. }, News::OpenFailed(failure)) => {
+                self.not_opened(now, failure, actions);
+            }
+            (Phase::Opening { .. }, News::Ended { reason }) => self.retry(now, &reason),
+            (Phase::Up { pulse, .. }, News::Heard) => pulse.heard(),
+            (Phase::Up { pulse, step }, News::Data) => {
+                pulse.heard();
+                self.last_data = Some(now);
+                if matches!(step, Step::Online { .. }) {
+                    self.backoff.proven();
+                }
+            }
+            (Phase::Up { pulse, .. }, News::Control(control)) => {
+                pulse.heard();
+                self.control(now, control, actions);
+            }
+            (Phase::Up { .. }, News::Ended { reason }) => self.ended(now, &reason, actions),
+            (Phase::Closing { next, .. }, News::Ended { .. }) => self.phase = next.phase(),
+            // A socket that is no longer ours, or news that cannot be: nothing depends on it.
+            (
+                Phase::Idle
+                | Phase::Opening { .. }
+                | Phase::Up { .. }
+                | Phase::Waiting { .. }
+                | Phase::Closing { .. }
+                | Phase::Closed
+                | Phase::Fatal,
+                News::Opened
+                | News::OpenFailed(_)
+                | News::Heard
+                | News::Data
+                | News::Control(_)
+                | News::Ended { .. },
+            ) => {}
+        }
+    }
+
+    fn not_opened(&mut self, now: Instant, failure: OpenFailure, actions: &mut Vec<Action>) {
+        match failure {
+            OpenFailure::Transport(reason) => self.retry(now, &reason),
+            OpenFailure::Http {
+                status: 429,
+                retry_after,
+            } => {
+                let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
+                self.hold("HTTP 429 too many requests");
+                let until = now + self.held_wait().max(asked);
+                self.phase = Phase::Waiting { until };
+            }
+            OpenFailure::Http { status, .. } => {
+                let reason = format!("the server answered HTTP {status} to the connection request");
+                if matches!(status, 400..=499) {
+                    self.denied += 1;
+                }
+                if self.denied < DENIED_TRIES {
+                    return self.retry(now, &reason);
+                }
+                let message = format!("{reason}: check ALPACA_DATA_URL and the API key");
+                self.give_up(now, status, message, actions);
+            }
+        }
+    }
+
+    fn control(&mut self, now: Instant, control: Control, actions: &mut Vec<Action>) {
+        let Phase::Up { step, .. } = &mut self.phase else {
+            return;
+        };
+        match (control, *step) {
+            (Control::Welcome, Step::Welcome { .. }) => {
+                *step = Step::Auth {
+                    deadline: now + STEP,
+                };
+                actions.push(Action::Authenticate);
+            }
+            (
+                Control::Authenticated,
+                Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. },
+            ) => self.online(now, actions),
+            (Control::Subscription { trades }, Step::Online { .. }) => {
+                self.subscription(trades, actions);
+            }
+            (Control::Error { code, message }, _) => self.error(now, code, message, actions),
+            // Said twice, or before its time: it tells nothing new.
+            (
+                Control::Welcome | Control::Authenticated | Control::Subscription { .. },
+                Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. } | Step::Online { .. },
+            ) => {}
+        }
+    }
+
+    fn online(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let Phase::Up { step, .. } = &mut self.phase else {
+            return;
+        };
+        *step = Step::Online { answer_due: None };
+        self.slot_held = false;
+        self.authenticated += 1;
+        self.connected_at = Some(now);
+        self.say(None);
+        actions.push(Action::Emit(Event::Connected));
+    }
+
+    fn subscription(&mut self, trades: Vec<String>, actions: &mut Vec<Action>) {
+        if self.subscriptions.is_in_flight() {
+            self.backoff.proven();
+        }
+        let answer = self.subscriptions.answered(trades);
+        self.request_over();
+        if !answer.added.is_empty() {
+            actions.push(Action::Emit(Event::Subscribed {
+                symbols: answer.added,
+            }));
+        }
+        tell_refusal(answer.refused, actions);
+    }
+
+    fn error(&mut self, now: Instant, code: u16, message: String, actions: &mut Vec<Action>) {
+        let Phase::Up { step, .. } = &self.phase else {
+            return;
+        };
+        let step = *step;
+        match (reaction::to(code), step) {
+            (Some(Reaction::Fatal(hint)), _) => {
+                let message = format!("Alpaca refused the connection ({message}): {hint}");
+                self.give_up(now, code, message, actions);
+            }
+            (Some(Reaction::Refusal), Step::Online { .. }) => {
+                let refusal = self.subscriptions.refused(code, message);
+                self.request_over();
+                tell_refusal(refusal, actions);
+            }
+            (
+                Some(Reaction::SlotHeld),
+                Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. },
+            ) => {
+                self.held(now, code, &message);
+            }
+            (Some(Reaction::Authenticated), Step::Welcome { .. } | Step::Auth { .. }) => {
+                self.online(now, actions);
+            }
+            (Some(Reaction::Authenticated), Step::Held { .. } | Step::Online { .. })
+            | (None, _) => {}
+            (Some(Reaction::Reconnect | Reaction::Refusal | Reaction::SlotHeld), _) => {
+                self.leave(now, &format!("{message} (code {code})"), actions);
+            }
+        }
+    }
+
+    /// The place is taken: the socket stays usable for another try, until the server closes it.
+    fn held(&mut self, now: Instant, code: u16, message: &str) {
+        self.hold(&format!("{message} (code {code})"));
+        let retry_at = now + self.held_wait();
+        if let Phase::Up { step, .. } = &mut self.phase {
+            *step = Step::Held { retry_at };
+        }
+    }
+
+    fn request_over(&mut self) {
+        if let Phase::Up {
+            step: Step::Online { answer_due },
+            ..
+        } = &mut self.phase
+            && !self.subscriptions.is_in_flight()
+        {
+            *answer_due = None;
+        }
+    }
+}
+
+fn tell_refusal(refusal: Option<Refusal>, actions: &mut Vec<Action>) {
+    if let Some(Refusal {
+        symbols,
+        code,
+        message,
+    }) = refusal
+    {
+        actions.push(Action::Emit(Event::Refused {
+            symbols,
+            code,
+            message,
+        }));
+    }
+}

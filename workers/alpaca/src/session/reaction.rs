@@ -1,0 +1,33 @@
+//! What each of Alpaca's error codes means for the session.
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// Only a person can help: this is what they can do.
+    Fatal(&'static str),
+    /// Another connection of this key has the place; ask again patiently.
+    SlotHeld,
+    /// The request in flight was not applied.
+    Refusal,
+    /// We are authenticated already.
+    Authenticated,
+    /// This connection is of no use; make another.
+    Reconnect,
+}
+
+/// The reaction to an error code; `None` for a code nobody documents, which is only logged.
+pub(crate) fn to(code: u16) -> Option<Reaction> {
+    Some(match code {
+        400 | 405 | 410 => Reaction::Refusal,
+        401 | 404 | 407 | 500 => Reaction::Reconnect,
+        402 => Reaction::Fatal("check ALPACA_API_KEY and ALPACA_SECRET_KEY"),
+        403 => Reaction::Authenticated,
+        406 => Reaction::SlotHeld,
+        408 => Reaction::Fatal("this account may not use the v2 streams"),
+        409 => Reaction::Fatal("this feed is not in your Alpaca plan; the free plan has iex"),
+        411 => Reaction::Fatal("the OAuth token lacks the scope for market data"),
+        412 => Reaction::Fatal("this feed speaks msgpack only, which is not supported"),
+        413 => Reaction::Fatal("this feed does not allow \"*\""),
+        _ => return None,
+    })
+}

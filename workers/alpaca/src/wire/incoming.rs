@@ -1,0 +1,232 @@
+//! What the server sends. One bad element never costs the rest of its array.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use stream_protocol::Number;
+
+use crate::{Exchange, Trade};
+
+/// One message of the server, sorted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// Answers and errors, in order.
+    pub controls: Vec<Control>,
+    /// Trades, in order.
+    pub trades: Vec<Trade>,
+    /// Elements of kinds that are not used here, such as quotes.
+    pub ignored: usize,
+    /// Elements that could not be read; a frame that is no array counts as one.
+    pub broken: usize,
+}
+
+/// A message about the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// `connected`: the server is there and waits for credentials.
+    Welcome,
+    /// `authenticated`: the credentials were accepted.
+    Authenticated,
+    /// The whole subscription as it now stands; the answer to every request.
+    Subscription {
+        /// Symbols whose trades are sent.
+        trades: Vec<String>,
+    },
+    /// A refusal or a failure.
+    Error {
+        /// Alpaca's code, 0 if there was none.
+        code: u16,
+        /// Alpaca's words.
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(rename = "T", borrow)]
+    kind: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Success<'a> {
+    #[serde(borrow)]
+    msg: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    msg: String,
+}
+
+/// Every list is optional: the test stream names only some, others may be null.
+#[derive(Deserialize)]
+struct Subscription {
+    trades: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct WireTrade {
+    #[serde(rename = "S")]
+    symbol: String,
+    #[serde(default)]
+    i: u64,
+    #[serde(default)]
+    x: String,
+    p: Number,
+    s: Number,
+    c: Option<Conditions>,
+    t: String,
+    z: Option<String>,
+}
+
+/// Stocks carry a list, options a single text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Conditions {
+    Many(Vec<String>),
+    One(String),
+}
+
+/// Reads one message of the server.
+pub fn decode(message: &[u8]) -> Frame {
+    let mut frame = Frame::default();
+    match serde_json::from_slice::<Vec<&RawValue>>(message) {
+        Ok(elements) => {
+            for element in elements {
+                if frame.take(element.get()).is_err() {
+                    frame.broken += 1;
+                }
+            }
+        }
+        Err(_) => frame.broken = 1,
+    }
+    frame
+}
+
+impl Frame {
+    fn take(&mut self, element: &str) -> serde_json::Result<()> {
+        let kind: Kind<'_> = serde_json::from_str(element)?;
+        match kind.kind.as_ref() {
+            "t" => {
+                let trade: WireTrade = serde_json::from_str(element)?;
+                self.trades.push(trade.into());
+            }
+            "success" => {
+                let success: Success<'_> = serde_json::from_str(element)?;
+                match success.msg.as_ref() {
+                    "connected" => self.controls.push(Control::Welcome),
+                    "authenticated" => self.controls.push(Control::Authenticated),
+                    _ => self.ignored += 1,
+                }
+            }
+            "subscription" => {
+                let subscription: Subscription = serde_json::from_str(element)?;
+                self.controls.push(Control::Subscription {
+                    trades: subscription.trades.unwrap_or_default(),
+                });
+            }
+            "error" => {
+                let Failure { code, msg } = serde_json::from_str(element)?;
+                self.controls.push(Control::Error { code, message: msg });
+            }
+            _ => self.ignored += 1,
+        }
+        Ok(())
+    }
+}
+
+impl From<WireTrade> for Trade {
+    fn from(wire: WireTrade) -> Self {
+        Self {
+            symbol: wire.symbol,
+            id: wire.i,
+            exchange: Exchange::from_code(wire.x),
+            price: wire.p,
+            size: wire.s,
+            conditions: match wire.c {
+                Some(Conditions::Many(many)) => many,
+                Some(Conditions::One(one)) => vec![one],
+                None => Vec::new(),
+            },
+            timestamp: wire.t,
+            tape: wire.z.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Control, decode};
+
+    #[test]
+    fn a_documented_trade_is_read_whole() {
+        let frame = decode(
+            br#"[{"T":"t","S":"AAPL","i":628,"x":"K","p":162.920,"s":3,"c":["@","F","T","I"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"}]"#,
+        );
+        let trade = &frame.trades[0];
+        assert_eq!((trade.symbol.as_str(), trade.id), ("AAPL", 628));
+        assert_eq!(trade.exchange.name(), "Cboe EDGX");
+        assert_eq!(
+            (trade.price.as_str(), trade.size.as_str()),
+            ("162.920", "3")
+        );
+        assert_eq!(trade.conditions, ["@", "F", "T", "I"]);
+        assert_eq!(trade.timestamp, "2023-04-06T11:54:26.838232225Z");
+        assert_eq!(trade.tape, "C");
+    }
+
+    #[test]
+    fn trades_of_other_markets_are_read_too() {
+        let frame = decode(
+            br#"[{"T":"t","S":"AVAX/USD","p":47.299,"s":29.205707815,"t":"2024-03-12T10:27:48.858228144Z","i":3447222699101865076,"tks":"S"},
+                {"T":"t","S":"AAPL240315C00172500","t":"2024-03-11T13:35:35.13312256Z","p":2.84,"s":1,"x":"N","c":"S"}]"#,
+        );
+        assert_eq!(frame.broken, 0);
+        assert_eq!(frame.trades[0].id, 3_447_222_699_101_865_076);
+        assert_eq!(frame.trades[0].size.as_str(), "29.205707815");
+        assert_eq!(frame.trades[1].conditions, ["S"]);
+    }
+
+    #[test]
+    fn controls_are_told_apart() {
+        let frame = decode(
+            br#"[{"T":"success","msg":"connected"},{"T":"success","msg":"authenticated"},{"T":"success","msg":"new"},
+                {"T":"error","code":406,"msg":"connection limit exceeded"},{"T":"error"},
+                {"T":"subscription","trades":["AAPL"],"quotes":[],"bars":["*"]},{"T":"subscription","trades":null},{"T":"subscription"}]"#,
+        );
+        let error = |code, message: &str| Control::Error {
+            code,
+            message: message.into(),
+        };
+        let subscription = |trades: &[&str]| Control::Subscription {
+            trades: trades.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(
+            frame.controls,
+            [
+                Control::Welcome,
+                Control::Authenticated,
+                error(406, "connection limit exceeded"),
+                error(0, ""),
+                subscription(&["AAPL"]),
+                subscription(&[]),
+                subscription(&[]),
+            ]
+        );
+        assert_eq!((frame.ignored, frame.broken), (1, 0));
+    }
+
+    #[test]
+    fn one_bad_element_does_not_cost_the_rest() {
+        let frame = decode(
+            br#"[{"T":"t","S":"A"},7,{"T":"q","S":"A"},{"S":"A"},{"T":"t","S":"B","p":"1","s":1,"t":"x"},{"T":"t","S":"B","p":1.5,"s":1,"t":"x"}]"#,
+        );
+        assert_eq!((frame.trades.len(), frame.ignored, frame.broken), (1, 1, 4));
+        for garbage in [&b""[..], b"hello", b"{}", b"[", b"\xff", b"[1,", b"null"] {
+            assert_eq!(decode(garbage).broken, 1);
+        }
+    }
+}

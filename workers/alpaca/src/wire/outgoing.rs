@@ -1,0 +1,118 @@
+//! What the client sends.
+
+use serde::Serialize;
+
+use crate::Credentials;
+
+/// The longest frame that is sent, in bytes. The official Python client cuts at this length, so the
+/// server is known to take it.
+pub const MAX_FRAME: usize = 32 * 1024;
+
+/// Room for everything in a frame that is not a symbol.
+const ENVELOPE: usize = 64;
+
+/// A change of the subscription. The server applies it whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub verb: Verb,
+    /// For which symbols; at least one.
+    pub symbols: Vec<String>,
+}
+
+/// What a request asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Also these.
+    Subscribe,
+    /// No longer these.
+    Unsubscribe,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    action: Verb,
+    trades: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Auth<'a> {
+    action: &'static str,
+    key: &'a str,
+    secret: &'a str,
+}
+
+impl Request {
+    /// The text frame.
+    pub fn encode(&self) -> String {
+        json(&Wire {
+            action: self.verb,
+            trades: &self.symbols,
+        })
+    }
+}
+
+/// The text frame that authenticates. Never to be logged.
+pub(crate) fn auth(credentials: &Credentials) -> String {
+    json(&Auth {
+        action: "auth",
+        key: credentials.key(),
+        secret: credentials.secret(),
+    })
+}
+
+/// How many of these symbols, taken from the front, fit into one frame; at least one.
+pub(crate) fn chunk_len(symbols: &[String]) -> usize {
+    let mut room = MAX_FRAME - ENVELOPE;
+    let fitting = symbols.iter().take_while(|symbol| {
+        let needed = json(symbol).len() + 1;
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    });
+    fitting.count().max(1)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and lists of texts always serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_FRAME, Request, Verb, auth, chunk_len};
+    use crate::Credentials;
+
+    #[test]
+    fn requests_are_written_to_the_letter() {
+        let request = |verb| Request {
+            verb,
+            symbols: vec!["AAPL".into(), "BRK.B".into()],
+        };
+        assert_eq!(
+            request(Verb::Subscribe).encode(),
+            r#"{"action":"subscribe","trades":["AAPL","BRK.B"]}"#
+        );
+        assert_eq!(
+            request(Verb::Unsubscribe).encode(),
+            r#"{"action":"unsubscribe","trades":["AAPL","BRK.B"]}"#
+        );
+        assert_eq!(
+            auth(&Credentials::new("K", "S")),
+            r#"{"action":"auth","key":"K","secret":"S"}"#
+        );
+    }
+
+    #[test]
+    fn a_chunk_fills_a_frame_and_no_more() {
+        let symbols: Vec<String> = (0..10_000).map(|n| format!("S\"{n}")).collect();
+        let length = chunk_len(&symbols);
+        let frame = |symbols: &[String]| Request {
+            verb: Verb::Unsubscribe,
+            symbols: symbols.to_vec(),
+        };
+        assert!(frame(&symbols[..length]).encode().len() <= MAX_FRAME);
+        assert!(frame(&symbols[..length + 10]).encode().len() > MAX_FRAME);
+        assert_eq!(chunk_len(&["x".repeat(MAX_FRAME)]), 1);
+    }
+}

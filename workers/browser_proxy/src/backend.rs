@@ -1,0 +1,188 @@
+//! The far side: its address, and a connection to it that is opened with patience.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::handshake::client::{Response, generate_key, generate_request};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::http::{Request, Uri};
+
+/// One attempt to connect and shake hands takes no longer.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
+/// Pauses between attempts double from the first to the last of these.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest answer head that is read.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// The backend's address, `ws://host[:port][/path]`.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    authority: String,
+    path: String,
+}
+
+/// An address that is not one of a backend.
+#[derive(Debug)]
+pub struct BadAddress(String);
+
+impl fmt::Display for BadAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: a backend's address looks like ws://127.0.0.1:8765",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadAddress {}
+
+impl FromStr for Backend {
+    type Err = BadAddress;
+
+    fn from_str(url: &str) -> Result<Self, BadAddress> {
+        let uri: Uri = url
+            .parse()
+            .map_err(|error| BadAddress(format!("{url}: {error}")))?;
+        if uri.scheme_str() != Some("ws") {
+            return Err(BadAddress(format!("{url}: not a ws:// address")));
+        }
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| BadAddress(format!("{url}: no host")))?;
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        Ok(Self {
+            authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ws://{}{}",
+            self.authority,
+            self.path.trim_end_matches('/')
+        )
+    }
+}
+
+/// An open connection: frames follow, the first of them perhaps already in `rest`.
+pub(crate) struct Dialled {
+    pub(crate) stream: TcpStream,
+    pub(crate) rest: BytesMut,
+}
+
+impl Backend {
+    /// Connects, trying again for as long as `patience` lasts; then the last failure is returned.
+    /// A browser that asked for a path of its own gets that path of the backend.
+    pub(crate) async fn dial(&self, path: &str, patience: Duration) -> io::Result<Dialled> {
+        let path = if path == "/" { &self.path } else { path };
+        let give_up = Instant::now() + patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let attempt = timeout(ATTEMPT_DEADLINE, self.attempt(path)).await;
+            let failure = match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(dialled) => return Ok(dialled),
+                Err(failure) => failure,
+            };
+            if Instant::now() + pause >= give_up {
+                return Err(failure);
+            }
+            sleep(pause).await;
+            pause = LAST_PAUSE.min(pause * 2);
+        }
+    }
+
+    async fn attempt(&self, path: &str) -> io::Result<Dialled> {
+        let mut stream = TcpStream::connect(&self.authority).await?;
+        stream.set_nodelay(true)?;
+        let (request, key) = self.request(path)?;
+        stream.write_all(&request).await?;
+        let mut head = BytesMut::with_capacity(512);
+        loop {
+            if stream.read_buf(&mut head).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some((length, response)) =
+                Response::try_parse(&head).map_err(io::Error::other)?
+            {
+                verify(&response, &key)?;
+                return Ok(Dialled {
+                    stream,
+                    rest: head.split_off(length),
+                });
+            }
+            if head.len() >= MAX_HEAD {
+                return Err(io::Error::other("its answer is too long"));
+            }
+        }
+    }
+
+    fn request(&self, path: &str) -> io::Result<(Vec<u8>, String)> {
+        let request = Request::builder()
+            .uri(format!("ws://{}{path}", self.authority))
+            .header("Host", &self.authority)
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", generate_key())
+            .body(())
+            .map_err(io::Error::other)?;
+        generate_request(request).map_err(io::Error::other)
+    }
+}
+
+fn verify(response: &Response, key: &str) -> io::Result<()> {
+    let accept = response.headers().get("Sec-WebSocket-Accept");
+    if response.status() != 101 {
+        return Err(io::Error::other(format!(
+            "it answered {}",
+            response.status()
+        )));
+    }
+    if accept.is_none_or(|accept| *accept != derive_accept_key(key.as_bytes())) {
+        return Err(io::Error::other("it does not speak WebSocket"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Backend;
+
+    #[test]
+    fn addresses_are_read_and_shown() {
+        for (given, shown) in [
+            ("ws://127.0.0.1:8765", "ws://127.0.0.1:8765"),
+            ("ws://localhost", "ws://localhost:80"),
+            ("ws://[::1]:8765/v2/iex", "ws://[::1]:8765/v2/iex"),
+        ] {
+            let backend: Backend = given.parse().expect(given);
+            assert_eq!(backend.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn other_addresses_are_refused_with_an_example() {
+        for given in [
+            "",
+            "8765",
+            "http://127.0.0.1:8765",
+            "wss://127.0.0.1",
+            "ws://",
+        ] {
+            let error = given.parse::<Backend>().expect_err(given).to_string();
+            assert!(error.contains("ws://127.0.0.1:8765"), "{given}: {error}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a client may ask.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::parse_symbol;
+
+/// A request of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// Send me the trades of these symbols (at least one, upper-case, no duplicates).
+    Subscribe {
+        /// The symbols, in the order they were named.
+        symbols: Vec<String>,
+    },
+    /// No longer send me the trades of these symbols (at least one, upper-case, no duplicates).
+    Unsubscribe {
+        /// The symbols, in the order they were named.
+        symbols: Vec<String>,
+    },
+    /// Are you there? Answered by `pong`.
+    Ping,
+    /// How are you? Answered by `health`.
+    Health,
+    /// Drop the upstream connection and connect again. Answered by `reconnect_initiated`.
+    Reconnect,
+}
+
+/// Why a client's message could not be used: one sentence that tells how to do better.
+/// It goes back to the client by `ServerMessage::from`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRequest(pub String);
+
+const EXAMPLE: &str = r#"send for example {"action":"subscribe","symbol":"AAPL"}"#;
+const ACTIONS: &str = "subscribe, unsubscribe, ping, health, reconnect";
+
+#[derive(Deserialize)]
+struct Wire {
+    action: Option<Value>,
+    symbol: Option<OneOrMany>,
+    symbols: Option<OneOrMany>,
+}
+
+/// `symbol` and `symbols` each take a text or a list, since people mix them up.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+    Other(Value),
+}
+
+impl ClientMessage {
+    /// Reads one text frame. Unknown fields are ignored.
+    pub fn parse(text: &str) -> Result<Self, BadRequest> {
+        let wire: Wire = serde_json::from_str(text).map_err(|error| not_an_object(&error))?;
+        let action = match &wire.action {
+            Some(Value::String(action)) => action.trim().to_ascii_lowercase(),
+            Some(other) => {
+                return bad(format!("\"action\" must be a text, not {other}; {EXAMPLE}"));
+            }
+            None => return bad(format!("the message has no \"action\"; {EXAMPLE}")),
+        };
+        match action.as_str() {
+            "subscribe" => Ok(Self::Subscribe {
+                symbols: wire.symbols(&action)?,
+            }),
+            "unsubscribe" => Ok(Self::Unsubscribe {
+                symbols: wire.symbols(&action)?,
+            }),
+            "ping" => Ok(Self::Ping),
+            "health" => Ok(Self::Health),
+            "reconnect" => Ok(Self::Reconnect),
+            unknown => bad(format!("unknown action {unknown:?}; there are {ACTIONS}")),
+        }
+    }
+
+    /// The message as a client writes it, `symbol` for one and `symbols` for many.
+    pub fn to_json(&self) -> String {
+        let value = match self {
+            Self::Subscribe { symbols } => with_symbols("subscribe", symbols),
+            Self::Unsubscribe { symbols } => with_symbols("unsubscribe", symbols),
+            Self::Ping => json!({"action": "ping"}),
+            Self::Health => json!({"action": "health"}),
+            Self::Reconnect => json!({"action": "reconnect"}),
+        };
+        value.to_string()
+    }
+}
+
+fn with_symbols(action: &str, symbols: &[String]) -> Value {
+    match symbols {
+        [symbol] => json!({"action": action, "symbol": symbol}),
+        symbols => json!({"action": action, "symbols": symbols}),
+    }
+}
+
+impl Wire {
+    fn symbols(self, action: &str) -> Result<Vec<String>, BadRequest> {
+        let mut symbols = Vec::new();
+        for named in [self.symbol, self.symbols].into_iter().flatten() {
+            for text in named.texts()? {
+                let symbol = parse_symbol(&text).map_err(BadRequest)?;
+                if !symbols.contains(&symbol) {
+                    symbols.push(symbol);
+                }
+            }
+        }
+        if symbols.is_empty() {
+            return bad(format!(
+                "{action} needs \"symbol\":\"AAPL\" or \"symbols\":[\"AAPL\",\"TSLA\"]"
+            ));
+        }
+        Ok(symbols)
+    }
+}
+
+impl OneOrMany {
+    fn texts(self) -> Result<Vec<String>, BadRequest> {
+        match self {
+            Self::One(text) => Ok(vec![text]),
+            Self::Many(texts) => Ok(texts),
+            Self::Other(Value::Null) => Ok(Vec::new()),
+            Self::Other(_) => bad("a symbol must be a text, or a list of texts".into()),
+        }
+    }
+}
+
+fn bad<T>(message: String) -> Result<T, BadRequest> {
+    Err(BadRequest(message))
+}
+
+fn not_an_object(error: &serde_json::Error) -> BadRequest {
+    BadRequest(format!("not a JSON object ({error}); {EXAMPLE}"))
+}
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadRequest {}
+
+#[cfg(test)]
+mod tests {
+    use super::ClientMessage;
+
+    fn symbols(text: &str) -> Vec<String> {
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Subscribe { symbols } | ClientMessage::Unsubscribe { symbols }) => {
+                symbols
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_symbol_or_many_in_either_field() {
+        assert_eq!(
+            symbols(r#"{"action":"subscribe","symbol":"aapl"}"#),
+            ["AAPL"]
+        );
+        assert_eq!(
+            symbols(r#"{"action":"unsubscribe","symbols":["AAPL"," tsla ","aapl"]}"#),
+            ["AAPL", "TSLA"]
+        );
+        assert_eq!(
+            symbols(r#"{"action":"Subscribe","symbol":["a"],"symbols":"b","id":7}"#),
+            ["A", "B"]
+        );
+        assert_eq!(
+            symbols(r#"{"action":"subscribe","symbol":null,"symbols":["a"]}"#),
+            ["A"]
+        );
+    }
+
+    #[test]
+    fn every_message_reads_back() {
+        let symbols = vec!["AAPL".to_owned(), "TSLA".to_owned()];
+        for message in [
+            ClientMessage::Subscribe {
+                symbols: symbols[..1].to_vec(),
+            },
+            ClientMessage::Unsubscribe { symbols },
+            ClientMessage::Ping,
+            ClientMessage::Health,
+            ClientMessage::Reconnect,
+        ] {
+            assert_eq!(ClientMessage::parse(&message.to_json()), Ok(message));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_answered_with_the_way_out() {
+        for (text, hint) in [
+            ("", "not a JSON object"),
+            ("hello", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            ("{}", "no \"action\""),
+            (r#"{"action":7}"#, "must be a text"),
+            (r#"{"action":"buy"}"#, "there are subscribe, unsubscribe"),
+            (r#"{"action":"subscribe"}"#, "needs \"symbol\""),
+            (r#"{"action":"subscribe","symbols":[]}"#, "needs \"symbol\""),
+            (r#"{"action":"subscribe","symbol":7}"#, "must be a text"),
+            (
+                r#"{"action":"subscribe","symbol":"A B"}"#,
+                "must not contain",
+            ),
+        ] {
+            let error = ClientMessage::parse(text).expect_err(text);
+            assert!(error.0.contains(hint), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What the server tells a client.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BadRequest, Health, Number};
+
+/// A message of the server. Borrows where it can, so that a trade is written without copies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage<'a> {
+    /// A trade of a symbol the client is subscribed to.
+    Trade {
+        /// The symbol, upper-case.
+        symbol: Cow<'a, str>,
+        /// The trade itself.
+        data: TradeData<'a>,
+    },
+    /// The subscription stands.
+    Subscribed {
+        /// The symbol, upper-case.
+        symbol: Cow<'a, str>,
+        /// For a person.
+        message: String,
+    },
+    /// The subscription has ended.
+    Unsubscribed {
+        /// The symbol, upper-case.
+        symbol: Cow<'a, str>,
+        /// For a person.
+        message: String,
+    },
+    /// The upstream is not connected; the subscription is kept and takes effect by itself.
+    Connecting {
+        /// The symbol, upper-case.
+        symbol: Cow<'a, str>,
+        /// For a person.
+        message: String,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// The upstream connection is authenticated and in use.
+        alpaca_connected: bool,
+    },
+    /// The answer to `health`.
+    Health(Health),
+    /// The answer to `reconnect`.
+    ReconnectInitiated {
+        /// For a person.
+        message: String,
+    },
+    /// A message could not be used, or a subscription was refused; the connection stays open.
+    Error {
+        /// `bad_request`, or what else went wrong, for programs.
+        code: Cow<'a, str>,
+        /// For a person.
+        message: String,
+    },
+}
+
+/// A trade. What the upstream wrote is passed on as it was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TradeData<'a> {
+    /// When it happened, RFC 3339, with as many digits as the upstream sent.
+    pub timestamp: Cow<'a, str>,
+    /// Price in dollars.
+    pub price: Cow<'a, Number>,
+    /// Shares, whole for stocks.
+    pub size: Cow<'a, Number>,
+    /// The exchange's name, or its code where the name is unknown.
+    pub exchange: Cow<'a, str>,
+    /// Sale condition codes, such as `@` and `I`.
+    pub conditions: Cow<'a, [String]>,
+}
+
+/// A message that is not one of the server's.
+#[derive(Debug)]
+pub struct Unreadable(String);
+
+impl<'a> ServerMessage<'a> {
+    /// `Subscribed to AAPL trades`
+    pub fn subscribed(symbol: &'a str) -> Self {
+        Self::Subscribed {
+            symbol: symbol.into(),
+            message: format!("Subscribed to {symbol} trades"),
+        }
+    }
+
+    /// `Unsubscribed from AAPL trades`
+    pub fn unsubscribed(symbol: &'a str) -> Self {
+        Self::Unsubscribed {
+            symbol: symbol.into(),
+            message: format!("Unsubscribed from {symbol} trades"),
+        }
+    }
+
+    /// The upstream is not there yet, the subscription waits for it.
+    pub fn connecting(symbol: &'a str) -> Self {
+        Self::Connecting {
+            symbol: symbol.into(),
+            message: format!(
+                "Connecting to Alpaca stream for {symbol}. \
+                 Subscription will be activated when ready."
+            ),
+        }
+    }
+
+    /// The upstream connection is being made anew.
+    pub fn reconnect_initiated() -> Self {
+        Self::ReconnectInitiated {
+            message: "Reconnecting to Alpaca stream. Subscriptions are kept.".into(),
+        }
+    }
+
+    /// The text frame. Made once, it can be sent to every client.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("every message has only text keys")
+    }
+
+    /// Reads a text frame of the server. Fields this version does not know are ignored.
+    pub fn parse(text: &str) -> Result<ServerMessage<'static>, Unreadable> {
+        let tag: Tag<'_> = read(text)?;
+        match tag.r#type.as_ref() {
+            "trade" => read(text).map(Trade::into_message),
+            _ => read(text).map(Plain::into_message),
+        }
+    }
+}
+
+impl From<BadRequest> for ServerMessage<'static> {
+    fn from(BadRequest(message): BadRequest) -> Self {
+        Self::Error {
+            code: "bad_request".into(),
+            message,
+        }
+    }
+}
+
+fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, Unreadable> {
+    serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Tag<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+/// A trade is read apart: a tagged enum would turn its numbers into floats first.
+#[derive(Deserialize)]
+struct Trade {
+    symbol: String,
+    data: TradeData<'static>,
+}
+
+impl Trade {
+    fn into_message(self) -> ServerMessage<'static> {
+        ServerMessage::Trade {
+            symbol: self.symbol.into(),
+            data: self.data,
+        }
+    }
+}
+
+/// Every message but `trade`.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Plain {
+    Subscribed { symbol: String, message: String },
+    Unsubscribed { symbol: String, message: String },
+    Connecting { symbol: String, message: String },
+    Pong { alpaca_connected: bool },
+    Health(Health),
+    ReconnectInitiated { message: String },
+    Error { code: String, message: String },
+}
+
+impl Plain {
+    fn into_message(self) -> ServerMessage<'static> {
+        match self {
+            Self::Subscribed { symbol, message } => ServerMessage::Subscribed {
+                symbol: symbol.into(),
+                message,
+            },
+            Self::Unsubscribed { symbol, message } => ServerMessage::Unsubscribed {
+                symbol: symbol.into(),
+                message,
+            },
+            Self::Connecting { symbol, message } => ServerMessage::Connecting {
+                symbol: symbol.into(),
+                message,
+            },
+            Self::Pong { alpaca_connected } => ServerMessage::Pong { alpaca_connected },
+            Self::Health(health) => ServerMessage::Health(health),
+            Self::ReconnectInitiated { message } => ServerMessage::ReconnectInitiated { message },
+            Self::Error { code, message } => ServerMessage::Error {
+                code: code.into(),
+                message,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a message of the stream: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}

@@ -1,0 +1,113 @@
+//! One client's connection, from its handshake until the socket is closed.
+
+mod inbound;
+mod outbox;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::info;
+use ws_listener::{Door, Opening, Outlet, Refused, Stop, with_scratch};
+
+pub use outbox::{Chunk, Limits, Outbox, Slow};
+
+use crate::hub::{ClientId, Request};
+
+/// How long a client has to take our last bytes, which for a slow one are stuck, and to close too.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
+/// RFC 6455 §7.4.1.
+const GOING_AWAY: u16 = 1001;
+
+/// What every client's connection needs.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    /// Who may connect.
+    pub door: Door,
+    /// The bound of each client's queue.
+    pub limits: Limits,
+    /// Where requests go.
+    pub hub: mpsc::Sender<Request>,
+}
+
+/// A connected client, as its own tasks know it.
+struct Client {
+    id: ClientId,
+    outbox: Arc<Outbox>,
+    hub: mpsc::Sender<Request>,
+}
+
+/// Serves one visitor to the end.
+pub async fn run(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    id: ClientId,
+    reception: Reception,
+    stop: Stop,
+) {
+    let opening = match reception.door.accept(&mut stream).await {
+        Ok(opening) => opening,
+        Err(Refused::Answered { status, reason }) => {
+            return info!("client {peer}: refused with {status}: {reason}");
+        }
+        // Port checks come and go without a word.
+        Err(Refused::Left) => return,
+    };
+    let outbox = Arc::new(Outbox::new(reception.limits));
+    let client = Client {
+        id,
+        outbox: Arc::clone(&outbox),
+        hub: reception.hub,
+    };
+    // A hub that is gone has told the clients it knew; this one is told by `stop`.
+    let _ = client.hub.send(Request::Joined { id, peer, outbox }).await;
+    client.converse(stream, opening, stop).await;
+    let _ = client.hub.send(Request::Left { id }).await;
+}
+
+impl Client {
+    async fn converse(&self, stream: TcpStream, opening: Opening, mut stop: Stop) {
+        let outbox = &self.outbox;
+        let (read, write) = stream.into_split();
+        let reading = async {
+            self.read_requests(read, opening.rest).await;
+            outbox.finish();
+        };
+        let writing = async {
+            // Whether all was written or the client is gone, there is nothing more to do for it.
+            let _ = write_out(outbox, Outlet::new(write)).await;
+            outbox.finish();
+        };
+        let stopping = async {
+            stop.requested().await;
+            outbox.close(GOING_AWAY, "trade-stream is stopping");
+            std::future::pending::<()>().await;
+        };
+        let patience = async {
+            outbox.ending().await;
+            sleep(CLOSE_DEADLINE).await;
+        };
+        tokio::select! {
+            _ = async { tokio::join!(reading, writing) } => {}
+            () = stopping => {}
+            () = patience => {}
+        }
+    }
+}
+
+/// Writes what is queued, all that has gathered with one system call, until the queue has ended.
+async fn write_out(outbox: &Outbox, mut outlet: Outlet) -> io::Result<()> {
+    while !outbox.is_done() {
+        outbox.ready().await;
+        with_scratch(|scratch| {
+            let filled = outbox.fill(scratch);
+            outlet.offer(&scratch[..filled])
+        })?;
+        outlet.unstick().await?;
+    }
+    outlet.finish().await
+}

@@ -1,0 +1,186 @@
+//! One client's queue: bounded in bytes and trades, shared buffers, and never silent about a loss.
+//!
+//! The hub pushes without waiting, the client's writer drains. When the client is too slow the
+//! oldest trades make room (`Slow::Drop`), and a `gap` message in their place says how many of
+//! which symbol are missing; or the client is closed with a reason (`Slow::Close`).
+
+mod queue;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use ws_listener::frame::{self, Sender};
+
+use queue::Queue;
+
+/// More replies than this must be read before the client's next request is.
+const REPLY_BYTES: usize = 64 * 1024;
+/// RFC 6455 §7.4.1: the client does not keep to what is asked of it.
+const POLICY: u16 = 1008;
+
+/// What happens to a client that reads more slowly than its symbols trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// Its oldest trades are dropped, and a `gap` message tells how many.
+    Drop,
+    /// It is closed with code 1008 and a reason.
+    Close,
+}
+
+/// The bound of one client's queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of trades and replies; one write of at most 64 KiB may be under way besides.
+    pub bytes: usize,
+    /// Trades, since a drop of a million small messages is no better than one of many bytes.
+    pub trades: usize,
+    /// What to do at the bound.
+    pub slow: Slow,
+}
+
+/// Framed trades of one symbol, shared by all its subscribers.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The symbol, upper-case.
+    pub symbol: Arc<str>,
+    /// How many trades the frames hold.
+    pub trades: usize,
+    /// Whole text frames, one per trade.
+    pub frames: Bytes,
+}
+
+/// A queue for one client. See the module.
+#[derive(Debug)]
+pub struct Outbox {
+    limits: Limits,
+    queue: Mutex<Queue>,
+    /// Something to write, or the end.
+    ready: Notify,
+    /// Fewer replies than before.
+    room: Notify,
+    /// The end has begun.
+    ending: Notify,
+}
+
+impl Outbox {
+    /// An empty queue.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            queue: Mutex::default(),
+            ready: Notify::new(),
+            room: Notify::new(),
+            ending: Notify::new(),
+        }
+    }
+
+    /// Queues trades; at the bound the client pays for being slow, nobody else does.
+    pub fn push_trades(&self, chunk: Chunk) {
+        let mut queue = self.lock();
+        queue.push_trades(chunk);
+        if queue.is_over(&self.limits) {
+            match self.limits.slow {
+                Slow::Drop => queue.drop_oldest(&self.limits),
+                Slow::Close => {
+                    let Limits { bytes, trades, .. } = self.limits;
+                    let reason = format!("too slow: over {bytes} bytes or {trades} trades waited");
+                    queue.forget_unsent();
+                    queue.push_frame(frame::close(Sender::Server, POLICY, &reason));
+                    queue.end();
+                    self.ending.notify_waiters();
+                }
+            }
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// Queues a reply as a text frame.
+    pub fn reply(&self, text: &str) {
+        self.push_frame(frame::text(text.as_bytes()));
+    }
+
+    /// Queues bytes that are whole frames already.
+    pub fn push_frame(&self, frame: Bytes) {
+        self.lock().push_frame(frame);
+        self.ready.notify_one();
+    }
+
+    /// Queues a Close frame and ends the queue: what is queued is still written, nothing after it.
+    pub fn close(&self, code: u16, reason: &str) {
+        self.push_frame(frame::close(Sender::Server, code, reason));
+        self.finish();
+    }
+
+    /// Ends the queue without a Close frame of ours.
+    pub fn finish(&self) {
+        self.lock().end();
+        self.ready.notify_one();
+        self.ending.notify_waiters();
+    }
+
+    /// Returns once the end has begun.
+    pub async fn ending(&self) {
+        wait_for(&self.ending, || self.lock().has_ended()).await;
+    }
+
+    /// Returns once the client has read enough of its replies to ask for more.
+    pub async fn room(&self) {
+        wait_for(&self.room, || self.lock().reply_bytes() < REPLY_BYTES).await;
+    }
+
+    /// Returns once there is something to write, or the queue has ended.
+    pub async fn ready(&self) {
+        wait_for(&self.ready, || {
+            let queue = self.lock();
+            queue.has_ended() || !queue.is_empty()
+        })
+        .await;
+    }
+
+    /// True when the queue has ended and all of it was taken.
+    pub fn is_done(&self) -> bool {
+        let queue = self.lock();
+        queue.has_ended() && queue.is_empty()
+    }
+
+    /// Moves the oldest bytes into `buffer` and returns how many; what does not fit stays.
+    pub fn fill(&self, buffer: &mut [u8]) -> usize {
+        let mut queue = self.lock();
+        let filled = queue.fill(buffer);
+        let has_room = queue.reply_bytes() < REPLY_BYTES;
+        drop(queue);
+        if has_room {
+            self.room.notify_waiters();
+        }
+        filled
+    }
+
+    /// How many trades this client has missed in its life.
+    pub fn missed(&self) -> usize {
+        self.lock().missed_ever()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A panic while holding it would leave a queue that is at worst short of an entry.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for `condition`, which each notification may have made true.
+async fn wait_for(notify: &Notify, condition: impl Fn() -> bool) {
+    loop {
+        let notified = notify.notified();
+        tokio::pin!(notified);
+        // Registered before the look, so that a change in between is not missed.
+        notified.as_mut().enable();
+        if condition() {
+            return;
+        }
+        notified.await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What waits for one client, in order, and what it has missed. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use serde::Serialize;
+use ws_listener::frame;
+
+use super::{Chunk, Limits};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    reply_bytes: usize,
+    trades: usize,
+    /// Trades dropped since the last gap message, all older than any entry.
+    missed: BTreeMap<Arc<str>, usize>,
+    missed_ever: usize,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Trades(Chunk),
+    /// Replies, and what is left of an entry that was written in part. Never dropped.
+    Rest(Bytes),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "gap")]
+struct Gap<'a> {
+    symbol: &'a str,
+    missed: usize,
+}
+
+impl Queue {
+    /// Adds trades; the caller judges `is_over` afterwards.
+    pub(super) fn push_trades(&mut self, chunk: Chunk) {
+        if !self.ended {
+            self.bytes += chunk.frames.len();
+            self.trades += chunk.trades;
+            self.entries.push_back(Entry::Trades(chunk));
+        }
+    }
+
+    /// Adds a frame that is never dropped.
+    pub(super) fn push_frame(&mut self, frame: Bytes) {
+        if !self.ended {
+            self.bytes += frame.len();
+            self.reply_bytes += frame.len();
+            self.entries.push_back(Entry::Rest(frame));
+        }
+    }
+
+    /// Nothing is added from now on.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// True when there is nothing to write, not even a gap message.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.missed.is_empty()
+    }
+
+    /// Bytes of what is never dropped.
+    pub(super) fn reply_bytes(&self) -> usize {
+        self.reply_bytes
+    }
+
+    /// Trades dropped in the client's life.
+    pub(super) fn missed_ever(&self) -> usize {
+        self.missed_ever
+    }
+
+    /// Whether more waits than may. What has ended grows no more, so it never is.
+    pub(super) fn is_over(&self, limits: &Limits) -> bool {
+        !self.ended && (self.bytes > limits.bytes || self.trades > limits.trades)
+    }
+
+    /// Empties the queue but for a frame already begun: without its rest nothing that follows
+    /// could be read.
+    pub(super) fn forget_unsent(&mut self) {
+        let begun = match self.entries.front() {
+            Some(Entry::Rest(rest)) => Some(rest.clone()),
+            Some(Entry::Trades(_)) | None => None,
+        };
+        *self = Self {
+            missed_ever: self.missed_ever,
+            ..Self::default()
+        };
+        if let Some(rest) = begun {
+            self.push_frame(rest);
+        }
+    }
+
+    /// Drops the oldest trades until the rest is within the limits.
+    pub(super) fn drop_oldest(&mut self, limits: &Limits) {
+        let mut kept = VecDeque::new();
+        while self.is_over(limits) {
+            match self.entries.pop_front() {
+                Some(Entry::Trades(chunk)) => {
+                    self.bytes -= chunk.frames.len();
+                    self.trades -= chunk.trades;
+                    self.missed_ever += chunk.trades;
+                    *self.missed.entry(chunk.symbol).or_default() += chunk.trades;
+                }
+                Some(rest) => kept.push_front(rest),
+                None => break,
+            }
+        }
+        for rest in kept {
+            self.entries.push_front(rest);
+        }
+    }
+
+    /// Puts the gap messages where the missing trades were: before all trades that are left, but
+    /// not into the middle of a frame.
+    fn tell_gaps(&mut self) {
+        if self.missed.is_empty() {
+            return;
+        }
+        let replies = |entry: &Entry| matches!(entry, Entry::Rest(_));
+        let at = self
+            .entries
+            .iter()
+            .take_while(|entry| replies(entry))
+            .count();
+        for (symbol, missed) in std::mem::take(&mut self.missed) {
+            let gap = Gap {
+                symbol: &symbol,
+                missed,
+            };
+            let text = serde_json::to_vec(&gap).expect("a text and a number");
+            let frame = frame::text(&text);
+            self.bytes += frame.len();
+            self.reply_bytes += frame.len();
+            self.entries.insert(at, Entry::Rest(frame));
+        }
+    }
+
+    /// Moves the oldest bytes into `buffer`, gap messages first, and returns how many.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> usize {
+        self.tell_gaps();
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let Some(entry) = self.entries.pop_front() else {
+                break;
+            };
+            let mut bytes = match entry {
+                Entry::Trades(chunk) => {
+                    self.trades -= chunk.trades;
+                    chunk.frames
+                }
+                Entry::Rest(rest) => {
+                    self.reply_bytes -= rest.len();
+                    rest
+                }
+            };
+            let taken = bytes.len().min(buffer.len() - filled);
+            buffer[filled..filled + taken].copy_from_slice(&bytes[..taken]);
+            filled += taken;
+            self.bytes -= taken;
+            bytes.advance(taken);
+            if !bytes.is_empty() {
+                self.reply_bytes += bytes.len();
+                self.entries.push_front(Entry::Rest(bytes));
+            }
+        }
+        filled
+    }
+}

@@ -1,0 +1,167 @@
+//! The queue's promises: bounded, in order, and every loss told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ws_listener::frame;
+
+use super::{Chunk, Limits, Outbox, Slow};
+
+const LIMITS: Limits = Limits {
+    bytes: 100,
+    trades: 5,
+    slow: Slow::Drop,
+};
+
+fn chunk(symbol: &str, texts: &[&str]) -> Chunk {
+    let frames: Vec<u8> = texts
+        .iter()
+        .flat_map(|text| frame::text(text.as_bytes()))
+        .collect();
+    Chunk {
+        symbol: Arc::from(symbol),
+        trades: texts.len(),
+        frames: Bytes::from(frames),
+    }
+}
+
+/// The texts of short unmasked frames.
+fn texts(mut bytes: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let [opcode, length, rest @ ..] = bytes {
+        let (text, rest) = rest.split_at(usize::from(*length));
+        let text = if *opcode == 0x88 { &text[2..] } else { text };
+        texts.push(String::from_utf8_lossy(text).into_owned());
+        bytes = rest;
+    }
+    texts
+}
+
+fn drain(outbox: &Outbox) -> Vec<String> {
+    let mut buffer = [0; 4096];
+    let filled = outbox.fill(&mut buffer);
+    texts(&buffer[..filled])
+}
+
+#[test]
+fn what_fits_comes_out_in_order() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.reply("subscribed");
+    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    outbox.reply("pong");
+    outbox.push_trades(chunk("B", &["b1"]));
+    assert_eq!(drain(&outbox), ["subscribed", "a1", "a2", "pong", "b1"]);
+    assert_eq!(drain(&outbox), [""; 0]);
+}
+
+#[test]
+fn the_oldest_trades_make_room_and_a_gap_says_so() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    outbox.reply("pong");
+    for text in ["b1", "b2", "b3", "b4"] {
+        outbox.push_trades(chunk("B", &[text]));
+    }
+    assert_eq!(
+        drain(&outbox),
+        [
+            "pong",
+            r#"{"type":"gap","symbol":"A","missed":2}"#,
+            "b1",
+            "b2",
+            "b3",
+            "b4"
+        ]
+    );
+    assert_eq!(outbox.missed(), 2);
+    outbox.push_trades(chunk("A", &["a3"]));
+    assert_eq!(drain(&outbox), ["a3"], "a gap is told once");
+}
+
+#[test]
+fn losses_add_up_until_they_are_told() {
+    let outbox = Outbox::new(LIMITS);
+    for _ in 0..1000 {
+        outbox.push_trades(chunk("A", &["a"]));
+        outbox.push_trades(chunk("B", &["b"]));
+    }
+    let drained = drain(&outbox);
+    assert_eq!(drained.len(), 2 + 5);
+    assert_eq!(outbox.missed(), 1995);
+    let told: usize = drained[..2]
+        .iter()
+        .map(|gap| serde_json::from_str::<serde_json::Value>(gap).expect("JSON"))
+        .map(|gap| gap["missed"].as_u64().expect("a number") as usize)
+        .sum();
+    assert_eq!(told, 1995);
+}
+
+#[test]
+fn bytes_are_bounded_too() {
+    let outbox = Outbox::new(LIMITS);
+    let long = "x".repeat(60);
+    outbox.push_trades(chunk("A", &[&long]));
+    outbox.push_trades(chunk("A", &[&long]));
+    assert_eq!(
+        drain(&outbox),
+        [r#"{"type":"gap","symbol":"A","missed":1}"#, &long]
+    );
+}
+
+#[test]
+fn a_trade_that_can_never_fit_is_told_too() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.push_trades(chunk("A", &[&"x".repeat(120)]));
+    outbox.finish();
+    assert!(!outbox.is_done());
+    assert_eq!(
+        drain(&outbox),
+        [r#"{"type":"gap","symbol":"A","missed":1}"#]
+    );
+    assert!(outbox.is_done());
+}
+
+#[test]
+fn a_frame_once_begun_is_finished_whatever_is_dropped() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.push_trades(chunk("A", &["begun"]));
+    let mut taken = vec![0; 3];
+    assert_eq!(outbox.fill(&mut taken), 3);
+    for text in ["1", "2", "3", "4", "5", "6"] {
+        outbox.push_trades(chunk("A", &[text]));
+    }
+    let mut rest = [0; 4096];
+    let filled = outbox.fill(&mut rest);
+    taken.extend_from_slice(&rest[..filled]);
+    let gap = r#"{"type":"gap","symbol":"A","missed":1}"#;
+    assert_eq!(texts(&taken), ["begun", gap, "2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn the_other_policy_closes_with_a_reason() {
+    let outbox = Outbox::new(Limits {
+        slow: Slow::Close,
+        ..LIMITS
+    });
+    for text in ["1", "2", "3", "4", "5", "6", "7"] {
+        outbox.push_trades(chunk("A", &[text]));
+    }
+    assert_eq!(
+        drain(&outbox),
+        ["too slow: over 100 bytes or 5 trades waited"]
+    );
+    assert!(outbox.is_done());
+}
+
+#[test]
+fn nothing_follows_the_close() {
+    let outbox = Outbox::new(LIMITS);
+    outbox.push_trades(chunk("A", &["last"]));
+    outbox.close(1001, "stopping");
+    outbox.close(1011, "another");
+    outbox.push_trades(chunk("A", &["late"]));
+    outbox.reply("late");
+    assert!(!outbox.is_done());
+    assert_eq!(drain(&outbox), ["last", "stopping"]);
+    assert!(outbox.is_done());
+}

@@ -1,0 +1,114 @@
+//! `trade-stream`: one connection to Alpaca, any number of clients on 8765.
+//!
+//! ```text
+//!   Alpaca --trades--> alpaca::MarketData --events--> hub --chunks--> outbox --bytes--> client
+//!                                                      ^  \--replies--^ (one per client)
+//!                                                      +---- requests ---- inbound <----+
+//! ```
+//! The hub is the only owner of who is subscribed to what. It waits for nobody: a trade is written
+//! and framed once, and handed to the outboxes of its symbol's subscribers. Each client's writer
+//! sends all that has gathered with one system call; a client that does not keep up loses its own
+//! oldest trades, and is told. The upstream is connected on the first subscription.
+
+mod client;
+mod feed;
+mod hub;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alpaca::MarketData;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use ws_listener::{Door, Stop};
+
+pub use client::{Limits, Slow};
+pub use feed::{ALPACA, BadSource, Feed, Source};
+
+use client::Reception;
+use hub::{ClientId, Hub};
+
+/// Requests that wait for the hub, of all clients together; more wait in their sockets.
+const MAILBOX: usize = 256;
+
+/// What a stream serves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The upstream.
+    pub source: Source,
+    /// Who may connect.
+    pub door: Door,
+    /// The bound of each client's queue.
+    pub limits: Limits,
+    /// How long the upstream keeps a symbol that nobody is subscribed to any more, so that a page
+    /// that is loaded again does not cost an unsubscribe and a subscribe.
+    pub linger: Duration,
+    /// How long the upstream may be gone before the stream calls itself unhealthy.
+    pub grace: Duration,
+    /// The most clients at a time.
+    pub max_clients: usize,
+}
+
+/// The upstream refused for good: other keys or another plan are needed, trying again is no use.
+#[derive(Debug)]
+pub struct Fatal {
+    /// Alpaca's code, such as 402.
+    pub code: u16,
+    /// Alpaca's words, such as `auth failed`.
+    pub message: String,
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Alpaca refuses this key or plan: {} ({}); correct ALPACA_API_KEY, ALPACA_SECRET_KEY or --feed, then start again",
+            self.message, self.code
+        )
+    }
+}
+
+impl std::error::Error for Fatal {}
+
+/// Serves clients on `listener`, with trades from `upstream`, until `stop`, or until the upstream refuses for good. Returns once
+/// all clients are closed and so is the upstream.
+///
+/// The upstream's close is begun as soon as the clients are told, and waited for: an unclean end
+/// would block Alpaca's one place per key for a minute and a half.
+pub async fn run(
+    listener: TcpListener,
+    upstream: MarketData,
+    settings: Settings,
+    mut stop: Stop,
+) -> Result<(), Fatal> {
+    let (requests, mailbox) = mpsc::channel(MAILBOX);
+    let (stop_clients, clients_stopped) = Stop::new();
+    let reception = Reception {
+        door: settings.door.clone(),
+        limits: settings.limits,
+        hub: requests,
+    };
+    let next_id = AtomicU64::new(0);
+    let serving = ws_listener::serve(
+        listener,
+        settings.max_clients,
+        clients_stopped.clone(),
+        move |stream, peer| {
+            let id = ClientId(next_id.fetch_add(1, Ordering::Relaxed));
+            client::run(stream, peer, id, reception.clone(), clients_stopped.clone())
+        },
+    );
+    let hub = Hub::new(&settings, upstream.clone());
+    let directing = async {
+        let ended = tokio::select! {
+            fatal = hub.run(mailbox) => Err(fatal),
+            () = stop.requested() => Ok(()),
+        };
+        drop(stop_clients);
+        upstream.close().await;
+        ended
+    };
+    let ((), ended) = tokio::join!(serving, directing);
+    ended
+}

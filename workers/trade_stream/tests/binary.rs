@@ -1,0 +1,147 @@
+//! The program itself: environment, log, signals, exit codes.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use common::alpaca::{Alpaca, Manner, trade};
+use common::{Client, code, soon};
+use futures_util::StreamExt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+fn program(upstream: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trade-stream"));
+    command
+        .args(["--port", "0"])
+        .env("ALPACA_DATA_URL", upstream)
+        .env_remove("ALPACA_API_KEY")
+        .env_remove("ALPACA_SECRET_KEY")
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// The program, and the address that its first line of log names.
+async fn spawn(upstream: &Alpaca) -> (Child, SocketAddr) {
+    let mut child = program(&format!("ws://{}", upstream.address))
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = soon("a first line", lines.next_line())
+        .await
+        .expect("readable")
+        .expect("a line");
+    let address = line
+        .split("ws://")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    let address = address
+        .and_then(|address| address.parse().ok())
+        .unwrap_or_else(|| panic!("{line}"));
+    // Keeps reading, so that the program never waits for its log.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, address)
+}
+
+#[tokio::test]
+async fn streams_and_ends_cleanly_on_sigterm() {
+    let alpaca = Alpaca::start().await;
+    let (mut child, address) = spawn(&alpaca).await;
+    let mut client = Client::connect(address).await;
+    client.subscribe(&alpaca, "AAPL").await;
+    alpaca.send(json!([trade("AAPL", 1)]));
+    assert_eq!(client.hear().await["type"], "trade");
+
+    let pid = i32::try_from(child.id().expect("running")).expect("a pid");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("ours");
+    assert_eq!(code(&client.expect_close().await), 1001);
+    assert!(soon("the end", client.0.next()).await.is_none());
+    let status = soon("exit", child.wait()).await.expect("waited");
+    assert_eq!(status.code(), Some(0));
+    alpaca
+        .saw("a Close frame", |seen| seen.closed_cleanly)
+        .await;
+}
+
+#[tokio::test]
+async fn refused_credentials_exit_with_78() {
+    let alpaca = Alpaca::with(Manner {
+        auth: 402,
+        refuse: "",
+    })
+    .await;
+    let (mut child, address) = spawn(&alpaca).await;
+    let mut client = Client::connect(address).await;
+    client
+        .say(r#"{"action":"subscribe","symbol":"AAPL"}"#)
+        .await;
+    assert_eq!(code(&client.expect_close().await), 1011);
+    drop(client);
+    let status = soon("exit", child.wait()).await.expect("waited");
+    assert_eq!(status.code(), Some(78));
+}
+
+#[tokio::test]
+async fn missing_keys_and_bad_addresses_exit_with_78_and_a_sentence() {
+    for (upstream, sentence) in [
+        (
+            "wss://stream.example",
+            "ALPACA_API_KEY and ALPACA_SECRET_KEY must both be set to stream from wss://stream.example/v2/iex",
+        ),
+        ("nonsense", "ALPACA_DATA_URL is \"nonsense\""),
+    ] {
+        let output = soon("exit", program(upstream).output())
+            .await
+            .expect("starts");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{log}");
+        assert!(log.contains(sentence), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_never_written() {
+    let alpaca = Alpaca::with(Manner {
+        auth: 402,
+        refuse: "",
+    })
+    .await;
+    let mut command = program(&format!("ws://{}", alpaca.address));
+    command
+        .env("ALPACA_API_KEY", "PKVISIBLE")
+        .env("ALPACA_SECRET_KEY", "hush-hush")
+        .env("RUST_LOG", "trace");
+    let mut child = command.spawn().expect("starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let (mut log, mut asked) = (String::new(), false);
+    while let Some(line) = soon("log", lines.next_line()).await.expect("readable") {
+        if let (false, Some(rest)) = (asked, line.split("listens on ws://").nth(1)) {
+            let address = rest
+                .split(',')
+                .next()
+                .and_then(|address| address.parse().ok())
+                .expect("an address");
+            Client::connect(address)
+                .await
+                .say(r#"{"action":"subscribe","symbol":"AAPL"}"#)
+                .await;
+            asked = true;
+        }
+        log.push_str(&line);
+    }
+    assert_eq!(
+        soon("exit", child.wait()).await.expect("waited").code(),
+        Some(78),
+        "{log}"
+    );
+    assert!(
+        !log.contains("hush-hush") && !log.contains("PKVISIBLE"),
+        "{log}"
+    );
+}

@@ -1,0 +1,161 @@
+//! A stream in this process, clients that speak JSON, and deadlines for whatever is awaited.
+#![allow(dead_code, reason = "each test file uses its share")]
+
+pub mod alpaca;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ::alpaca::ConnectionManager;
+use alpaca::Alpaca;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{WebSocketStream, client_async};
+use trade_stream::{Fatal, Feed, Limits, Settings, Slow, Source};
+use ws_listener::{Door, Origins, Stop, StopTrigger};
+
+/// Fails the test instead of hanging it.
+pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), awaited)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within 5 s"))
+}
+
+/// A stream on a free port; dropping it stops it.
+pub struct Stream {
+    pub address: SocketAddr,
+    pub ended: JoinHandle<Result<(), Fatal>>,
+    pub stop: StopTrigger,
+}
+
+impl Stream {
+    pub async fn start(upstream: SocketAddr) -> Self {
+        Self::with(upstream, |_| {}).await
+    }
+
+    pub async fn with(upstream: SocketAddr, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let listener = ws_listener::bind("127.0.0.1", 0)
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut settings = settings(upstream);
+        adjust(&mut settings);
+        let source = &settings.source;
+        let upstream = ConnectionManager::new()
+            .market_data(&source.credentials, &source.url)
+            .expect("a usable address");
+        let (stop, stopped) = Stop::new();
+        let ended = tokio::spawn(trade_stream::run(listener, upstream, settings, stopped));
+        Self {
+            address,
+            ended,
+            stop,
+        }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+}
+
+fn settings(upstream: SocketAddr) -> Settings {
+    Settings {
+        source: Source::new(Feed::Iex, &format!("ws://{upstream}"), None).expect("valid"),
+        door: Door {
+            service: "trade-stream",
+            origins: Origins::default(),
+        },
+        limits: Limits {
+            bytes: 1 << 20,
+            trades: 10_000,
+            slow: Slow::Drop,
+        },
+        linger: Duration::from_secs(30),
+        grace: Duration::from_secs(30),
+        max_clients: 100,
+    }
+}
+
+/// A client of the stream.
+pub struct Client(pub WebSocketStream<TcpStream>);
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpSocket::new_v4().expect("a socket"), address).await
+    }
+
+    /// A client whose kernel takes little on its behalf, so that it falls behind soon.
+    pub async fn narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("allowed");
+        Self::over(socket, address).await
+    }
+
+    async fn over(socket: TcpSocket, address: SocketAddr) -> Self {
+        let stream = soon("connect", socket.connect(address))
+            .await
+            .expect("connected");
+        let handshake = client_async(format!("ws://{address}/"), stream);
+        let (socket, _) = soon("handshake", handshake).await.expect("accepted");
+        Self(socket)
+    }
+
+    pub async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.expect("sent");
+    }
+
+    pub async fn ask(&mut self, text: &str) -> Value {
+        self.say(text).await;
+        self.hear().await
+    }
+
+    /// The next message.
+    pub async fn hear(&mut self) -> Value {
+        match soon("a message", self.0.next()).await {
+            Some(Ok(Message::Text(text))) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("expected a text message, got {other:?}"),
+        }
+    }
+
+    /// Everything until the answer to a ping that is sent now: what was there, in order.
+    pub async fn hear_all(&mut self) -> Vec<Value> {
+        self.say(r#"{"action":"ping"}"#).await;
+        let mut heard = Vec::new();
+        loop {
+            let message = self.hear().await;
+            if message["type"] == "pong" {
+                return heard;
+            }
+            heard.push(message);
+        }
+    }
+
+    pub async fn expect_close(&mut self) -> CloseFrame {
+        loop {
+            match soon("a Close frame", self.0.next()).await {
+                Some(Ok(Message::Close(frame))) => return frame.expect("a code"),
+                Some(Ok(_)) => {}
+                other => panic!("expected a Close frame, got {other:?}"),
+            }
+        }
+    }
+
+    /// Subscribed, and the upstream has confirmed it.
+    pub async fn subscribe(&mut self, alpaca: &Alpaca, symbol: &str) {
+        self.say(&json!({"action":"subscribe","symbol":symbol}).to_string())
+            .await;
+        alpaca
+            .saw(symbol, |seen| seen.trades.contains(symbol))
+            .await;
+        self.hear_all().await;
+    }
+}
+
+pub fn code(frame: &CloseFrame) -> u16 {
+    frame.code.into()
+}

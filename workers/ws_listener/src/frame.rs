@@ -1,0 +1,199 @@
+//! WebSocket frames (RFC 6455 §5) as bytes: framed once for many clients, or merely counted.
+
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+/// The longest reason a Close frame can carry: 125 bytes of payload less the code.
+const MAX_REASON: usize = 123;
+const OPCODE_CLOSE: u8 = 8;
+
+/// Who sends a frame; a client's frames are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The end that accepted the connection.
+    Server,
+    /// The end that opened it.
+    Client,
+}
+
+/// Appends `text` as one text frame of a server. The result is the same for every client, so it
+/// can be made once and shared.
+pub fn put_text(out: &mut BytesMut, text: &[u8]) {
+    let opcode = OpCode::Data(Data::Text);
+    // `message` shares its payload; the header alone is wanted here, to copy the text only once.
+    let frame = Frame::message(Bytes::new(), opcode, true);
+    write_into_memory(frame.header().format(text.len() as u64, &mut out.writer()));
+    out.extend_from_slice(text);
+}
+
+/// One text frame of a server.
+pub fn text(text: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(text.len() + 10);
+    put_text(&mut out, text);
+    out.freeze()
+}
+
+/// A Close frame with a code of RFC 6455 §7.4 and a reason, cut to the 123 bytes that fit.
+pub fn close(sender: Sender, code: u16, reason: &str) -> Bytes {
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    let mut frame = Frame::close(Some(tokio_tungstenite::tungstenite::protocol::CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    }));
+    if sender == Sender::Client {
+        frame.header_mut().mask = Some(random_mask());
+    }
+    let mut out = BytesMut::with_capacity(reason.len() + 8);
+    write_into_memory(frame.format(&mut (&mut out).writer()));
+    out.freeze()
+}
+
+fn random_mask() -> [u8; 4] {
+    let [a, b, c, d, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    [a, b, c, d]
+}
+
+fn write_into_memory(written: tokio_tungstenite::tungstenite::Result<()>) {
+    written.expect("writing to a growing buffer cannot fail");
+}
+
+/// Follows a byte stream of frames without keeping any of it: where frames end, and whether a
+/// Close frame has passed. A forwarder needs this to speak up itself without cutting a frame.
+#[derive(Debug, Default)]
+pub struct Boundary {
+    header: [u8; 14],
+    filled: usize,
+    payload_left: u64,
+    close_passed: bool,
+}
+
+impl Boundary {
+    /// Takes note of the next bytes of the stream.
+    pub fn advance(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.payload_left.min(bytes.len() as u64);
+            self.payload_left -= skipped;
+            // `skipped` is at most the length of a slice, so it fits.
+            bytes = &bytes[skipped as usize..];
+            bytes = self.advance_header(bytes);
+        }
+    }
+
+    /// True when the next byte of the stream begins a frame.
+    pub fn is_between_frames(&self) -> bool {
+        self.filled == 0 && self.payload_left == 0
+    }
+
+    /// True once a Close frame's header has passed: no other frame may follow it.
+    pub fn close_passed(&self) -> bool {
+        self.close_passed
+    }
+
+    fn advance_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let missing = header_len(&self.header[..self.filled]) - self.filled;
+        let taken = missing.min(bytes.len());
+        self.header[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+        self.filled += taken;
+        if self.filled >= 2 && self.filled == header_len(&self.header[..self.filled]) {
+            self.payload_left = payload_len(&self.header);
+            self.close_passed |= self.header[0] & 0x0f == OPCODE_CLOSE;
+            self.filled = 0;
+        }
+        &bytes[taken..]
+    }
+}
+
+/// How long the header is that begins with these bytes, as far as they tell.
+fn header_len(start: &[u8]) -> usize {
+    let Some(second) = start.get(1) else {
+        return 2;
+    };
+    let extended = match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    2 + extended + mask
+}
+
+fn payload_len(header: &[u8; 14]) -> u64 {
+    let [_, second, extended @ ..] = header;
+    match second & 0x7f {
+        126 => u64::from(u16::from_be_bytes([extended[0], extended[1]])),
+        127 => {
+            let mut length = [0; 8];
+            length.copy_from_slice(&extended[..8]);
+            u64::from_be_bytes(length)
+        }
+        short => u64::from(short),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Boundary, Sender, close, text};
+
+    #[test]
+    fn text_is_framed_for_each_length_class() {
+        assert_eq!(&text(b"hi")[..], b"\x81\x02hi");
+        assert_eq!(&text(&[b'x'; 126])[..4], b"\x81\x7e\x00\x7e");
+        assert_eq!(&text(&[b'x'; 65_536])[..10], b"\x81\x7f\0\0\0\0\0\x01\0\0");
+    }
+
+    #[test]
+    fn close_carries_code_and_reason_and_cuts_a_long_one_at_a_character() {
+        assert_eq!(
+            &close(Sender::Server, 1001, "bye")[..],
+            b"\x88\x05\x03\xe9bye"
+        );
+        let long = close(Sender::Server, 1012, &"é".repeat(80));
+        assert_eq!(
+            long[1], 124,
+            "62 whole characters fit into 123 bytes, the half one does not"
+        );
+    }
+
+    #[test]
+    fn a_clients_close_is_masked() {
+        let frame = close(Sender::Client, 1000, "");
+        assert_eq!(frame[1], 0x82);
+        let code = [frame[6] ^ frame[2], frame[7] ^ frame[3]];
+        assert_eq!(u16::from_be_bytes(code), 1000);
+    }
+
+    #[test]
+    fn boundary_is_found_however_the_stream_is_cut() {
+        let mut stream = Vec::new();
+        for length in [0, 5, 125, 126, 300, 65_536] {
+            stream.extend_from_slice(&text(&vec![b'x'; length]));
+        }
+        stream.extend_from_slice(&close(Sender::Client, 1000, "done"));
+        for step in [1, 2, 3, 7, 64, 4096, stream.len()] {
+            let mut boundary = Boundary::default();
+            let (last, rest) = stream.split_last().expect("not empty");
+            for piece in rest.chunks(step) {
+                boundary.advance(piece);
+            }
+            assert!(
+                !boundary.is_between_frames(),
+                "step {step}: one byte is missing"
+            );
+            boundary.advance(&[*last]);
+            assert!(
+                boundary.is_between_frames() && boundary.close_passed(),
+                "step {step}"
+            );
+        }
+    }
+
+    #[test]
+    fn data_is_not_taken_for_a_close() {
+        let mut boundary = Boundary::default();
+        boundary.advance(&text(b"\x88\x00\x88\x00"));
+        assert!(boundary.is_between_frames() && !boundary.close_passed());
+    }
+}

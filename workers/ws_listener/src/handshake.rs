@@ -1,0 +1,166 @@
+//! The opening handshake (RFC 6455 §4.2): one request head in, `101` or a helpful refusal out.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
+
+use crate::Origins;
+use crate::serve::drain;
+
+/// The longest request head that is read. Browsers send about 600 bytes, more with cookies.
+const MAX_HEAD: usize = 16 * 1024;
+/// A client that has not finished its request by then is let go.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a refused client has to read why.
+const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What a listener tells its visitors, and whom it lets in.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The worker's name, as its refusals introduce it.
+    pub service: &'static str,
+    /// The web pages that may connect.
+    pub origins: Origins,
+}
+
+/// An accepted client: from here on the socket carries frames.
+#[derive(Debug)]
+pub struct Opening {
+    /// Path and query that were asked for, such as `/` or `/v2/iex`.
+    pub path: String,
+    /// Bytes of frames that came together with the request.
+    pub rest: BytesMut,
+}
+
+/// Why a visitor did not become a client.
+#[derive(Debug)]
+pub enum Refused {
+    /// It left, or failed, before its request was whole; a port check does just that.
+    Left,
+    /// It was answered with this HTTP status and sentence.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The body of the answer, one line.
+        reason: String,
+    },
+}
+
+impl Door {
+    /// Reads the request and answers it. A refused client has been answered and may be dropped.
+    pub async fn accept(&self, stream: &mut TcpStream) -> Result<Opening, Refused> {
+        let (judged, rest) = match timeout(HEAD_DEADLINE, self.read_head(stream)).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) | Err(_) => return Err(Refused::Left),
+        };
+        match judged {
+            Ok((path, answer)) => {
+                stream.write_all(&answer).await.map_err(|_| Refused::Left)?;
+                Ok(Opening { path, rest })
+            }
+            Err((status, reason)) => {
+                answer(stream, status, &reason).await;
+                let status = status.split(' ').next().and_then(|code| code.parse().ok());
+                Err(Refused::Answered {
+                    status: status.unwrap_or_default(),
+                    reason,
+                })
+            }
+        }
+    }
+
+    async fn read_head(&self, stream: &mut TcpStream) -> io::Result<(Judged, BytesMut)> {
+        let mut head = BytesMut::with_capacity(1024);
+        loop {
+            if stream.read_buf(&mut head).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match Request::try_parse(&head) {
+                Ok(Some((length, request))) => {
+                    let rest = head.split_off(length);
+                    return Ok((self.judge(&request), rest));
+                }
+                Ok(None) if head.len() < MAX_HEAD => {}
+                Ok(None) => {
+                    return Ok((
+                        Err(refusal(
+                            "431 Request Header Fields Too Large",
+                            "the request is too long",
+                        )),
+                        head,
+                    ));
+                }
+                Err(error) => {
+                    return Ok((Err(refusal("400 Bad Request", &error.to_string())), head));
+                }
+            }
+        }
+    }
+
+    fn judge(&self, request: &Request) -> Judged {
+        let header = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let response = create_response(request).map_err(|error| {
+            let what = format!(
+                "this is the WebSocket port of {}: connect with a WebSocket client ({error})",
+                self.service
+            );
+            refusal("426 Upgrade Required", &what)
+        })?;
+        // An Origin that is not text is one that no rule can name.
+        let origin = request
+            .headers()
+            .get("origin")
+            .map(|value| value.to_str().unwrap_or("?"));
+        if !self.origins.permit(origin, header("host")) {
+            let origin = origin.unwrap_or_default();
+            let what = format!(
+                "pages of {origin} may not connect to {service}: allow them with --allow-origin {origin}",
+                service = self.service
+            );
+            return Err(refusal("403 Forbidden", &what));
+        }
+        let mut answer = Vec::with_capacity(160);
+        write_response(&mut answer, &response)
+            .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        Ok((path.to_owned(), answer))
+    }
+}
+
+/// The path and the `101` to send, or the status line and the sentence to send.
+type Judged = Result<(String, Vec<u8>), (&'static str, String)>;
+
+fn refusal(status: &'static str, reason: &str) -> (&'static str, String) {
+    (status, reason.to_owned())
+}
+
+/// Answers a visitor with a plain line of text and waits, briefly, until it has been read.
+pub(crate) async fn answer(stream: &mut TcpStream, status: &str, reason: &str) {
+    let length = reason.len() + 1;
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
+         Sec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {length}\r\n\r\n{reason}\n"
+    );
+    // A visitor that left before its answer needs none.
+    let _ = timeout(REFUSAL_DEADLINE, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        drain(stream).await
+    })
+    .await;
+}
