@@ -9,6 +9,7 @@ pub mod lock;
 pub mod logs;
 pub mod paths;
 pub mod ports;
+pub mod probe;
 pub mod process;
 pub mod service;
 pub mod supervisor;

@@ -118,7 +118,10 @@ impl fmt::Display for Held {
 
 impl From<Claim> for Held {
     fn from(claim: Claim) -> Self {
-        let identity = Some(Identity { pid: claim.pid, start: claim.start });
+        let identity = Some(Identity {
+            pid: claim.pid,
+            start: claim.start,
+        });
         Self {
             pid: Some(claim.pid),
             identity,

@@ -43,9 +43,17 @@ impl Driver {
     /// The named services; all of them if none is named.
     fn names(&self, named: &[String]) -> Result<Vec<ServiceName>, Failure> {
         if named.is_empty() {
-            return Ok(self.config.services.iter().map(|spec| spec.name.clone()).collect());
+            return Ok(self
+                .config
+                .services
+                .iter()
+                .map(|spec| spec.name.clone())
+                .collect());
         }
-        named.iter().map(|name| ServiceName::parse(name).map_err(unusable)).collect()
+        named
+            .iter()
+            .map(|name| ServiceName::parse(name).map_err(unusable))
+            .collect()
     }
 
     /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.
@@ -56,10 +64,17 @@ impl Driver {
             message: mistakes.to_string(),
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
-        let problems: Vec<String> = config::preflight(&config).iter().map(ToString::to_string).collect();
+        let problems: Vec<String> = config::preflight(&config)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         if !problems.is_empty() {
             let help = Some("nothing was changed".into());
-            return Err(Failure { kind: FailureKind::Failed, message: problems.join("\n"), help });
+            return Err(Failure {
+                kind: FailureKind::Failed,
+                message: problems.join("\n"),
+                help,
+            });
         }
         let order = Order::Reload(config.services.clone());
         self.config = config;
@@ -70,7 +85,10 @@ impl Driver {
         let entries = self.machine.snapshot();
         let pids: Vec<i32> = entries.iter().filter_map(|entry| self.pid(entry)).collect();
         self.usage.look(&pids);
-        let services = entries.iter().map(|entry| report::service(entry, self.seen(entry), &self.clock)).collect();
+        let services = entries
+            .iter()
+            .map(|entry| report::service(entry, self.seen(entry), &self.clock))
+            .collect();
         Status {
             ok: false,
             supervisor: Supervisor {
@@ -90,21 +108,33 @@ impl Driver {
     }
 
     fn seen(&self, entry: &Entry) -> Seen {
-        let run = Run { service: entry.spec.name.clone(), number: entry.run };
+        let run = Run {
+            service: entry.spec.name.clone(),
+            number: entry.run,
+        };
         let state = self.runs.get(&run);
         let pid = self.pid(entry);
         Seen {
             pid,
-            uptime_s: state.filter(|_| entry.live).map(|state| self.clock.seconds_since(state.spawned)),
+            uptime_s: state
+                .filter(|_| entry.live)
+                .map(|state| self.clock.seconds_since(state.spawned)),
             used: pid.and_then(|pid| self.usage.of(pid)),
             health: state.and_then(|state| state.answer.clone()),
-            log_loss: self.outputs.get(&entry.spec.name).and_then(super::output::Output::loss),
+            log_loss: self
+                .outputs
+                .get(&entry.spec.name)
+                .and_then(super::output::Output::loss),
         }
     }
 }
 
 fn unusable(message: String) -> Failure {
-    Failure { kind: FailureKind::Usage, message, help: None }
+    Failure {
+        kind: FailureKind::Usage,
+        message,
+        help: None,
+    }
 }
 
 /// Takes a lock, or says who has it.

@@ -55,7 +55,9 @@ impl Audience {
 
     /// Gives one their result, and lets go of what was locked for them.
     pub fn answer(&mut self, id: RequestId, answer: Answer) {
-        let Some(listener) = self.listeners.remove(&id) else { return };
+        let Some(listener) = self.listeners.remove(&id) else {
+            return;
+        };
         let outcome = match answer {
             Answer::Refused(refusal) => refused(&refusal),
             Answer::Settled(replies) => settled(replies, &listener.changed),
@@ -70,8 +72,16 @@ fn refused(refusal: &Refusal) -> Outcome {
         Refusal::Unknown(_) => FailureKind::Usage,
         Refusal::ShuttingDown => FailureKind::Busy,
     };
-    let failure = Failure { kind, message: refusal.to_string(), help: None };
-    Outcome { ok: false, services: Vec::new(), error: Some(failure) }
+    let failure = Failure {
+        kind,
+        message: refusal.to_string(),
+        help: None,
+    };
+    Outcome {
+        ok: false,
+        services: Vec::new(),
+        error: Some(failure),
+    }
 }
 
 fn settled(replies: Vec<(ServiceName, Reply)>, changed: &HashMap<ServiceName, f64>) -> Outcome {
@@ -80,13 +90,27 @@ fn settled(replies: Vec<(ServiceName, Reply)>, changed: &HashMap<ServiceName, f6
         let (result, reason) = match reply {
             Reply::Done => (ServiceResult::Done, None),
             Reply::Failed(why) => (ServiceResult::Failed, Some(why)),
-            Reply::Superseded => (ServiceResult::Superseded, Some("a later request took its place".into())),
+            Reply::Superseded => (
+                ServiceResult::Superseded,
+                Some("a later request took its place".into()),
+            ),
         };
-        ServiceOutcome { name: name.to_string(), result, reason, took_ms }
+        ServiceOutcome {
+            name: name.to_string(),
+            result,
+            reason,
+            took_ms,
+        }
     };
     let services: Vec<ServiceOutcome> = replies.into_iter().map(outcome).collect();
-    let ok = services.iter().all(|service| service.result == ServiceResult::Done);
-    Outcome { ok, services, error: None }
+    let ok = services
+        .iter()
+        .all(|service| service.result == ServiceResult::Done);
+    Outcome {
+        ok,
+        services,
+        error: None,
+    }
 }
 
 /// Milliseconds between two moments, to the microsecond.

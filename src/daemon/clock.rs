@@ -14,7 +14,9 @@ impl Clock {
     /// Begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// What the machine is told.
@@ -40,8 +42,12 @@ impl Clock {
     /// That moment as RFC 3339 in UTC, by today's wall clock.
     #[must_use]
     pub fn rfc3339(&self, moment: Moment) -> String {
-        let at = SystemTime::now().checked_sub(self.now() - moment).unwrap_or(SystemTime::UNIX_EPOCH);
-        let whole = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let at = SystemTime::now()
+            .checked_sub(self.now() - moment)
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let whole = at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         let stamp = jiff::Timestamp::from_millisecond(i64::try_from(whole.as_millis()).unwrap_or(i64::MAX));
         stamp.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
     }

@@ -54,7 +54,10 @@ pub(super) struct RunState {
 
 impl Drop for RunState {
     fn drop(&mut self) {
-        self.readiness.iter().chain(&self.health).for_each(AbortHandle::abort);
+        self.readiness
+            .iter()
+            .chain(&self.health)
+            .for_each(AbortHandle::abort);
     }
 }
 
@@ -96,7 +99,12 @@ impl Driver {
     /// Asks for something on somebody's behalf.
     pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
         let (events, receiver) = mpsc::unbounded_channel();
-        let listener = Listener { events, lock, began: self.clock.now(), changed: HashMap::new() };
+        let listener = Listener {
+            events,
+            lock,
+            began: self.clock.now(),
+            changed: HashMap::new(),
+        };
         let id = self.audience.admit(listener);
         self.tell(Input::Request { id, order });
         receiver

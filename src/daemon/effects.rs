@@ -52,7 +52,7 @@ impl Driver {
         };
         let (stdout, stderr) = self
             .output(&run.service)
-            .and_then(|output| output.ends())
+            .and_then(Output::ends)
             .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
         let launch = Launch {
             program,
@@ -66,8 +66,13 @@ impl Driver {
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
         self.lives.begin(run.clone(), handle);
-        let state =
-            RunState { spawned: self.clock.now(), readiness: Vec::new(), health: None, answer: None, notify };
+        let state = RunState {
+            spawned: self.clock.now(),
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            notify,
+        };
         self.runs.insert(run.clone(), state);
         Ok(())
     }
@@ -79,7 +84,9 @@ impl Driver {
                 .map_err(|error| format!("cannot see who holds port {port}: {error}"))?;
             if taken {
                 let holder = holder(port);
-                return Err(format!("port {port} is held by {holder}; `sentinel flush {port}` frees it"));
+                return Err(format!(
+                    "port {port} is held by {holder}; `sentinel flush {port}` frees it"
+                ));
             }
         }
         Ok(())
@@ -89,7 +96,8 @@ impl Driver {
         if !self.outputs.contains_key(service) {
             let folder = self.config.paths.state_dir.join("output");
             let log = self.config.log_dir.join(format!("{service}.log"));
-            self.outputs.insert(service.clone(), Output::open(service, &folder, log)?);
+            self.outputs
+                .insert(service.clone(), Output::open(service, &folder, log)?);
         }
         Ok(&self.outputs[service])
     }
@@ -110,7 +118,9 @@ impl Driver {
         let (Some(leader), Some(entry)) = (self.lives.leader(&run), self.machine.entry(&run.service)) else {
             return;
         };
-        let Some(state) = self.runs.get_mut(&run) else { return };
+        let Some(state) = self.runs.get_mut(&run) else {
+            return;
+        };
         let mut notified = None;
         if let Some(notify) = state.notify.take() {
             match notify.listen(run.clone(), leader.pid) {
@@ -129,7 +139,10 @@ impl Driver {
             run,
             leader: leader.pid,
             mailbox: self.mailbox.clone(),
-            place: DaemonPlace { spec: entry.spec.clone(), mailbox: self.mailbox.clone() },
+            place: DaemonPlace {
+                spec: entry.spec.clone(),
+                mailbox: self.mailbox.clone(),
+            },
             spec: entry.spec,
             lines,
             notified,
@@ -138,7 +151,10 @@ impl Driver {
     }
 
     fn place(&self, spec: &Arc<Spec>) -> DaemonPlace {
-        DaemonPlace { spec: spec.clone(), mailbox: self.mailbox.clone() }
+        DaemonPlace {
+            spec: spec.clone(),
+            mailbox: self.mailbox.clone(),
+        }
     }
 
     fn watch_health(&mut self, run: Run, spec: &Arc<Spec>) {
@@ -153,9 +169,16 @@ impl Driver {
 
     fn terminate(&mut self, run: &Run) {
         if let Some(state) = self.runs.get_mut(run) {
-            state.readiness.drain(..).chain(state.health.take()).for_each(|task| task.abort());
+            state
+                .readiness
+                .drain(..)
+                .chain(state.health.take())
+                .for_each(|task| task.abort());
         }
-        let stop = self.machine.entry(&run.service).map_or(15, |entry| entry.spec.stop.signal.0);
+        let stop = self
+            .machine
+            .entry(&run.service)
+            .map_or(15, |entry| entry.spec.stop.signal.0);
         // A stopped process dies only once it continues.
         match self.lives.signal(run, &[stop, Signal::SIGCONT as i32]) {
             Ok(members) => tracing::info!(%run, processes = members.len(), "asked to end"),
@@ -169,7 +192,10 @@ impl Driver {
             Ok(members) if members.is_empty() => None,
             Ok(members) => {
                 tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
-                Some(Input::Survivors { run: run.clone(), who: names(&members) })
+                Some(Input::Survivors {
+                    run: run.clone(),
+                    who: names(&members),
+                })
             }
             Err(error) => {
                 tracing::error!(%run, %error, "cannot see its processes");
@@ -190,7 +216,9 @@ impl Driver {
     }
 
     fn publish(&mut self, service: &ServiceName) {
-        let Some(entry) = self.machine.entry(service) else { return };
+        let Some(entry) = self.machine.entry(service) else {
+            return;
+        };
         tracing::debug!(%service, state = ?entry.shown, reason = entry.reason);
         if self.audience.is_empty() {
             return;

@@ -18,12 +18,21 @@ const GRACE: Duration = Duration::from_secs(3);
 pub async fn all(config: &Config, mode: Mode, progress: &mut Progress) -> Result<(), Failure> {
     let mut reports = Vec::new();
     let work = async {
-        let grace = if mode == Mode::Emergency { Duration::ZERO } else { GRACE };
-        reports = free(config, grace).await.map_err(could_not_look)?;
+        let grace = if mode == Mode::Emergency {
+            Duration::ZERO
+        } else {
+            GRACE
+        };
+        reports = free(config, grace)
+            .await
+            .map_err(|error| could_not_look(&error))?;
         verdict(&reports)
     };
     let result = progress.phase(Phase::Flush, work).await;
-    for report in reports.iter().filter(|report| !report.holders.is_empty() || !report.outcome.ok()) {
+    for report in reports
+        .iter()
+        .filter(|report| !report.holders.is_empty() || !report.outcome.ok())
+    {
         let report = serde_json::to_value(report).unwrap_or_default();
         progress.send(&Event::Port { report }).await;
     }
@@ -33,7 +42,9 @@ pub async fn all(config: &Config, mode: Mode, progress: &mut Progress) -> Result
 async fn free(config: &Config, grace: Duration) -> std::io::Result<Vec<PortReport>> {
     let flush = flush(config, grace)?;
     let plans = flush.plan(&assigned(config))?;
-    Ok(flush.free(&plans, async |_| Err("no supervisor runs".into())).await)
+    Ok(flush
+        .free(&plans, async |_| Err("no supervisor runs".into()))
+        .await)
 }
 
 fn flush(config: &Config, grace: Duration) -> std::io::Result<Flush> {
@@ -42,28 +53,48 @@ fn flush(config: &Config, grace: Duration) -> std::io::Result<Flush> {
         spare_managed: false,
         caller: Caller::current(&Table::read()?),
     };
-    Ok(Flush { rules, house: config.paths.state_dir.clone(), live: Vec::new(), grace })
+    Ok(Flush {
+        rules,
+        house: config.paths.state_dir.clone(),
+        live: Vec::new(),
+        grace,
+    })
 }
 
 fn assigned(config: &Config) -> Vec<u16> {
-    let mut ports: Vec<u16> = config.services.iter().flat_map(|spec| spec.ports.clone()).collect();
+    let mut ports: Vec<u16> = config
+        .services
+        .iter()
+        .flat_map(|spec| spec.ports.clone())
+        .collect();
     ports.sort_unstable();
     ports
 }
 
 fn verdict(reports: &[PortReport]) -> Result<Option<String>, Failure> {
-    let sentences: Vec<&str> = reports.iter().filter_map(|report| report.error.as_deref()).collect();
+    let sentences: Vec<&str> = reports
+        .iter()
+        .filter_map(|report| report.error.as_deref())
+        .collect();
     if reports.iter().all(|report| report.outcome.ok()) {
         let freed = reports.iter().filter(|report| !report.holders.is_empty()).count();
         return Ok((freed > 0).then(|| format!("{freed} of {} ports were held", reports.len())));
     }
     let help = "`sentinel flush --dry-run` shows who holds what".into();
-    Err(Failure { kind: FailureKind::Failed, message: sentences.join("\n"), help: Some(help) })
+    Err(Failure {
+        kind: FailureKind::Failed,
+        message: sentences.join("\n"),
+        help: Some(help),
+    })
 }
 
-fn could_not_look(error: std::io::Error) -> Failure {
+fn could_not_look(error: &std::io::Error) -> Failure {
     let message = format!("cannot see who holds the ports: {error}");
-    Failure { kind: FailureKind::Failed, message, help: None }
+    Failure {
+        kind: FailureKind::Failed,
+        message,
+        help: None,
+    }
 }
 
 /// What a flush would refuse, known before anything is stopped. Our own processes are no obstacle: they
@@ -73,7 +104,9 @@ pub fn refusals(config: &Config) -> Vec<String> {
     let plans = flush(config, GRACE).and_then(|flush| flush.plan(&assigned(config)));
     let Ok(plans) = plans else { return Vec::new() };
     let stranger = |holder: &crate::ports::PlannedHolder| holder.ownership == Ownership::Foreign;
-    let strange = plans.into_iter().filter(|plan| plan.holders.is_empty() || plan.holders.iter().any(stranger));
+    let strange = plans
+        .into_iter()
+        .filter(|plan| plan.holders.is_empty() || plan.holders.iter().any(stranger));
     strange
         .filter_map(|plan| match plan.verdict {
             Verdict::Refuse(why) => Some(why),

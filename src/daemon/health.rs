@@ -22,12 +22,18 @@ async fn ask_forever(run: Run, health: Health, mailbox: Mailbox, place: DaemonPl
     loop {
         let answer = probe::ask(&health.probe, &place, health.timeout).await;
         let failure = answer.outcome.as_ref().err().map(ToString::to_string);
-        mailbox.post(Message::Health { run: run.clone(), answer: Box::new(answer) });
+        mailbox.post(Message::Health {
+            run: run.clone(),
+            answer: Box::new(answer),
+        });
         failed_in_a_row = if failure.is_some() { failed_in_a_row + 1 } else { 0 };
         if let Some(why) = failure
             && failed_in_a_row >= health.failures
         {
-            mailbox.post(Message::Input(Input::Unhealthy { run: run.clone(), why }));
+            mailbox.post(Message::Input(Input::Unhealthy {
+                run: run.clone(),
+                why,
+            }));
         }
         sleep(health.every).await;
     }

@@ -23,15 +23,18 @@ const ROUNDS: usize = 4;
 pub async fn take_down(house: &Path, grace: Duration) -> Result<Option<String>, Failure> {
     let mut killed: Vec<String> = Vec::new();
     for _ in 0..ROUNDS {
-        let found = find(house).map_err(could_not_look)?;
+        let found = find(house).map_err(|error| could_not_look(&error))?;
         if found.is_empty() {
             return Ok((!killed.is_empty()).then(|| format!("ended {}", killed.join(", "))));
         }
         killed.extend(found.iter().map(|handle| name(handle.identity())));
         end(&found, grace).await;
     }
-    let left: Vec<String> =
-        find(house).map_err(could_not_look)?.iter().map(|handle| name(handle.identity())).collect();
+    let left: Vec<String> = find(house)
+        .map_err(|error| could_not_look(&error))?
+        .iter()
+        .map(|handle| name(handle.identity()))
+        .collect();
     Err(Failure {
         kind: FailureKind::Failed,
         message: format!("processes of an earlier supervisor do not end: {}", left.join(", ")),
@@ -39,9 +42,13 @@ pub async fn take_down(house: &Path, grace: Duration) -> Result<Option<String>, 
     })
 }
 
-fn could_not_look(error: io::Error) -> Failure {
+fn could_not_look(error: &io::Error) -> Failure {
     let message = format!("cannot look for what an earlier supervisor left: {error}");
-    Failure { kind: FailureKind::Failed, message, help: None }
+    Failure {
+        kind: FailureKind::Failed,
+        message,
+        help: None,
+    }
 }
 
 /// Everything that carries this house's mark, and everything below it; never ourselves or who called us.
@@ -55,7 +62,10 @@ fn find(house: &Path) -> io::Result<Vec<Handle>> {
     for process in table.iter().filter(|process| process.state != 'Z') {
         let mark = process::mark(process.pid)?;
         if mark.is_some_and(|mark| mark.state_dir == house) {
-            let below = table.descendants(process.pid).into_iter().map(process::Process::identity);
+            let below = table
+                .descendants(process.pid)
+                .into_iter()
+                .map(process::Process::identity);
             for identity in std::iter::once(process.identity()).chain(below) {
                 if !spared.contains(&identity.pid) && seen.insert(identity) {
                     found.extend(Handle::open(identity)?.filter(Handle::is_alive));
@@ -76,7 +86,10 @@ async fn end(found: &[Handle], grace: Duration) {
 }
 
 fn signal_all(found: &[Handle], signals: &[i32]) {
-    for (handle, &signal) in found.iter().flat_map(|handle| signals.iter().map(move |signal| (handle, signal))) {
+    for (handle, &signal) in found
+        .iter()
+        .flat_map(|handle| signals.iter().map(move |signal| (handle, signal)))
+    {
         if let Err(error) = handle.signal(signal) {
             tracing::warn!(process = %handle.identity(), signal, %error, "could not signal a leftover");
         }

@@ -52,7 +52,14 @@ impl Lives {
     /// A run has begun with this process.
     pub fn begin(&mut self, run: Run, leader: Handle) {
         self.leaders.insert(leader.identity().pid, run.clone());
-        self.lives.insert(run, Life { leader, exit: None, killing: false });
+        self.lives.insert(
+            run,
+            Life {
+                leader,
+                exit: None,
+                killing: false,
+            },
+        );
     }
 
     /// A child that is no run's.
@@ -79,7 +86,11 @@ impl Lives {
     /// The pid of a service's leader, while it lives.
     #[must_use]
     pub fn pid(&self, service: &ServiceName, number: u64) -> Option<i32> {
-        self.leader(&Run { service: service.clone(), number }).map(|leader| leader.pid)
+        self.leader(&Run {
+            service: service.clone(),
+            number,
+        })
+        .map(|leader| leader.pid)
     }
 
     /// Forgets every run of which nothing is left, and names them.
@@ -87,8 +98,12 @@ impl Lives {
     /// # Errors
     /// Could not look: nothing is proven, and nothing is forgotten.
     pub fn sweep(&mut self) -> io::Result<Vec<Run>> {
-        let headless: Vec<Run> =
-            self.lives.iter().filter(|(_, life)| life.exit.is_some()).map(|(run, _)| run.clone()).collect();
+        let headless: Vec<Run> = self
+            .lives
+            .iter()
+            .filter(|(_, life)| life.exit.is_some())
+            .map(|(run, _)| run.clone())
+            .collect();
         if headless.is_empty() {
             return Ok(Vec::new());
         }
@@ -104,7 +119,11 @@ impl Lives {
     /// The runs that are to be killed and have something left.
     #[must_use]
     pub fn condemned(&self) -> Vec<Run> {
-        self.lives.iter().filter(|(_, life)| life.killing).map(|(run, _)| run.clone()).collect()
+        self.lives
+            .iter()
+            .filter(|(_, life)| life.killing)
+            .map(|(run, _)| run.clone())
+            .collect()
     }
 
     /// Sends signals to every process of the run, its own first process first. Returns the processes.
@@ -154,7 +173,9 @@ impl Lives {
     /// Could not look.
     pub fn members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
         self.claim_orphans()?;
-        let Some(life) = self.lives.get(run) else { return Ok(Vec::new()) };
+        let Some(life) = self.lives.get(run) else {
+            return Ok(Vec::new());
+        };
         let mut roots: Vec<i32> = Vec::new();
         let leader = life.leader.identity().pid;
         let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
@@ -165,12 +186,21 @@ impl Lives {
         let table = Table::read()?;
         if life.exit.is_none() {
             roots.push(leader);
-            roots.extend(table.session(leader).chain(table.group(leader)).map(|process| process.pid));
+            roots.extend(
+                table
+                    .session(leader)
+                    .chain(table.group(leader))
+                    .map(|process| process.pid),
+            );
         }
         let mut found = HashSet::new();
         for root in roots {
             let below = table.descendants(root).into_iter().chain(table.get(root));
-            found.extend(below.filter(|process| process.state != 'Z').map(Process::identity));
+            found.extend(
+                below
+                    .filter(|process| process.state != 'Z')
+                    .map(Process::identity),
+            );
         }
         Ok(found.into_iter().collect())
     }
@@ -189,7 +219,11 @@ impl Lives {
             let known = self.orphans.get(&process.identity()).cloned();
             match known.or_else(|| self.owner(process)) {
                 Some(run) => drop(orphans.insert(process.identity(), run)),
-                None => tracing::debug!(pid = process.pid, name = process.comm, "a child of unknown origin"),
+                None => tracing::debug!(
+                    pid = process.pid,
+                    name = process.comm,
+                    "a child of unknown origin"
+                ),
             }
         }
         self.orphans = orphans;
@@ -199,11 +233,17 @@ impl Lives {
     fn owner(&self, process: &Process) -> Option<Run> {
         let mark = process::mark(process.pid).ok().flatten();
         let marked = mark.filter(|mark| mark.state_dir == self.house).and_then(|mark| {
-            Some(Run { service: ServiceName::parse(&mark.service).ok()?, number: mark.number })
+            Some(Run {
+                service: ServiceName::parse(&mark.service).ok()?,
+                number: mark.number,
+            })
         });
         marked.filter(|run| self.lives.contains_key(run)).or_else(|| {
             let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.identity().pid);
-            self.lives.iter().find(|(_, life)| kin(life)).map(|(run, _)| run.clone())
+            self.lives
+                .iter()
+                .find(|(_, life)| kin(life))
+                .map(|(run, _)| run.clone())
         })
     }
 }

@@ -83,7 +83,13 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
     };
     tracing::error!("{}", failed.message);
     let code = exit_code(failed.kind);
-    progress.end(Outcome { ok: false, services: Vec::new(), error: Some(failed) }).await;
+    progress
+        .end(Outcome {
+            ok: false,
+            services: Vec::new(),
+            error: Some(failed),
+        })
+        .await;
     code
 }
 
@@ -95,27 +101,42 @@ struct Start {
 }
 
 async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
-    let failed = |message: String| Failure { kind: FailureKind::Failed, message, help: None };
+    let failed = |message: String| Failure {
+        kind: FailureKind::Failed,
+        message,
+        help: None,
+    };
     adopt_orphans().map_err(|error| failed(format!("cannot become the sub-reaper: {error}")))?;
     let (mailbox, inbox) = Mailbox::new();
     hear_signals(&mailbox).map_err(|error| failed(format!("cannot hear signals: {error}")))?;
     let socket = opened.config.paths.socket();
-    let listener =
-        server::bind(&socket).map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
+    let listener = server::bind(&socket)
+        .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
     let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
     spawn_local(server::serve(listener, mailbox));
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation));
-    Ok(Start { driver, events, _supervisor: opened.supervisor })
+    Ok(Start {
+        driver,
+        events,
+        _supervisor: opened.supervisor,
+    })
 }
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
     if plan.services.is_empty() {
         return Ok(config.services.iter().map(|spec| spec.name.clone()).collect());
     }
-    let usage = |message| Failure { kind: FailureKind::Usage, message, help: None };
-    plan.services.iter().map(|name| ServiceName::parse(name).map_err(usage)).collect()
+    let usage = |message| Failure {
+        kind: FailureKind::Usage,
+        message,
+        help: None,
+    };
+    plan.services
+        .iter()
+        .map(|name| ServiceName::parse(name).map_err(usage))
+        .collect()
 }
 
 async fn serve(start: Start, progress: Progress) -> ExitCode {
@@ -136,14 +157,24 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
             continue;
         };
         let took_ms = began.elapsed().as_secs_f64() * 1e3;
-        let finished = Event::Finished { phase: Phase::Start, ok: outcome.ok, took_ms, detail: None };
+        let finished = Event::Finished {
+            phase: Phase::Start,
+            ok: outcome.ok,
+            took_ms,
+            detail: None,
+        };
         progress.send(&finished).await;
         return progress.end(outcome).await;
     }
 }
 
 fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
-    let kinds = [SignalKind::child(), SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let kinds = [
+        SignalKind::child(),
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ];
     for kind in kinds {
         let mut stream = signal(kind)?;
         let mailbox = mailbox.clone();

@@ -36,7 +36,10 @@ impl Notify {
         let name = format!("sentinel/{}/{run}", std::process::id());
         bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
         setsockopt(&socket, sockopt::PassCred, &true)?;
-        Ok(Self { address: format!("@{name}"), socket })
+        Ok(Self {
+            address: format!("@{name}"),
+            socket,
+        })
     }
 
     /// Listens for the run; sends once a process of it said `READY=1`.
@@ -77,7 +80,10 @@ fn receive(socket: &OwnedFd) -> io::Result<(String, i32)> {
         _ => None,
     });
     let length = message.bytes;
-    Ok((String::from_utf8_lossy(&buffer[..length]).into_owned(), sender.unwrap_or(0)))
+    Ok((
+        String::from_utf8_lossy(&buffer[..length]).into_owned(),
+        sender.unwrap_or(0),
+    ))
 }
 
 fn belongs(pid: i32, run: &Run, leader: i32) -> bool {

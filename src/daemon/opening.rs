@@ -68,18 +68,33 @@ impl Plan {
         };
         progress.phase(Phase::Stop, stop).await?;
         let supervisor = held.ok_or_else(bug)?;
-        let grace = if self.mode == Mode::Emergency { Duration::ZERO } else { LEFTOVER_GRACE };
-        progress.phase(Phase::Leftovers, leftovers::take_down(&config.paths.state_dir, grace)).await?;
+        let grace = if self.mode == Mode::Emergency {
+            Duration::ZERO
+        } else {
+            LEFTOVER_GRACE
+        };
+        progress
+            .phase(
+                Phase::Leftovers,
+                leftovers::take_down(&config.paths.state_dir, grace),
+            )
+            .await?;
         if matches!(self.mode, Mode::Master | Mode::Emergency) {
             flush::all(&config, self.mode, progress).await?;
         }
-        Ok(Opened { config, supervisor, operation })
+        Ok(Opened {
+            config,
+            supervisor,
+            operation,
+        })
     }
 
     fn command(&self) -> String {
         match self.mode {
             Mode::Start => "sentinel start".into(),
-            Mode::Master | Mode::Quick | Mode::Emergency => format!("sentinel restart {}", self.mode.as_str()),
+            Mode::Master | Mode::Quick | Mode::Emergency => {
+                format!("sentinel restart {}", self.mode.as_str())
+            }
         }
     }
 
@@ -103,7 +118,10 @@ impl Plan {
             message: mistakes.to_string(),
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
-        let mut problems: Vec<String> = config::preflight(&config).iter().map(ToString::to_string).collect();
+        let mut problems: Vec<String> = config::preflight(&config)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         if matches!(self.mode, Mode::Master | Mode::Emergency) {
             problems.extend(flush::refusals(&config));
         }
@@ -111,7 +129,11 @@ impl Plan {
             return Ok(config);
         }
         let message = format!("this would not start: {}", problems.join("\n"));
-        Err(Failure { kind: FailureKind::Failed, message, help: Some("nothing was stopped".into()) })
+        Err(Failure {
+            kind: FailureKind::Failed,
+            message,
+            help: Some("nothing was stopped".into()),
+        })
     }
 
     /// Ends the present supervisor, if there is one, and takes its lock.
@@ -121,13 +143,20 @@ impl Plan {
         let Some(held) = Lock::holder(&path) else {
             return Ok((lock(&path, name)?, None));
         };
-        let patience = MARGIN + config.services.iter().map(|spec| spec.stop.timeout).sum::<Duration>();
+        let patience = MARGIN
+            + config
+                .services
+                .iter()
+                .map(|spec| spec.stop.timeout)
+                .sum::<Duration>();
         match self.mode {
             Mode::Start => return Err(already(&held)),
             Mode::Master | Mode::Quick => end(&held, Signal::SIGTERM, patience).await?,
             Mode::Emergency => end(&held, Signal::SIGKILL, Duration::from_secs(5)).await?,
         }
-        let detail = held.pid.map(|pid| format!("the supervisor with pid {pid} and its services are down"));
+        let detail = held
+            .pid
+            .map(|pid| format!("the supervisor with pid {pid} and its services are down"));
         Ok((lock(&path, name)?, detail))
     }
 }
@@ -142,9 +171,13 @@ async fn end(held: &Held, signal: Signal, patience: Duration) -> Result<(), Fail
     let Some(identity) = held.identity else {
         return Err(stuck("the supervisor's lock does not say who holds it".into()));
     };
-    let Ok(Some(handle)) = Handle::open(identity) else { return Ok(()) };
+    let Ok(Some(handle)) = Handle::open(identity) else {
+        return Ok(());
+    };
     for signal in [signal, Signal::SIGCONT] {
-        handle.signal(signal as i32).map_err(|error| stuck(format!("cannot signal {identity}: {error}")))?;
+        handle
+            .signal(signal as i32)
+            .map_err(|error| stuck(format!("cannot signal {identity}: {error}")))?;
     }
     match tokio::time::timeout(patience, handle.exited()).await {
         Ok(Ok(())) => Ok(()),
@@ -166,5 +199,9 @@ fn already(held: &Held) -> Failure {
 }
 
 fn bug() -> Failure {
-    Failure { kind: FailureKind::Bug, message: "a phase ended without its result".into(), help: None }
+    Failure {
+        kind: FailureKind::Bug,
+        message: "a phase ended without its result".into(),
+        help: None,
+    }
 }

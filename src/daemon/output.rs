@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,14 @@ impl Output {
     /// A pipe cannot be made. A log that cannot be opened is no error: the loss is counted.
     pub fn open(service: &ServiceName, folder: &Path, log: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let log = Rc::new(RefCell::new(Log { path: log, file: None, lost: 0, torn: false, why: None, lines: None }));
+        let log = Rc::new(RefCell::new(Log {
+            path: log,
+            file: None,
+            lost: 0,
+            torn: false,
+            why: None,
+            lines: None,
+        }));
         let channel = |stream, suffix| {
             let channel = Channel::open(folder.join(format!("{service}.{suffix}")), stream)?;
             let reader = Reader {
@@ -75,7 +82,11 @@ impl Output {
             tokio::task::spawn_local(reader.run());
             Ok::<Channel, io::Error>(channel)
         };
-        Ok(Self { stdout: channel(Stream::Stdout, "stdout")?, stderr: channel(Stream::Stderr, "stderr")?, log })
+        Ok(Self {
+            stdout: channel(Stream::Stdout, "stdout")?,
+            stderr: channel(Stream::Stderr, "stderr")?,
+            log,
+        })
     }
 
     /// The two ends that a new process writes to: standard output, standard error.
@@ -96,7 +107,10 @@ impl Output {
             };
             while reader.read_once().is_ok_and(|read| read > 0) {}
             let mut rest = Vec::new();
-            channel.assembler.borrow_mut().finish(&Stamp::new(Timestamp::now()), &mut rest);
+            channel
+                .assembler
+                .borrow_mut()
+                .finish(&Stamp::new(Timestamp::now()), &mut rest);
             self.log.borrow_mut().write(&rest);
         }
         self.log.borrow_mut().lines = None;
@@ -115,7 +129,11 @@ impl Output {
     pub fn loss(&self) -> Option<String> {
         let log = self.log.borrow();
         let why = log.why.as_ref()?;
-        Some(format!("{} bytes of its output lost, {}: {why}", log.lost, log.path.display()))
+        Some(format!(
+            "{} bytes of its output lost, {}: {why}",
+            log.lost,
+            log.path.display()
+        ))
     }
 }
 
@@ -123,11 +141,19 @@ impl Channel {
     fn open(path: PathBuf, stream: Stream) -> io::Result<Self> {
         make_pipe(&path)?;
         // Read and write: with an end of our own open there is no end of file between runs.
-        let file = File::options().read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(&path)?;
         // A smaller pipe only makes writers wait sooner.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
         let pipe = Rc::new(descriptor::readable(file.into())?);
-        Ok(Self { path, pipe, assembler: Rc::new(RefCell::new(Assembler::new(stream))) })
+        Ok(Self {
+            path,
+            pipe,
+            assembler: Rc::new(RefCell::new(Assembler::new(stream))),
+        })
     }
 
     fn end(&self) -> io::Result<OwnedFd> {
@@ -155,7 +181,9 @@ struct Reader {
 impl Reader {
     async fn run(self) {
         loop {
-            let Ok(mut ready) = self.pipe.readable().await else { return };
+            let Ok(mut ready) = self.pipe.readable().await else {
+                return;
+            };
             for _ in 0..TURNS {
                 match self.read_once() {
                     Ok(_) => {}
@@ -182,7 +210,9 @@ impl Reader {
             input.resize(CHUNK, 0);
             let read = rustix::io::read(self.pipe.get_ref(), &mut *input)?;
             records.clear();
-            self.assembler.borrow_mut().push(&Stamp::new(Timestamp::now()), &input[..read], records);
+            self.assembler
+                .borrow_mut()
+                .push(&Stamp::new(Timestamp::now()), &input[..read], records);
             self.log.borrow_mut().write(records);
             Ok(read)
         })
@@ -207,10 +237,11 @@ impl Log {
 
     /// Appends; on failure tells how much was written, which may end in the middle of a line.
     fn append(&mut self, records: &[u8]) -> Result<(), (usize, io::Error)> {
-        let torn = self.torn;
-        let mut file = self.file().map_err(|error| (0, error))?;
-        if torn {
-            file.write_all(b"\n").map_err(|error| (0, error))?;
+        self.file().map_err(|error| (0, error))?;
+        if self.torn {
+            self.file()
+                .and_then(|mut file| file.write_all(b"\n"))
+                .map_err(|error| (0, error))?;
             self.torn = false;
         }
         let mut file = self.file().map_err(|error| (0, error))?;
@@ -249,9 +280,27 @@ impl Log {
             if let Some(folder) = self.path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            self.file = Some(File::options().create(true).append(true).mode(0o640).open(&self.path)?);
+            self.torn = !ends_whole(&self.path);
+            self.file = Some(
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .mode(0o640)
+                    .open(&self.path)?,
+            );
         }
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
+/// Whether a log ends with a whole line, as all do but those of a supervisor that died while it wrote.
+fn ends_whole(path: &Path) -> bool {
+    let last = File::open(path).and_then(|mut file| {
+        file.seek(io::SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    });
+    // A log that is not there, or empty, needs no newline.
+    last.map_or(true, |last| last == b'\n')
+}

@@ -37,21 +37,34 @@ impl DaemonPlace {
     async fn execute(&self, command: &[String]) -> io::Result<CommandEnd> {
         let (errors, launch) = self.launch(command)?;
         let (started, process) = oneshot::channel();
-        self.mailbox.post(Message::RunCommand(ExecRequest { launch, started }));
-        let (identity, exit) =
-            process.await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        self.mailbox
+            .post(Message::RunCommand(ExecRequest { launch, started }));
+        let (identity, exit) = process
+            .await
+            .map_err(io::Error::other)?
+            .map_err(io::Error::other)?;
         let mut guard = KillOnDrop(Some(identity));
         let mut text = Vec::new();
-        pipe::Receiver::from_owned_fd(errors)?.take(KEPT).read_to_end(&mut text).await?;
+        pipe::Receiver::from_owned_fd(errors)?
+            .take(KEPT)
+            .read_to_end(&mut text)
+            .await?;
         let exit = exit.await.map_err(io::Error::other)?;
         guard.0 = None;
         let text = String::from_utf8_lossy(&text);
-        let last_line = text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        let last_line = text
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .map(str::to_owned);
         Ok(CommandEnd { exit, last_line })
     }
 
     fn launch(&self, command: &[String]) -> io::Result<(OwnedFd, Launch)> {
-        let spec = Spec { command: command.to_vec(), ..(*self.spec).clone() };
+        let spec = Spec {
+            command: command.to_vec(),
+            ..(*self.spec).clone()
+        };
         let program = config::program(&spec).map_err(io::Error::other)?;
         let (reader, writer) = io::pipe()?;
         rustix::io::ioctl_fionbio(&reader, true)?;

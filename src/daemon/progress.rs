@@ -23,7 +23,10 @@ impl Progress {
     /// The pipe on standard output; the log if that is no pipe.
     #[must_use]
     pub fn to_caller() -> Self {
-        let pipe = File::options().write(true).open("/proc/self/fd/1").and_then(pipe::Sender::from_file);
+        let pipe = File::options()
+            .write(true)
+            .open("/proc/self/fd/1")
+            .and_then(pipe::Sender::from_file);
         pipe.map_or(Progress::Log, Progress::Pipe)
     }
 
@@ -54,7 +57,13 @@ impl Progress {
             Err(failure) => (false, Some(failure.message.clone())),
         };
         let took_ms = began.elapsed().as_secs_f64() * 1e3;
-        self.send(&Event::Finished { phase, ok, took_ms, detail }).await;
+        self.send(&Event::Finished {
+            phase,
+            ok,
+            took_ms,
+            detail,
+        })
+        .await;
         result.map(drop)
     }
 
@@ -70,11 +79,22 @@ impl Progress {
 
 fn log(event: &Event) {
     match event {
-        Event::Finished { phase, ok, took_ms, detail } => {
+        Event::Finished {
+            phase,
+            ok,
+            took_ms,
+            detail,
+        } => {
             let detail = detail.as_deref().unwrap_or_default();
             tracing::info!(phase = phase.as_str(), ok, took_ms, "{detail}");
         }
-        Event::Service { name, state, reason, after_ms, .. } => {
+        Event::Service {
+            name,
+            state,
+            reason,
+            after_ms,
+            ..
+        } => {
             let reason = reason.as_deref().unwrap_or_default();
             tracing::info!(service = name, state = state.as_str(), after_ms, "{reason}");
         }

@@ -56,12 +56,17 @@ impl Watch {
         while let Err(why) = self.look().await {
             if why != said {
                 said.clone_from(&why);
-                self.tell(Input::NotReady { run: self.run.clone(), why });
+                self.tell(Input::NotReady {
+                    run: self.run.clone(),
+                    why,
+                });
             }
             sleep(pause).await;
             pause = (pause * 2).min(LAST_LOOK);
         }
-        self.tell(Input::Ready { run: self.run.clone() });
+        self.tell(Input::Ready {
+            run: self.run.clone(),
+        });
     }
 
     fn tell(&self, input: Input) {
@@ -72,14 +77,20 @@ impl Watch {
     async fn proof(&mut self) {
         match &self.spec.ready {
             Some(Ready::Notify) => {
-                self.tell(Input::NotReady { run: self.run.clone(), why: "waits for READY=1".into() });
+                self.tell(Input::NotReady {
+                    run: self.run.clone(),
+                    why: "waits for READY=1".into(),
+                });
                 if let Some(notified) = &mut self.notified {
                     notified.recv().await;
                 }
             }
             Some(Ready::Log(pattern)) => {
                 let why = format!("waits for a line that matches `{pattern}`");
-                self.tell(Input::NotReady { run: self.run.clone(), why });
+                self.tell(Input::NotReady {
+                    run: self.run.clone(),
+                    why,
+                });
                 if let (Some(lines), Ok(pattern)) = (&mut self.lines, regex_lite::Regex::new(pattern)) {
                     line_matching(lines, &pattern).await;
                 }
@@ -118,13 +129,20 @@ impl Watch {
         if ports::held_by(port, &self.members().map_err(could_not_look)?).map_err(could_not_look)? {
             return Ok(());
         }
-        Err(format!("port {port} is held by {}, not by this run", holder(port)))
+        Err(format!(
+            "port {port} is held by {}, not by this run",
+            holder(port)
+        ))
     }
 
     /// The run's processes: below its leader, or given to us as orphans that carry its mark.
     fn members(&self) -> std::io::Result<Vec<i32>> {
         let table = Table::read()?;
-        let mut members: Vec<i32> = table.descendants(self.leader).iter().map(|process| process.pid).collect();
+        let mut members: Vec<i32> = table
+            .descendants(self.leader)
+            .iter()
+            .map(|process| process.pid)
+            .collect();
         for orphan in process::own_children()? {
             let mark = process::mark(orphan)?;
             if mark.is_some_and(|m| m.service == self.run.service.as_str() && m.number == self.run.number) {

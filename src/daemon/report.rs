@@ -32,7 +32,9 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         pid: seen.pid,
         uptime_s: seen.uptime_s,
         restarts: entry.restarts,
-        last_exit: entry.last_exit.map(|(exit, at)| last_exit(exit, clock.rfc3339(at))),
+        last_exit: entry
+            .last_exit
+            .map(|(exit, at)| last_exit(exit, clock.rfc3339(at))),
         reason: entry.reason.clone(),
         cpu_percent: seen.used.map(|used| used.cpu_percent),
         memory_bytes: seen.used.map(|used| used.memory_bytes),
@@ -60,14 +62,28 @@ pub fn state(shown: Shown) -> State {
 
 fn last_exit(exit: Exit, at: String) -> LastExit {
     match exit {
-        Exit::Code(code) => LastExit { code: Some(code), signal: None, at },
-        Exit::Signal(signal) => LastExit { code: None, signal: Some(signal_name(signal)), at },
-        Exit::Unknown => LastExit { code: None, signal: None, at },
+        Exit::Code(code) => LastExit {
+            code: Some(code),
+            signal: None,
+            at,
+        },
+        Exit::Signal(signal) => LastExit {
+            code: None,
+            signal: Some(signal_name(signal)),
+            at,
+        },
+        Exit::Unknown => LastExit {
+            code: None,
+            signal: None,
+            at,
+        },
     }
 }
 
 fn health(entry: &Entry, answer: Option<Answer>) -> Health {
-    let Some(declared) = &entry.spec.health else { return Health::unasked(HealthStatus::None, None) };
+    let Some(declared) = &entry.spec.health else {
+        return Health::unasked(HealthStatus::None, None);
+    };
     let kind = Some(declared.probe.kind());
     let status = match (entry.shown, &answer) {
         (Shown::Starting, _) | (Shown::Running, None) => HealthStatus::Starting,
@@ -78,7 +94,9 @@ fn health(entry: &Entry, answer: Option<Answer>) -> Health {
         }
     };
     let asked = matches!(status, HealthStatus::Healthy | HealthStatus::Unhealthy);
-    let Some(answer) = answer.filter(|_| asked) else { return Health::unasked(status, kind) };
+    let Some(answer) = answer.filter(|_| asked) else {
+        return Health::unasked(status, kind);
+    };
     api::Health {
         latency_ms: Some(answer.latency.as_secs_f64() * 1e3),
         error: answer.outcome.as_ref().err().map(ToString::to_string),

@@ -31,13 +31,18 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// # Errors
 /// The state folder cannot be opened, or the name cannot be bound.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    let (folder, name) = (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
+    let (folder, name) = (
+        path.parent().unwrap_or(Path::new("/")),
+        path.file_name().unwrap_or_default(),
+    );
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
     let folder = fs::File::open(folder)?;
-    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    let short = Path::new("/proc/self/fd")
+        .join(folder.as_raw_fd().to_string())
+        .join(name);
     let listener = UnixListener::bind(short)?;
     // The folder is 0700, so nobody could connect before this.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
@@ -71,25 +76,42 @@ async fn converse(stream: UnixStream, mailbox: Mailbox) {
     let service = service_fn(|request| {
         let (mailbox, who) = (mailbox.clone(), who.clone());
         async move {
-            let answer = if allowed { answer(request, &mailbox, who).await } else { Err(stranger(own)) };
+            let answer = if allowed {
+                answer(request, &mailbox, who).await
+            } else {
+                Err(stranger(own))
+            };
             Ok::<_, Infallible>(answer.unwrap_or_else(|failure| refuse(&failure)))
         }
     });
     // A caller who leaves early is no error: the work goes on.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
-async fn answer(request: Request<Incoming>, mailbox: &Mailbox, peer: String) -> Result<Response<Body>, Failure> {
+async fn answer(
+    request: Request<Incoming>,
+    mailbox: &Mailbox,
+    peer: String,
+) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
     let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
-    let body = body.map_err(|error| usage(format!("the request's body: {error}")))?.to_bytes();
+    let body = body
+        .map_err(|error| usage(format!("the request's body: {error}")))?
+        .to_bytes();
     let command: Command = if body.is_empty() {
         Command::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))?
     };
     let (reply, answered) = oneshot::channel();
-    mailbox.post(Message::Ask(Question { route, command, peer, reply }));
+    mailbox.post(Message::Ask(Question {
+        route,
+        command,
+        peer,
+        reply,
+    }));
     match answered.await {
         Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
         Ok(Reply::Progress(events)) => Ok(stream(events)),
@@ -104,20 +126,34 @@ async fn answer(request: Request<Incoming>, mailbox: &Mailbox, peer: String) -> 
 
 fn route(request: &Request<Incoming>) -> Result<Route, Failure> {
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let found = Route::ALL.into_iter().find(|route| route.path() == path && route.method() == method);
+    let found = Route::ALL
+        .into_iter()
+        .find(|route| route.path() == path && route.method() == method);
     found.ok_or_else(|| {
-        let known: Vec<String> =
-            Route::ALL.iter().map(|route| format!("{} {}", route.method(), route.path())).collect();
-        usage(format!("no such route: {method} {path}; there are {}", known.join(", ")))
+        let known: Vec<String> = Route::ALL
+            .iter()
+            .map(|route| format!("{} {}", route.method(), route.path()))
+            .collect();
+        usage(format!(
+            "no such route: {method} {path}; there are {}",
+            known.join(", ")
+        ))
     })
 }
 
 fn usage(message: String) -> Failure {
-    Failure { kind: FailureKind::Usage, message, help: None }
+    Failure {
+        kind: FailureKind::Usage,
+        message,
+        help: None,
+    }
 }
 
 fn stranger(owner: u32) -> Failure {
-    let name = nix::unistd::User::from_uid(owner.into()).ok().flatten().map_or(owner.to_string(), |u| u.name);
+    let name = nix::unistd::User::from_uid(owner.into())
+        .ok()
+        .flatten()
+        .map_or(owner.to_string(), |u| u.name);
     Failure {
         kind: FailureKind::Failed,
         message: format!("only {name} and root may command this supervisor"),
@@ -147,7 +183,11 @@ fn stream(events: mpsc::UnboundedReceiver<Event>) -> Response<Body> {
         let event = events.recv().await?;
         Some((Ok::<_, Infallible>(Frame::data(line(&event))), events))
     });
-    response(StatusCode::OK, "application/x-ndjson", StreamBody::new(frames.fuse()).boxed_unsync())
+    response(
+        StatusCode::OK,
+        "application/x-ndjson",
+        StreamBody::new(frames.fuse()).boxed_unsync(),
+    )
 }
 
 fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {

@@ -25,8 +25,14 @@ impl Usage {
 
     /// Looks at these processes.
     pub fn look(&mut self, pids: &[i32]) {
-        let pids: Vec<Pid> = pids.iter().filter_map(|&pid| Some(Pid::from_u32(u32::try_from(pid).ok()?))).collect();
-        let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
+        let pids: Vec<Pid> = pids
+            .iter()
+            .filter_map(|&pid| Some(Pid::from_u32(u32::try_from(pid).ok()?)))
+            .collect();
+        let kind = ProcessRefreshKind::nothing()
+            .with_cpu()
+            .with_memory()
+            .without_tasks();
         let Some(system) = &mut self.0 else { return };
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
     }
@@ -34,12 +40,18 @@ impl Usage {
     /// What was seen of one.
     #[must_use]
     pub fn of(&self, pid: i32) -> Option<Used> {
-        let process = self.0.as_ref()?.process(Pid::from_u32(u32::try_from(pid).ok()?))?;
+        let process = self
+            .0
+            .as_ref()?
+            .process(Pid::from_u32(u32::try_from(pid).ok()?))?;
         let lifetime_ms = process.run_time().saturating_mul(1000).max(1);
         let average = process.accumulated_cpu_time() as f64 * 100.0 / lifetime_ms as f64;
         let recent = f64::from(process.cpu_usage());
         let cpu = if recent > 0.0 { recent } else { average };
-        Some(Used { cpu_percent: (cpu * 10.0).round() / 10.0, memory_bytes: process.memory() })
+        Some(Used {
+            cpu_percent: (cpu * 10.0).round() / 10.0,
+            memory_bytes: process.memory(),
+        })
     }
 }
 

@@ -20,8 +20,12 @@ pub fn leave_caller() {
 }
 
 fn inherited() -> Vec<RawFd> {
-    let Ok(folder) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
-    let numbers = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let Ok(folder) = std::fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    let numbers = folder
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|&number: &RawFd| number > 2).collect()
 }
 

@@ -1,13 +1,12 @@
 //! A process that we hold: a pidfd proven to be the one we mean, so that no signal hits a successor.
 
 use super::Identity;
+use crate::descriptor;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// A pidfd (pidfd_open(2)) proven to be that identity. Needs Linux 5.3.
 #[derive(Debug)]
@@ -63,7 +62,7 @@ impl Handle {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn exited(&self) -> io::Result<()> {
         // A descriptor of its own: two waiters on one process are two registrations in the runtime's epoll.
-        let waiter = register(self.pidfd.try_clone()?)?;
+        let waiter = descriptor::readable(self.pidfd.try_clone()?)?;
         waiter.readable().await?.retain_ready();
         Ok(())
     }
@@ -82,16 +81,6 @@ impl Handle {
     pub fn identity(&self) -> Identity {
         self.identity
     }
-}
-
-/// Puts a pidfd into the runtime's epoll.
-#[expect(
-    unsafe_code,
-    reason = "tokio 1.54 has no safe way left to register a descriptor"
-)]
-fn register(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd names the same open descriptor for as long as it lives, and AsyncFd owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
 }
 
 #[cfg(test)]

@@ -47,8 +47,15 @@ const INHERITABLE: [Signal; 9] = [
 /// A sentence that names the stage: the folder, or the program.
 pub fn spawn(launch: Launch) -> Result<Identity, String> {
     let mut command = Command::new(&launch.program);
-    command.args(&launch.args).current_dir(&launch.cwd).env_clear().envs(launch.env);
-    command.stdin(Stdio::null()).stdout(launch.stdout).stderr(launch.stderr);
+    command
+        .args(&launch.args)
+        .current_dir(&launch.cwd)
+        .env_clear()
+        .envs(launch.env);
+    command
+        .stdin(Stdio::null())
+        .stdout(launch.stdout)
+        .stderr(launch.stderr);
     // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, sigaction), and
     // nothing is allocated or locked. SIG_DFL installs no handler.
     unsafe {
@@ -60,7 +67,9 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
             Ok(())
         });
     }
-    let child = command.spawn().map_err(|error| stage(&launch.program, &launch.cwd, &error))?;
+    let child = command
+        .spawn()
+        .map_err(|error| stage(&launch.program, &launch.cwd, &error))?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     // Not reaped yet, so the pid cannot be anybody else's.
     match Identity::of(pid) {
@@ -79,7 +88,10 @@ fn stage(program: &Path, cwd: &Path, error: &io::Error) -> String {
     }
     match error.kind() {
         io::ErrorKind::NotFound if program.exists() => {
-            format!("cannot execute {}: its interpreter (the #! line) is missing", program.display())
+            format!(
+                "cannot execute {}: its interpreter (the #! line) is missing",
+                program.display()
+            )
         }
         io::ErrorKind::WouldBlock => format!("cannot fork: {error} (process limit reached)"),
         io::ErrorKind::NotFound

@@ -107,10 +107,10 @@ impl Supervisor {
         let mut open = vec![index];
         let mut told = vec![false; self.units.len()];
         while let Some(need) = open.pop() {
-            for dependent in 0..self.units.len() {
+            for (dependent, told) in told.iter_mut().enumerate() {
                 let unit = &self.units[dependent];
                 let blocked = matches!(unit.state, State::Blocked { .. }) && unit.needs.contains(&need);
-                if blocked && !std::mem::replace(&mut told[dependent], true) {
+                if blocked && !std::mem::replace(told, true) {
                     self.reply(dependent, Goal::Up, &Reply::Failed(why.clone()));
                     open.push(dependent);
                 }

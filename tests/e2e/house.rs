@@ -47,7 +47,10 @@ impl Ran {
     /// Asserts that a person is told this, on either stream.
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        assert!(self.out.contains(words) || self.err.contains(words), "does not say {words:?}: {self:#?}");
+        assert!(
+            self.out.contains(words) || self.err.contains(words),
+            "does not say {words:?}: {self:#?}"
+        );
         self
     }
 }
@@ -56,7 +59,10 @@ impl House {
     /// A house with these services.
     pub fn new(services: &str) -> Self {
         build_workers();
-        let folder = tempfile::Builder::new().prefix("house").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix("house")
+            .tempdir()
+            .expect("a temporary folder");
         let house = Self { folder };
         house.write(services);
         house
@@ -75,8 +81,14 @@ impl House {
     /// `sentinel` with these arguments, in this house.
     pub fn command<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sentinel"));
-        command.arg("--config").arg(self.path("services.toml")).args(arguments);
-        command.env_remove("SENTINEL_CONFIG").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+            .arg("--config")
+            .arg(self.path("services.toml"))
+            .args(arguments);
+        command
+            .env_remove("SENTINEL_CONFIG")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
         command
     }
 
@@ -96,12 +108,17 @@ impl House {
     pub fn service(&self, name: &str) -> Value {
         let status = self.status();
         let services = status["services"].as_array().expect("services").clone();
-        services.into_iter().find(|service| service["name"] == name).unwrap_or_else(|| panic!("no {name}: {status}"))
+        services
+            .into_iter()
+            .find(|service| service["name"] == name)
+            .unwrap_or_else(|| panic!("no {name}: {status}"))
     }
 
     /// The pid of a service's leader.
     pub fn pid(&self, name: &str) -> i32 {
-        let pid = self.service(name)["pid"].as_i64().unwrap_or_else(|| panic!("{name} has no pid"));
+        let pid = self.service(name)["pid"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{name} has no pid"));
         i32::try_from(pid).expect("a pid")
     }
 
@@ -123,7 +140,11 @@ impl House {
             let mut variables = environ.split(|&byte| byte == 0);
             variables.any(|v| v.starts_with(b"SENTINEL_RUN=") && v.ends_with(mark.as_bytes()))
         };
-        pids().into_iter().filter(carries).filter(|&pid| alive(pid)).collect()
+        pids()
+            .into_iter()
+            .filter(carries)
+            .filter(|&pid| alive(pid))
+            .collect()
     }
 
     /// Asserts that nothing of this house is left: no process, no socket, no lock.
@@ -131,7 +152,10 @@ impl House {
     pub fn is_empty(&self) {
         until("every process is gone", || self.marked().is_empty());
         for name in ["sock", "supervisor.lock", "operation.lock"] {
-            assert!(!self.path(".sentinel").join(name).exists(), ".sentinel/{name} is left");
+            assert!(
+                !self.path(".sentinel").join(name).exists(),
+                ".sentinel/{name} is left"
+            );
         }
     }
 }
@@ -181,13 +205,16 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Whether a process lives; a zombie does not.
 pub fn alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, fields)| !fields.starts_with(" Z"))
 }
 
 /// Every pid there is.
 pub fn pids() -> Vec<i32> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// Sends a signal to a process that this test started.
@@ -213,13 +240,21 @@ pub fn free_port() -> u16 {
 fn build_workers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_sentinel")).parent().expect("a folder");
+        let folder = Path::new(env!("CARGO_BIN_EXE_sentinel"))
+            .parent()
+            .expect("a folder");
         let workers = ["chaos", "market-sim", "trade-stream", "browser-proxy"];
         if workers.iter().all(|worker| folder.join(worker).exists()) {
             return;
         }
         let packages = workers.iter().flat_map(|worker| ["-p", worker]);
-        let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--locked", "--bins"]).args(packages).status();
-        assert!(built.is_ok_and(|status| status.success()), "the workers do not build");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--bins"])
+            .args(packages)
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the workers do not build"
+        );
     });
 }

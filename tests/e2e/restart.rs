@@ -14,11 +14,19 @@ use crate::trouble::{plain, web};
 fn every_mode_brings_everything_up_anew() {
     let house = House::new(&(web("web", free_port()) + &plain("watch", "") + "after = [\"web\"]\n"));
     let mut last = (0, 0);
-    for mode in [&["restart"][..], &["restart", "full"], &["restart", "quick"], &["restart", "force"]] {
+    for mode in [
+        &["restart"][..],
+        &["restart", "full"],
+        &["restart", "quick"],
+        &["restart", "force"],
+    ] {
         house.run(mode).exits(0);
         house.run(&["status"]).exits(0);
         let now = (house.supervisor(), house.pid("web"));
-        assert!(now.0 != last.0 && now.1 != last.1, "{mode:?}: {now:?} after {last:?}");
+        assert!(
+            now.0 != last.0 && now.1 != last.1,
+            "{mode:?}: {now:?} after {last:?}"
+        );
         assert_eq!(house.marked().len(), 2);
         last = now;
     }
@@ -44,13 +52,19 @@ fn restarting_services_again_and_again_costs_the_supervisor_nothing() {
     let house = House::new(&web("web", free_port()));
     house.run(&["start"]).exits(0);
     let supervisor = house.supervisor();
-    let descriptors = || fs::read_dir(format!("/proc/{supervisor}/fd")).expect("it lives").count();
+    let descriptors = || {
+        fs::read_dir(format!("/proc/{supervisor}/fd"))
+            .expect("it lives")
+            .count()
+    };
     house.run(&["restart", "web"]).exits(0);
     let before = descriptors();
     for _ in 0..10 {
         house.run(&["restart", "web"]).exits(0);
     }
-    until("descriptors are back to what they were", || descriptors() <= before);
+    until("descriptors are back to what they were", || {
+        descriptors() <= before
+    });
     assert_eq!(house.supervisor(), supervisor);
 }
 
@@ -58,8 +72,15 @@ fn restarting_services_again_and_again_costs_the_supervisor_nothing() {
 fn two_at_once_the_second_is_told_who_is_first() {
     let services = plain("slow", "") + "min_uptime = \"1500ms\"\n";
     let house = House::new(&services);
-    let first = house.command(&["restart"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-    until("the first holds the lock", || house.path(".sentinel/operation.lock").exists());
+    let first = house
+        .command(&["restart"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    until("the first holds the lock", || {
+        house.path(".sentinel/operation.lock").exists()
+    });
     house.run(&["restart"]).exits(75).says("restart").says("pid");
     house.run(&["stop", "slow"]).exits(75);
     finish(first).exits(0);
@@ -69,7 +90,12 @@ fn two_at_once_the_second_is_told_who_is_first() {
 #[test]
 fn a_caller_who_leaves_abandons_the_wait_and_not_the_work() {
     let house = House::new(&(plain("slow", "") + "min_uptime = \"500ms\"\n"));
-    let mut first = house.command(&["restart"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut first = house
+        .command(&["restart"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
     until("it works", || house.path(".sentinel/operation.lock").exists());
     signal(first.id().cast_signed(), Signal::SIGINT);
     first.wait().expect("it ends");
@@ -91,9 +117,19 @@ fn the_daemon_keeps_nothing_of_its_caller() {
     assert!(!said.is_empty());
     let supervisor = house.supervisor();
     let stat = fs::read_to_string(format!("/proc/{supervisor}/stat")).expect("it lives");
-    let fields: Vec<&str> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .expect("a name")
+        .1
+        .split_whitespace()
+        .collect();
     assert_eq!(fields[3], supervisor.to_string(), "a session of its own");
-    assert_eq!(fs::read_link(format!("/proc/{supervisor}/cwd")).expect("it lives").to_str(), Some("/"));
+    assert_eq!(
+        fs::read_link(format!("/proc/{supervisor}/cwd"))
+            .expect("it lives")
+            .to_str(),
+        Some("/")
+    );
 }
 
 #[test]
@@ -105,7 +141,11 @@ fn what_cannot_start_is_refused_and_the_running_system_left_alone() {
     let pid = house.pid("web");
 
     house.write(&good.replace("ports", "prots"));
-    house.run(&["restart"]).exits(5).says("services.toml:3:1").says("did you mean `ports`");
+    house
+        .run(&["restart"])
+        .exits(5)
+        .says("services.toml:3:1")
+        .says("did you mean `ports`");
     house.run(&["reload"]).exits(5).says("prots");
     house.write(&good.replace("\"chaos\"", "\"no-such-program\""));
     house.run(&["restart"]).exits(1).says("no-such-program");
@@ -141,13 +181,21 @@ fn restart_of_one_leaves_the_others_alone_and_order_holds() {
     house.run(&["stop", "base"]).exits(0);
     assert!(alive(top));
     house.run(&["restart", "top"]).exits(0);
-    assert_eq!(house.service("base")["state"], "RUNNING", "what a service needs is started with it");
+    assert_eq!(
+        house.service("base")["state"],
+        "RUNNING",
+        "what a service needs is started with it"
+    );
     house.run(&["restart", "nobody"]).exits(2).says("nobody");
 }
 
 #[test]
 fn reload_touches_only_what_differs() {
-    let (a, b, c) = (web("a", free_port()), web("b", free_port()), web("c", free_port()));
+    let (a, b, c) = (
+        web("a", free_port()),
+        web("b", free_port()),
+        web("c", free_port()),
+    );
     let house = House::new(&(a.clone() + &b));
     house.run(&["start"]).exits(0);
     let (pid_a, pid_b) = (house.pid("a"), house.pid("b"));
@@ -177,10 +225,16 @@ fn an_idle_supervisor_is_not_woken() {
     let supervisor = house.supervisor();
     let switches = || {
         let status = fs::read_to_string(format!("/proc/{supervisor}/status")).expect("it lives");
-        status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_owned).collect::<Vec<_>>()
+        status
+            .lines()
+            .filter(|line| line.contains("ctxt_switches"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     // The runs are proven after a second; from then on nothing happens.
-    until("all is proven", || house.service("web")["uptime_s"].as_f64() > Some(1.2));
+    until("all is proven", || {
+        house.service("web")["uptime_s"].as_f64() > Some(1.2)
+    });
     let before = switches();
     std::thread::park_timeout(Duration::from_millis(700));
     assert_eq!(switches(), before);

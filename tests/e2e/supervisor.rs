@@ -52,7 +52,10 @@ fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
 
 #[test]
 fn an_emergency_after_its_death_leaves_nothing_of_the_old() {
-    let house = House::new(&plain("tree", "--ignore-term --leave group --leave session --leave daemon"));
+    let house = House::new(&plain(
+        "tree",
+        "--ignore-term --leave group --leave session --leave daemon",
+    ));
     house.run(&["restart"]).exits(0);
     until("all four live", || house.marked().len() == 4);
     let old = house.marked();
@@ -66,7 +69,11 @@ fn an_emergency_after_its_death_leaves_nothing_of_the_old() {
 fn stale_files_are_no_obstacle() {
     let house = House::new(&plain("web", ""));
     fs::create_dir_all(house.path(".sentinel")).expect("made");
-    for (name, text) in [("sock", "not a socket"), ("supervisor.lock", "{\"pid\":1}"), ("operation.lock", "?")] {
+    for (name, text) in [
+        ("sock", "not a socket"),
+        ("supervisor.lock", "{\"pid\":1}"),
+        ("operation.lock", "?"),
+    ] {
         fs::write(house.path(".sentinel").join(name), text).expect("written");
     }
     house.run(&["status"]).exits(4);
@@ -89,7 +96,11 @@ fn a_second_one_is_refused() {
 #[test]
 fn in_the_foreground_it_ends_by_signal_and_takes_everything_with_it() {
     let house = House::new(&web("web", free_port()));
-    let mut foreground = house.command(&["run"]).stderr(std::process::Stdio::null()).spawn().expect("it runs");
+    let mut foreground = house
+        .command(&["run"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
     until("all is up", || house.run(&["status"]).code == 0);
     let web = house.pid("web");
     signal(foreground.id().cast_signed(), Signal::SIGTERM);

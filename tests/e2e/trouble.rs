@@ -24,9 +24,13 @@ fn a_killed_worker_is_back_before_the_next_command() {
     let house = House::new(&web("web", free_port()));
     house.run(&["restart"]).exits(0);
     let first = house.pid("web");
-    until("it is proven", || house.service("web")["uptime_s"].as_f64() > Some(1.0));
+    until("it is proven", || {
+        house.service("web")["uptime_s"].as_f64() > Some(1.0)
+    });
     signal(first, Signal::SIGKILL);
-    until("it is back", || house.service("web")["state"] == "RUNNING" && house.pid("web") != first);
+    until("it is back", || {
+        house.service("web")["state"] == "RUNNING" && house.pid("web") != first
+    });
     let web = house.service("web");
     assert_eq!(web["restarts"], 1);
     assert_eq!(web["last_exit"]["signal"], "SIGKILL");
@@ -35,7 +39,10 @@ fn a_killed_worker_is_back_before_the_next_command() {
 
 #[test]
 fn a_worker_that_exits_at_once_is_given_up_with_its_reason() {
-    let house = House::new(&plain("crash", "--exit-after 0 --code 3 --complain 'no database'"));
+    let house = House::new(&plain(
+        "crash",
+        "--exit-after 0 --code 3 --complain 'no database'",
+    ));
     house.run(&["restart"]).exits(1).says("crash").says("exit code 3");
     let crash = house.service("crash");
     assert_eq!(crash["state"], "FATAL");
@@ -53,7 +60,11 @@ fn a_worker_that_ignores_sigterm_is_killed_after_its_grace() {
     house.run(&["start"]).exits(0);
     let pid = house.pid("deaf");
     let ran = house.run(&["stop", "deaf"]).exits(0);
-    assert!(ran.took >= Duration::from_millis(300), "no SIGKILL before its grace is over: {:?}", ran.took);
+    assert!(
+        ran.took >= Duration::from_millis(300),
+        "no SIGKILL before its grace is over: {:?}",
+        ran.took
+    );
     assert!(!alive(pid));
     assert_eq!(house.service("deaf")["last_exit"]["signal"], "SIGKILL");
     house.run(&["status"]).exits(3);
@@ -98,15 +109,26 @@ fn a_stranger_on_the_port_is_named_and_a_restart_frees_it() {
     let port = free_port();
     let chaos = std::path::Path::new(env!("CARGO_BIN_EXE_sentinel")).with_file_name("chaos");
     let house = House::new(&(web("web", port) + "max_restarts = 1\n"));
-    let mut stranger =
-        Command::new(chaos).args(["--listen", &port.to_string()]).stdin(Stdio::null()).spawn().expect("it starts");
-    until("the stranger listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    house.run(&["start"]).exits(1).says(&format!("port {port} is held by chaos"));
+    let mut stranger = Command::new(chaos)
+        .args(["--listen", &port.to_string()])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    until("the stranger listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    house
+        .run(&["start"])
+        .exits(1)
+        .says(&format!("port {port} is held by chaos"));
     let ports = house.status()["ports"].clone();
     assert_eq!(ports[0]["state"], "foreign", "{ports}");
     house.run(&["restart"]).exits(0);
     assert_eq!(house.status()["ports"][0]["state"], "ok");
-    assert!(stranger.try_wait().expect("a child").is_some(), "the stranger is gone");
+    assert!(
+        stranger.try_wait().expect("a child").is_some(),
+        "the stranger is gone"
+    );
 }
 
 #[test]
@@ -128,7 +150,9 @@ fn a_full_disk_under_the_logs_stops_no_service() {
     std::fs::create_dir_all(house.path("logs")).expect("made");
     std::os::unix::fs::symlink("/dev/full", house.path("logs/chatty.log")).expect("linked");
     house.run(&["restart"]).exits(0);
-    until("the loss is told", || house.service("chatty")["log_loss"].is_string());
+    until("the loss is told", || {
+        house.service("chatty")["log_loss"].is_string()
+    });
     house.run(&["status"]).exits(0).says("No space left on device");
     assert_eq!(house.service("chatty")["state"], "RUNNING");
 }
@@ -142,7 +166,9 @@ fn an_unhealthy_worker_is_restarted_with_the_probes_words() {
     );
     let house = House::new(&services);
     house.run(&["start"]).exits(0);
-    until("it was restarted", || house.service("web")["restarts"].as_u64() > Some(0));
+    until("it was restarted", || {
+        house.service("web")["restarts"].as_u64() > Some(0)
+    });
     let log = std::fs::read_to_string(house.path("logs/sentinel.log")).expect("a log");
     assert!(log.contains("503"), "{log}");
 }
@@ -168,7 +194,8 @@ fn every_kind_of_proof_of_readiness_is_awaited() {
 
 #[test]
 fn a_failing_exec_probe_tells_its_last_words() {
-    let services = plain("web", "") + "start_timeout = \"300ms\"\nready = { exec = [\"ls\", \"/nowhere\"] }\n";
+    let services =
+        plain("web", "") + "start_timeout = \"300ms\"\nready = { exec = [\"ls\", \"/nowhere\"] }\n";
     let house = House::new(&services);
     house.run(&["restart"]).exits(1).says("/nowhere");
 }

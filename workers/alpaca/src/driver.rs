@@ -129,10 +129,7 @@ impl Driver {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Open { connection } => {
-                debug!(
-                    "connecting to {} (connection {connection})",
-                    self.endpoint.url
-                );
+                debug!("connecting to {} (connection {connection})", self.endpoint.url);
                 self.connection = connection;
                 self.socket.open(self.endpoint.url.clone());
             }
@@ -193,10 +190,7 @@ fn log(event: &Event) {
             symbols,
             code,
             message,
-        } => warn!(
-            "Alpaca refused {}: {message} (code {code})",
-            symbols.join(" ")
-        ),
+        } => warn!("Alpaca refused {}: {message} (code {code})", symbols.join(" ")),
         Event::Fatal { code, message } => warn!("giving up: {message} (code {code})"),
     }
 }

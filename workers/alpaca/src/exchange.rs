@@ -61,13 +61,7 @@ mod tests {
 
     #[test]
     fn codes_are_spelled_out_and_unknown_ones_pass_through() {
-        for (code, name) in [
-            ("V", "IEX"),
-            ("Q", "NASDAQ"),
-            ("N", "NYSE"),
-            ("?", "?"),
-            ("", ""),
-        ] {
+        for (code, name) in [("V", "IEX"), ("Q", "NASDAQ"), ("N", "NYSE"), ("?", "?"), ("", "")] {
             assert_eq!(Exchange::from_code(code).name(), name);
         }
     }

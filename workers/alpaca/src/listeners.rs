@@ -38,11 +38,7 @@ impl Listeners {
         senders.retain(|sender| {
             left -= 1;
             // The last one gets the event itself, so that one receiver costs no copy.
-            let copy = if left == 0 {
-                event.take()
-            } else {
-                event.clone()
-            };
+            let copy = if left == 0 { event.take() } else { event.clone() };
             copy.is_none_or(|event| pass(sender, event, dropped_trades))
         });
     }
@@ -75,9 +71,8 @@ mod tests {
     use crate::{Event, wire};
 
     fn trades() -> Event {
-        let frame = wire::decode(
-            br#"[{"T":"t","S":"A","p":1,"s":1,"t":"x"},{"T":"t","S":"A","p":1,"s":1,"t":"x"}]"#,
-        );
+        let frame =
+            wire::decode(br#"[{"T":"t","S":"A","p":1,"s":1,"t":"x"},{"T":"t","S":"A","p":1,"s":1,"t":"x"}]"#);
         Event::Trades(frame.trades)
     }
 
@@ -110,9 +105,6 @@ mod tests {
         }
         assert_eq!(queue.try_recv(), Ok(Event::Connected));
         assert_eq!(queue.try_recv(), Ok(Event::Connected));
-        assert_eq!(
-            queue.try_recv(),
-            Err(mpsc::error::TryRecvError::Disconnected)
-        );
+        assert_eq!(queue.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

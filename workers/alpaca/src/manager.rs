@@ -161,9 +161,7 @@ impl fmt::Display for Error {
                 "cannot use the data URL {url:?}: {cause}; \
                  Alpaca's own is wss://stream.data.alpaca.markets/v2/iex"
             ),
-            Self::NoCredentials => {
-                f.write_str("no credentials: set ALPACA_API_KEY and ALPACA_SECRET_KEY")
-            }
+            Self::NoCredentials => f.write_str("no credentials: set ALPACA_API_KEY and ALPACA_SECRET_KEY"),
             Self::NoRuntime => f.write_str("market_data was called outside of a tokio runtime"),
         }
     }

@@ -9,9 +9,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::{Sink, Stream};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::header::{
-    HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
+use tokio_tungstenite::tungstenite::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -161,9 +159,7 @@ impl Open {
 
 /// Whether this is a URL a WebSocket can be opened at; the error says what is wrong.
 pub(crate) fn check_url(url: &str) -> Result<(), String> {
-    let request = url
-        .into_client_request()
-        .map_err(|error| error.to_string())?;
+    let request = url.into_client_request().map_err(|error| error.to_string())?;
     match request.uri().scheme_str() {
         Some("ws" | "wss") => Ok(()),
         Some(other) => Err(format!("its scheme is {other}, not ws or wss")),
@@ -251,10 +247,7 @@ mod tests {
             retry_after(&headers, now)
         };
         assert_eq!(wait("retry-after", "7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            wait("x-ratelimit-reset", "1030"),
-            Some(Duration::from_secs(30))
-        );
+        assert_eq!(wait("x-ratelimit-reset", "1030"), Some(Duration::from_secs(30)));
         assert_eq!(wait("x-ratelimit-reset", "10"), Some(Duration::ZERO));
         assert_eq!(wait("retry-after", "soon"), None);
     }

@@ -67,12 +67,7 @@ impl FromStr for Backend {
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ws://{}{}",
-            self.authority,
-            self.path.trim_end_matches('/')
-        )
+        write!(f, "ws://{}{}", self.authority, self.path.trim_end_matches('/'))
     }
 }
 
@@ -113,9 +108,7 @@ impl Backend {
             if stream.read_buf(&mut head).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some((length, response)) =
-                Response::try_parse(&head).map_err(io::Error::other)?
-            {
+            if let Some((length, response)) = Response::try_parse(&head).map_err(io::Error::other)? {
                 verify(&response, &key)?;
                 return Ok(Dialled {
                     stream,
@@ -145,10 +138,7 @@ impl Backend {
 fn verify(response: &Response, key: &str) -> io::Result<()> {
     let accept = response.headers().get("Sec-WebSocket-Accept");
     if response.status() != 101 {
-        return Err(io::Error::other(format!(
-            "it answered {}",
-            response.status()
-        )));
+        return Err(io::Error::other(format!("it answered {}", response.status())));
     }
     if accept.is_none_or(|accept| *accept != derive_accept_key(key.as_bytes())) {
         return Err(io::Error::other("it does not speak WebSocket"));
@@ -174,13 +164,7 @@ mod tests {
 
     #[test]
     fn other_addresses_are_refused_with_an_example() {
-        for given in [
-            "",
-            "8765",
-            "http://127.0.0.1:8765",
-            "wss://127.0.0.1",
-            "ws://",
-        ] {
+        for given in ["", "8765", "http://127.0.0.1:8765", "wss://127.0.0.1", "ws://"] {
             let error = given.parse::<Backend>().expect_err(given).to_string();
             assert!(error.contains("ws://127.0.0.1:8765"), "{given}: {error}");
         }

@@ -26,10 +26,7 @@ async fn spawn(arguments: &[&str]) -> (Child, SocketAddr) {
         .await
         .expect("readable")
         .expect("a line");
-    let address = line
-        .split("ws://")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next());
+    let address = line.split("ws://").nth(1).and_then(|rest| rest.split(',').next());
     let address = address
         .and_then(|address| address.parse().ok())
         .unwrap_or_else(|| panic!("{line}"));
@@ -76,8 +73,5 @@ async fn a_taken_port_is_named() {
     let output = soon("exit", output).await.expect("starts");
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        log.contains(&format!("cannot listen on {taken}: ")),
-        "{log}"
-    );
+    assert!(log.contains(&format!("cannot listen on {taken}: ")), "{log}");
 }

@@ -36,11 +36,7 @@ async fn programs_and_pages_of_this_host_are_let_in() {
         "Origin: http://localhost:3000\r\n",
         "Origin: http://desk.example\r\n",
     ] {
-        let answer = ask(
-            proxy.address,
-            &format!("GET / HTTP/1.1\r\n{UPGRADE}{origin}\r\n"),
-        )
-        .await;
+        let answer = ask(proxy.address, &format!("GET / HTTP/1.1\r\n{UPGRADE}{origin}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{origin}: {answer}");
         assert!(
             answer

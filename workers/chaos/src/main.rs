@@ -117,8 +117,8 @@ fn main() -> ExitCode {
 
 /// Starts another of us.
 fn begin(arguments: &[&str]) -> ExitCode {
-    let started = std::env::current_exe()
-        .and_then(|me| Command::new(me).args(arguments).stdin(Stdio::null()).spawn());
+    let started =
+        std::env::current_exe().and_then(|me| Command::new(me).args(arguments).stdin(Stdio::null()).spawn());
     match started {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

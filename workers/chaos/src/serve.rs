@@ -26,8 +26,14 @@ fn answer(mut stream: TcpStream, sick: bool) -> io::Result<()> {
     let _ = stream.read(&mut request)?;
     let (status, body) = match sick {
         false => ("200 OK", r#"{"healthy":true}"#),
-        true => ("503 Service Unavailable", r#"{"healthy":false,"reason":"told to be sick"}"#),
+        true => (
+            "503 Service Unavailable",
+            r#"{"healthy":false,"reason":"told to be sick"}"#,
+        ),
     };
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }

@@ -150,19 +150,14 @@ mod tests {
 
     fn symbols(text: &str) -> Vec<String> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Subscribe { symbols } | ClientMessage::Unsubscribe { symbols }) => {
-                symbols
-            }
+            Ok(ClientMessage::Subscribe { symbols } | ClientMessage::Unsubscribe { symbols }) => symbols,
             other => panic!("{text}: {other:?}"),
         }
     }
 
     #[test]
     fn one_symbol_or_many_in_either_field() {
-        assert_eq!(
-            symbols(r#"{"action":"subscribe","symbol":"aapl"}"#),
-            ["AAPL"]
-        );
+        assert_eq!(symbols(r#"{"action":"subscribe","symbol":"aapl"}"#), ["AAPL"]);
         assert_eq!(
             symbols(r#"{"action":"unsubscribe","symbols":["AAPL"," tsla ","aapl"]}"#),
             ["AAPL", "TSLA"]
@@ -205,10 +200,7 @@ mod tests {
             (r#"{"action":"subscribe"}"#, "needs \"symbol\""),
             (r#"{"action":"subscribe","symbols":[]}"#, "needs \"symbol\""),
             (r#"{"action":"subscribe","symbol":7}"#, "must be a text"),
-            (
-                r#"{"action":"subscribe","symbol":"A B"}"#,
-                "must not contain",
-            ),
+            (r#"{"action":"subscribe","symbol":"A B"}"#, "must not contain"),
         ] {
             let error = ClientMessage::parse(text).expect_err(text);
             assert!(error.0.contains(hint), "{text}: {error}");

@@ -34,9 +34,7 @@ impl Number {
 
     /// The nearest float; very large numbers become infinite.
     pub fn to_f64(&self) -> f64 {
-        self.0
-            .parse()
-            .expect("every JSON number is a valid f64 text")
+        self.0.parse().expect("every JSON number is a valid f64 text")
     }
 }
 
@@ -54,10 +52,8 @@ impl From<u64> for Number {
 /// express, become 0.
 impl From<f64> for Number {
     fn from(value: f64) -> Self {
-        serde_json::Number::from_f64(value).map_or_else(
-            || Self("0".into()),
-            |number| Self(number.to_string().into()),
-        )
+        serde_json::Number::from_f64(value)
+            .map_or_else(|| Self("0".into()), |number| Self(number.to_string().into()))
     }
 }
 

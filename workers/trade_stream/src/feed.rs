@@ -72,11 +72,7 @@ impl Feed {
 impl Source {
     /// The source for `feed` at `address`, which is a whole address or one without a path; `keys`
     /// may only be missing for a simulator on this host, which accepts any.
-    pub fn new(
-        feed: Feed,
-        address: &str,
-        keys: Option<(String, String)>,
-    ) -> Result<Self, BadSource> {
+    pub fn new(feed: Feed, address: &str, keys: Option<(String, String)>) -> Result<Self, BadSource> {
         let bad = || BadSource::Address(address.to_owned());
         let uri: Uri = address.parse().map_err(|_| bad())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(bad)?;
@@ -113,11 +109,7 @@ mod tests {
     fn the_feed_completes_an_address_without_a_path() {
         for (feed, address, url) in [
             (Feed::Sip, ALPACA, "wss://stream.data.alpaca.markets/v2/sip"),
-            (
-                Feed::Iex,
-                "ws://127.0.0.1:8764/",
-                "ws://127.0.0.1:8764/v2/iex",
-            ),
+            (Feed::Iex, "ws://127.0.0.1:8764/", "ws://127.0.0.1:8764/v2/iex"),
             (
                 Feed::Test,
                 "ws://127.0.0.1:8764/v2/iex",
@@ -130,11 +122,7 @@ mod tests {
 
     #[test]
     fn keys_may_only_be_missing_on_this_host() {
-        for address in [
-            "ws://127.0.0.1:8764",
-            "ws://localhost:8764",
-            "ws://[::1]:8764",
-        ] {
+        for address in ["ws://127.0.0.1:8764", "ws://localhost:8764", "ws://[::1]:8764"] {
             assert!(Source::new(Feed::Iex, address, None).is_ok(), "{address}");
         }
         let error = Source::new(Feed::Iex, ALPACA, None).expect_err("no keys");

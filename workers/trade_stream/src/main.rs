@@ -85,8 +85,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
-    let source =
-        Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
+    let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
     let upstream = ConnectionManager::new()
         .market_data(&source.credentials, &source.url)
         .map_err(Failure::Address)?;
@@ -95,10 +94,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         .await
         .map_err(Failure::System)?;
     let address = listener.local_addr().map_err(Failure::System)?;
-    info!(
-        "trade-stream listens on ws://{address}, upstream {}",
-        source.url
-    );
+    info!("trade-stream listens on ws://{address}, upstream {}", source.url);
     trade_stream::run(listener, upstream, arguments.settings(source), stop)
         .await
         .map_err(Failure::Upstream)
@@ -129,10 +125,6 @@ impl Arguments {
 
 /// Both keys, or nothing: an empty variable is an unset one.
 fn keys() -> Option<(String, String)> {
-    let set = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|value| !value.trim().is_empty())
-    };
+    let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     Some((set("ALPACA_API_KEY")?, set("ALPACA_SECRET_KEY")?))
 }

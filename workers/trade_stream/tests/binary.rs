@@ -37,10 +37,7 @@ async fn spawn(upstream: &Alpaca) -> (Child, SocketAddr) {
         .await
         .expect("readable")
         .expect("a line");
-    let address = line
-        .split("ws://")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next());
+    let address = line.split("ws://").nth(1).and_then(|rest| rest.split(',').next());
     let address = address
         .and_then(|address| address.parse().ok())
         .unwrap_or_else(|| panic!("{line}"));
@@ -64,9 +61,7 @@ async fn streams_and_ends_cleanly_on_sigterm() {
     assert!(soon("the end", client.0.next()).await.is_none());
     let status = soon("exit", child.wait()).await.expect("waited");
     assert_eq!(status.code(), Some(0));
-    alpaca
-        .saw("a Close frame", |seen| seen.closed_cleanly)
-        .await;
+    alpaca.saw("a Close frame", |seen| seen.closed_cleanly).await;
 }
 
 #[tokio::test]
@@ -78,9 +73,7 @@ async fn refused_credentials_exit_with_78() {
     .await;
     let (mut child, address) = spawn(&alpaca).await;
     let mut client = Client::connect(address).await;
-    client
-        .say(r#"{"action":"subscribe","symbol":"AAPL"}"#)
-        .await;
+    client.say(r#"{"action":"subscribe","symbol":"AAPL"}"#).await;
     assert_eq!(code(&client.expect_close().await), 1011);
     drop(client);
     let status = soon("exit", child.wait()).await.expect("waited");
@@ -96,9 +89,7 @@ async fn missing_keys_and_bad_addresses_exit_with_78_and_a_sentence() {
         ),
         ("nonsense", "ALPACA_DATA_URL is \"nonsense\""),
     ] {
-        let output = soon("exit", program(upstream).output())
-            .await
-            .expect("starts");
+        let output = soon("exit", program(upstream).output()).await.expect("starts");
         let log = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(78), "{log}");
         assert!(log.contains(sentence), "{log}");
@@ -140,8 +131,5 @@ async fn secrets_are_never_written() {
         Some(78),
         "{log}"
     );
-    assert!(
-        !log.contains("hush-hush") && !log.contains("PKVISIBLE"),
-        "{log}"
-    );
+    assert!(!log.contains("hush-hush") && !log.contains("PKVISIBLE"), "{log}");
 }

@@ -12,9 +12,7 @@ use serde_json::json;
 use ws_listener::{Door, Origins, Stop, StopTrigger};
 
 async fn proxy(backend: SocketAddr) -> (SocketAddr, StopTrigger) {
-    let listener = ws_listener::bind("127.0.0.1", 0)
-        .await
-        .expect("a free port");
+    let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let settings = Settings {
         backend: format!("ws://{backend}").parse().expect("an address"),
@@ -37,9 +35,7 @@ async fn a_browser_subscribes_gets_trades_and_asks_both_hops_for_health() {
     let (address, _proxy) = proxy(stream.address).await;
     let mut browser = Client::connect(address).await;
     assert_eq!(
-        browser
-            .ask(r#"{"action":"subscribe","symbol":"aapl"}"#)
-            .await["type"],
+        browser.ask(r#"{"action":"subscribe","symbol":"aapl"}"#).await["type"],
         "connecting"
     );
     assert_eq!(browser.hear().await["type"], "subscribed");

@@ -14,16 +14,11 @@ use trade_stream::Slow;
 async fn each_client_gets_its_own_symbols_only() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::start(alpaca.address).await;
-    let (mut first, mut second, mut idle) =
-        tokio::join!(stream.client(), stream.client(), stream.client());
+    let (mut first, mut second, mut idle) = tokio::join!(stream.client(), stream.client(), stream.client());
     first.subscribe(&alpaca, "AAPL").await;
     second.subscribe(&alpaca, "AAPL").await;
     second.subscribe(&alpaca, "TSLA").await;
-    alpaca.send(json!([
-        trade("AAPL", 1),
-        trade("TSLA", 2),
-        trade("NVDA", 3)
-    ]));
+    alpaca.send(json!([trade("AAPL", 1), trade("TSLA", 2), trade("NVDA", 3)]));
     let symbols = |heard: Vec<Value>| -> Vec<String> {
         heard
             .iter()
@@ -48,15 +43,9 @@ async fn the_upstream_carries_a_symbol_once_and_drops_it_after_the_linger() {
     first.subscribe(&alpaca, "AAPL").await;
     second.subscribe(&alpaca, "AAPL").await;
     second.subscribe(&alpaca, "TSLA").await;
-    first
-        .ask(r#"{"action":"unsubscribe","symbol":"AAPL"}"#)
-        .await;
+    first.ask(r#"{"action":"unsubscribe","symbol":"AAPL"}"#).await;
     alpaca.send(json!([trade("AAPL", 1)]));
-    assert_eq!(
-        second.hear().await["symbol"],
-        "AAPL",
-        "the second still wants it"
-    );
+    assert_eq!(second.hear().await["symbol"], "AAPL", "the second still wants it");
     drop(second);
     alpaca.subscribed(&[]).await;
     first.subscribe(&alpaca, "AAPL").await;
@@ -103,10 +92,7 @@ async fn a_slow_client_holds_up_nobody_and_is_told_what_it_missed() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(
-        missed > 0,
-        "the flood was too small to fill the kernel's buffers"
-    );
+    assert!(missed > 0, "the flood was too small to fill the kernel's buffers");
     assert_eq!(
         trades + missed,
         bursts * 100,

@@ -15,11 +15,7 @@ async fn a_subscription_connects_delivers_and_ends() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::start(alpaca.address).await;
     let mut client = stream.client().await;
-    assert_eq!(
-        alpaca.seen().connections,
-        0,
-        "the upstream is connected lazily"
-    );
+    assert_eq!(alpaca.seen().connections, 0, "the upstream is connected lazily");
 
     let connecting = client.ask(SUBSCRIBE).await;
     assert_eq!(connecting["type"], "connecting");
@@ -39,16 +35,12 @@ async fn a_subscription_connects_delivers_and_ends() {
             "exchange":"IEX","conditions":["@","I"]}})
     );
     assert_eq!(
-        client
-            .ask(r#"{"action":"subscribe","symbols":["TSLA"]}"#)
-            .await,
+        client.ask(r#"{"action":"subscribe","symbols":["TSLA"]}"#).await,
         json!({"type":"subscribed","symbol":"TSLA","message":"Subscribed to TSLA trades"}),
         "no `connecting` once connected"
     );
     assert_eq!(
-        client
-            .ask(r#"{"action":"unsubscribe","symbol":"Aapl"}"#)
-            .await,
+        client.ask(r#"{"action":"unsubscribe","symbol":"Aapl"}"#).await,
         json!({"type":"unsubscribed","symbol":"AAPL","message":"Unsubscribed from AAPL trades"})
     );
     alpaca.send(json!([trade("AAPL", 2)]));
@@ -105,9 +97,7 @@ async fn health_of_a_running_stream() {
     let mut health = client.ask(r#"{"action":"health"}"#).await;
     for field in ["last_data_received", "connection_established_at"] {
         let instant = health[field].take();
-        let instant = instant
-            .as_str()
-            .unwrap_or_else(|| panic!("{field}: {instant}"));
+        let instant = instant.as_str().unwrap_or_else(|| panic!("{field}: {instant}"));
         assert!(
             instant.starts_with("20") && instant.ends_with('Z'),
             "{field}: {instant}"
@@ -192,9 +182,7 @@ async fn a_symbol_that_alpaca_refuses_is_told_to_those_who_wanted_it() {
     let stream = Stream::start(alpaca.address).await;
     let mut client = stream.client().await;
     client.subscribe(&alpaca, "AAPL").await;
-    client
-        .ask(r#"{"action":"subscribe","symbol":"REFUSED"}"#)
-        .await;
+    client.ask(r#"{"action":"subscribe","symbol":"REFUSED"}"#).await;
     let refusal = client.hear().await;
     assert_eq!(
         (&refusal["type"], &refusal["code"]),

@@ -41,9 +41,7 @@ async fn an_upstream_that_is_down_is_told_and_unhealthy_after_the_grace() {
     let stream = Stream::with(absent, |settings| settings.grace = Duration::ZERO).await;
     let mut client = stream.client().await;
     assert_eq!(
-        client
-            .ask(r#"{"action":"subscribe","symbol":"AAPL"}"#)
-            .await["type"],
+        client.ask(r#"{"action":"subscribe","symbol":"AAPL"}"#).await["type"],
         "connecting"
     );
     assert_eq!(client.hear().await["type"], "subscribed");
@@ -66,9 +64,7 @@ async fn refused_credentials_end_the_stream_after_telling_the_clients() {
     .await;
     let stream = Stream::start(alpaca.address).await;
     let mut client = stream.client().await;
-    client
-        .ask(r#"{"action":"subscribe","symbol":"AAPL"}"#)
-        .await;
+    client.ask(r#"{"action":"subscribe","symbol":"AAPL"}"#).await;
     client.hear().await;
     let error = client.hear().await;
     assert_eq!(
@@ -103,7 +99,5 @@ async fn stopping_closes_clients_and_the_upstream_cleanly() {
         .await
         .expect("no panic")
         .expect("not fatal");
-    alpaca
-        .saw("a Close frame", |seen| seen.closed_cleanly)
-        .await;
+    alpaca.saw("a Close frame", |seen| seen.closed_cleanly).await;
 }

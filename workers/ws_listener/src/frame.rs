@@ -146,10 +146,7 @@ mod tests {
 
     #[test]
     fn close_carries_code_and_reason_and_cuts_a_long_one_at_a_character() {
-        assert_eq!(
-            &close(Sender::Server, 1001, "bye")[..],
-            b"\x88\x05\x03\xe9bye"
-        );
+        assert_eq!(&close(Sender::Server, 1001, "bye")[..], b"\x88\x05\x03\xe9bye");
         let long = close(Sender::Server, 1012, &"é".repeat(80));
         assert_eq!(
             long[1], 124,
@@ -178,10 +175,7 @@ mod tests {
             for piece in rest.chunks(step) {
                 boundary.advance(piece);
             }
-            assert!(
-                !boundary.is_between_frames(),
-                "step {step}: one byte is missing"
-            );
+            assert!(!boundary.is_between_frames(), "step {step}: one byte is missing");
             boundary.advance(&[*last]);
             assert!(
                 boundary.is_between_frames() && boundary.close_passed(),

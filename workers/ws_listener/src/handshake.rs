@@ -104,12 +104,7 @@ impl Door {
     }
 
     fn judge(&self, request: &Request) -> Judged {
-        let header = |name: &str| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let response = create_response(request).map_err(|error| {
             let what = format!(
                 "this is the WebSocket port of {}: connect with a WebSocket client ({error})",
@@ -133,10 +128,7 @@ impl Door {
         let mut answer = Vec::with_capacity(160);
         write_response(&mut answer, &response)
             .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         Ok((path.to_owned(), answer))
     }
 }

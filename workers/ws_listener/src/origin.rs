@@ -67,10 +67,7 @@ mod tests {
             "http://[::1]",
             "http://desk.example:8000",
         ] {
-            assert!(
-                rule.permit(Some(origin), Some("Desk.example:8766")),
-                "{origin}"
-            );
+            assert!(rule.permit(Some(origin), Some("Desk.example:8766")), "{origin}");
         }
     }
 
@@ -85,10 +82,7 @@ mod tests {
             "null",
             "",
         ] {
-            assert!(
-                !rule.permit(Some(origin), Some("desk.example:8766")),
-                "{origin}"
-            );
+            assert!(!rule.permit(Some(origin), Some("desk.example:8766")), "{origin}");
             assert!(!rule.permit(Some(origin), None), "{origin}");
         }
     }

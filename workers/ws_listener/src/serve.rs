@@ -26,12 +26,8 @@ const SEND_BUFFER: usize = 128 * 1024;
 
 /// Listens on `host:port`; port 0 takes a free one. The error names the address.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
-    let in_words = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {host}:{port}: {error}"),
-        )
-    };
+    let in_words =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
     let listener = TcpListener::bind((host, port)).await.map_err(in_words)?;
     // Accepted sockets inherit it.
     setsockopt(&listener, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;

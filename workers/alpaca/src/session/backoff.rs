@@ -108,14 +108,8 @@ mod tests {
         assert!(backoff.after_loss(now) >= Duration::from_millis(750));
         backoff.proven();
         let soon = now + Duration::from_secs(4);
-        assert!(
-            backoff.after_loss(soon) >= Duration::from_millis(750),
-            "flapping"
-        );
+        assert!(backoff.after_loss(soon) >= Duration::from_millis(750), "flapping");
         backoff.proven();
-        assert_eq!(
-            backoff.after_loss(now + Duration::from_secs(5)),
-            Duration::ZERO
-        );
+        assert_eq!(backoff.after_loss(now + Duration::from_secs(5)), Duration::ZERO);
     }
 }

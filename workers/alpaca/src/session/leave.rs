@@ -18,12 +18,7 @@ impl Session {
             Phase::Up {
                 step: Step::Online { .. },
                 ..
-            } => self.say_close(
-                now,
-                Next::Wait { until: earliest },
-                "asked to reconnect",
-                actions,
-            ),
+            } => self.say_close(now, Next::Wait { until: earliest }, "asked to reconnect", actions),
             // A held place comes free no sooner for being asked more often.
             Phase::Waiting { until } if !self.slot_held => *until = earliest.min(*until),
             Phase::Idle
@@ -70,13 +65,7 @@ impl Session {
     }
 
     /// Gives up for good.
-    pub(super) fn give_up(
-        &mut self,
-        now: Instant,
-        code: u16,
-        message: String,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn give_up(&mut self, now: Instant, code: u16, message: String, actions: &mut Vec<Action>) {
         self.slot_held = false;
         match &self.phase {
             Phase::Up { .. } => self.say_close(now, Next::Fatal, &message, actions),

@@ -218,9 +218,7 @@ impl Session {
             Step::Auth { .. } => "no answer to the credentials within 5 s",
             Step::Online { .. } => "no answer to a subscription within 5 s",
             Step::Held { .. } => {
-                *step = Step::Auth {
-                    deadline: now + STEP,
-                };
+                *step = Step::Auth { deadline: now + STEP };
                 return actions.push(Action::Authenticate);
             }
         };
@@ -258,9 +256,7 @@ impl Session {
     fn open(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.connection += 1;
         self.opened_at = Some(now);
-        self.phase = Phase::Opening {
-            deadline: now + STEP,
-        };
+        self.phase = Phase::Opening { deadline: now + STEP };
         actions.push(Action::Open {
             connection: self.connection,
         });

@@ -22,9 +22,7 @@ impl Session {
                 self.denied = 0;
                 self.phase = Phase::Up {
                     pulse: Pulse::new(now),
-                    step: Step::Welcome {
-                        deadline: now + STEP,
-                    },
+                    step: Step::Welcome { deadline: now + STEP },
                 };
             }
             (Phase::Opening { .. }, News::OpenFailed(failure)) => {
@@ -96,15 +94,12 @@ impl Session {
         };
         match (control, *step) {
             (Control::Welcome, Step::Welcome { .. }) => {
-                *step = Step::Auth {
-                    deadline: now + STEP,
-                };
+                *step = Step::Auth { deadline: now + STEP };
                 actions.push(Action::Authenticate);
             }
-            (
-                Control::Authenticated,
-                Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. },
-            ) => self.online(now, actions),
+            (Control::Authenticated, Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. }) => {
+                self.online(now, actions)
+            }
             (Control::Subscription { trades }, Step::Online { .. }) => {
                 self.subscription(trades, actions);
             }
@@ -158,17 +153,13 @@ impl Session {
                 self.request_over();
                 tell_refusal(refusal, actions);
             }
-            (
-                Some(Reaction::SlotHeld),
-                Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. },
-            ) => {
+            (Some(Reaction::SlotHeld), Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. }) => {
                 self.held(now, code, &message);
             }
             (Some(Reaction::Authenticated), Step::Welcome { .. } | Step::Auth { .. }) => {
                 self.online(now, actions);
             }
-            (Some(Reaction::Authenticated), Step::Held { .. } | Step::Online { .. })
-            | (None, _) => {}
+            (Some(Reaction::Authenticated), Step::Held { .. } | Step::Online { .. }) | (None, _) => {}
             (Some(Reaction::Reconnect | Reaction::Refusal | Reaction::SlotHeld), _) => {
                 self.leave(now, &format!("{message} (code {code})"), actions);
             }

@@ -134,10 +134,7 @@ impl Subscriptions {
         let now: BTreeSet<String> = trades.into_iter().collect();
         let added = now.difference(&self.confirmed);
         let mut answer = Answer {
-            added: added
-                .filter(|s| self.desired.contains_key(*s))
-                .cloned()
-                .collect(),
+            added: added.filter(|s| self.desired.contains_key(*s)).cloned().collect(),
             refused: None,
         };
         self.confirmed = now;
@@ -147,13 +144,11 @@ impl Subscriptions {
                 self.batch = self.batch.saturating_mul(2);
                 let passed_over = request.symbols.into_iter();
                 let passed_over = passed_over.filter(|s| !self.confirmed.contains(s));
-                answer.refused =
-                    self.refuse(passed_over.collect(), INVALID_SYNTAX, NOT_CONFIRMED.into());
+                answer.refused = self.refuse(passed_over.collect(), INVALID_SYNTAX, NOT_CONFIRMED.into());
             }
             Some(request) => {
                 let still = request.symbols.into_iter();
-                self.kept
-                    .extend(still.filter(|s| self.confirmed.contains(s)));
+                self.kept.extend(still.filter(|s| self.confirmed.contains(s)));
             }
             None => {}
         }
@@ -193,9 +188,7 @@ impl Subscriptions {
     fn refuse(&mut self, symbols: Vec<String>, code: u16, message: String) -> Option<Refusal> {
         let desired = symbols.into_iter();
         // Those that were given up meanwhile need not be told of.
-        let mut symbols: Vec<String> = desired
-            .filter(|s| self.desired.remove(s).is_some())
-            .collect();
+        let mut symbols: Vec<String> = desired.filter(|s| self.desired.remove(s).is_some()).collect();
         symbols.sort_unstable();
         (!symbols.is_empty()).then_some(Refusal {
             symbols,
@@ -216,9 +209,8 @@ impl Subscriptions {
     /// Desired and not confirmed, the oldest first.
     fn missing(&self) -> Vec<String> {
         let missing = self.desired.iter();
-        let mut missing: Vec<(&String, &u64)> = missing
-            .filter(|(s, _)| !self.confirmed.contains(*s))
-            .collect();
+        let mut missing: Vec<(&String, &u64)> =
+            missing.filter(|(s, _)| !self.confirmed.contains(*s)).collect();
         missing.sort_unstable_by_key(|(_, age)| **age);
         missing.into_iter().map(|(s, _)| s.clone()).collect()
     }

@@ -169,10 +169,7 @@ mod tests {
         let trade = &frame.trades[0];
         assert_eq!((trade.symbol.as_str(), trade.id), ("AAPL", 628));
         assert_eq!(trade.exchange.name(), "Cboe EDGX");
-        assert_eq!(
-            (trade.price.as_str(), trade.size.as_str()),
-            ("162.920", "3")
-        );
+        assert_eq!((trade.price.as_str(), trade.size.as_str()), ("162.920", "3"));
         assert_eq!(trade.conditions, ["@", "F", "T", "I"]);
         assert_eq!(trade.timestamp, "2023-04-06T11:54:26.838232225Z");
         assert_eq!(trade.tape, "C");

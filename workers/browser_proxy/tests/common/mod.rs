@@ -33,9 +33,7 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn start(backend: SocketAddr, patience: Duration) -> Self {
-        let listener = ws_listener::bind("127.0.0.1", 0)
-            .await
-            .expect("a free port");
+        let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let settings = Settings {
             backend: format!("ws://{backend}").parse().expect("an address"),
@@ -48,11 +46,7 @@ impl Proxy {
         };
         let (stop, stopped) = Stop::new();
         let ended = tokio::spawn(browser_proxy::run(listener, settings, stopped));
-        Self {
-            address,
-            ended,
-            stop,
-        }
+        Self { address, ended, stop }
     }
 
     pub async fn browser(&self) -> Browser {

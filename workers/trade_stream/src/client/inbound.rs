@@ -39,17 +39,12 @@ impl Client {
             outbox: Arc::clone(&self.outbox),
         };
         let mut socket =
-            WebSocketStream::from_partially_read(half, rest.into(), Role::Server, Some(config()))
-                .await;
+            WebSocketStream::from_partially_read(half, rest.into(), Role::Server, Some(config())).await;
         while let Some(message) = socket.next().await {
             let asked = match message {
                 Ok(Message::Text(text)) => Some(ClientMessage::parse(&text)),
-                Ok(Message::Binary(_)) => {
-                    Some(Err(BadRequest("send text frames, not binary ones".into())))
-                }
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
-                    None
-                }
+                Ok(Message::Binary(_)) => Some(Err(BadRequest("send text frames, not binary ones".into()))),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,
                 Err(error) => {
                     say_why(&self.outbox, &error);
                     // The caller's deadline ends this if the client does not.
@@ -83,10 +78,7 @@ fn config() -> WebSocketConfig {
 /// Closes with the code of what the client did wrong, if it did.
 fn say_why(outbox: &Outbox, error: &Error) {
     match error {
-        Error::Capacity(_) => outbox.close(
-            TOO_BIG,
-            &format!("messages are at most {MAX_MESSAGE} bytes"),
-        ),
+        Error::Capacity(_) => outbox.close(TOO_BIG, &format!("messages are at most {MAX_MESSAGE} bytes")),
         Error::Utf8(_) => outbox.close(INVALID_DATA, "text must be UTF-8"),
         // Not the client's fault but its end: it left without a Close frame.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {}
@@ -113,11 +105,7 @@ impl AsyncRead for Half {
 }
 
 impl AsyncWrite for Half {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        frame: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, frame: &[u8]) -> Poll<io::Result<usize>> {
         // The queue waits for nobody; `read_requests` waits for it between messages instead.
         self.outbox.push_frame(Bytes::copy_from_slice(frame));
         Poll::Ready(Ok(frame.len()))

@@ -42,13 +42,7 @@ struct Client {
 }
 
 /// Serves one visitor to the end.
-pub async fn run(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    id: ClientId,
-    reception: Reception,
-    stop: Stop,
-) {
+pub async fn run(mut stream: TcpStream, peer: SocketAddr, id: ClientId, reception: Reception, stop: Stop) {
     let opening = match reception.door.accept(&mut stream).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {

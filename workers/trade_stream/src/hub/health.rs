@@ -18,9 +18,7 @@ impl Hub {
         let now = Instant::now();
         let active_symbols = self.topics.active();
         let status = self.status.borrow();
-        let down = self
-            .down_since
-            .map(|since| now.saturating_duration_since(since));
+        let down = self.down_since.map(|since| now.saturating_duration_since(since));
         let reason = complaint(&status, down, active_symbols.len());
         let connected = status.state.is_connected();
         Health {
@@ -68,9 +66,7 @@ fn task_status(status: &Status, wanted: bool) -> TaskStatus {
 fn complaint(status: &Status, down: Option<Duration>, wanted: usize) -> Option<String> {
     let detail = status.detail.as_deref().unwrap_or("no reason is known yet");
     match status.state {
-        State::Fatal | State::Closed => {
-            Some(format!("the upstream connection is given up: {detail}"))
-        }
+        State::Fatal | State::Closed => Some(format!("the upstream connection is given up: {detail}")),
         State::Subscribing | State::Live => None,
         State::Idle
         | State::Connecting
@@ -109,9 +105,7 @@ fn is_within_grace(status: &Status, down: Option<Duration>, grace: Duration) -> 
 
 /// Seconds without a trade on this connection.
 fn silence(status: &Status, now: SystemTime) -> Option<f64> {
-    let connected_at = status
-        .connected_at
-        .filter(|_| status.state.is_connected())?;
+    let connected_at = status.connected_at.filter(|_| status.state.is_connected())?;
     let since = status
         .last_data
         .map_or(connected_at, |last| last.max(connected_at));
@@ -172,16 +166,8 @@ mod tests {
 
     #[test]
     fn a_held_slot_has_the_time_that_alpaca_takes_to_free_it() {
-        assert!(is_within_grace(
-            &status(State::SlotHeld),
-            seconds(90),
-            GRACE
-        ));
-        assert!(!is_within_grace(
-            &status(State::SlotHeld),
-            seconds(120),
-            GRACE
-        ));
+        assert!(is_within_grace(&status(State::SlotHeld), seconds(90), GRACE));
+        assert!(!is_within_grace(&status(State::SlotHeld), seconds(120), GRACE));
     }
 
     #[test]
@@ -198,14 +184,8 @@ mod tests {
 
     #[test]
     fn states_have_the_seeds_words() {
-        assert_eq!(
-            task_status(&status(State::Idle), false),
-            TaskStatus::NotStarted
-        );
-        assert_eq!(
-            task_status(&status(State::Idle), true),
-            TaskStatus::Connecting
-        );
+        assert_eq!(task_status(&status(State::Idle), false), TaskStatus::NotStarted);
+        assert_eq!(task_status(&status(State::Idle), true), TaskStatus::Connecting);
         assert_eq!(
             task_status(&status(State::SlotHeld), true),
             TaskStatus::Connecting

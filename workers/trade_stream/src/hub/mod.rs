@@ -162,13 +162,9 @@ impl Hub {
         let mut wanted = Vec::new();
         for symbol in symbols {
             if !connected {
-                client
-                    .outbox
-                    .reply(&ServerMessage::connecting(&symbol).to_json());
+                client.outbox.reply(&ServerMessage::connecting(&symbol).to_json());
             }
-            client
-                .outbox
-                .reply(&ServerMessage::subscribed(&symbol).to_json());
+            client.outbox.reply(&ServerMessage::subscribed(&symbol).to_json());
             if self.topics.subscribe(&symbol, id, &client.outbox) {
                 wanted.push(symbol.clone());
             }

@@ -64,11 +64,7 @@ mod tests {
         rate.add(at(0), 5);
         rate.add(at(30), 2);
         assert_eq!(rate.total(at(59)), 7);
-        assert_eq!(
-            rate.total(at(60)),
-            2,
-            "the first second has left the minute"
-        );
+        assert_eq!(rate.total(at(60)), 2, "the first second has left the minute");
         rate.add(at(61), 1);
         assert_eq!(rate.total(at(89)), 3);
         assert_eq!(rate.total(at(90)), 1);

@@ -53,10 +53,7 @@ impl Topics {
     /// Adds a subscriber. True when the upstream must be asked for the symbol.
     pub fn subscribe(&mut self, symbol: &str, id: ClientId, outbox: &Arc<Outbox>) -> bool {
         let is_new = !self.topics.contains_key(symbol);
-        let topic = self
-            .topics
-            .entry(symbol.into())
-            .or_insert_with_key(Topic::new);
+        let topic = self.topics.entry(symbol.into()).or_insert_with_key(Topic::new);
         topic.drop_at = None;
         if topic.subscribers.iter().all(|(one, _)| *one != id) {
             topic.subscribers.push((id, Arc::clone(outbox)));
@@ -103,10 +100,7 @@ impl Topics {
 
     /// The symbols with subscribers, sorted.
     pub fn active(&self) -> Vec<String> {
-        let active = self
-            .topics
-            .values()
-            .filter(|topic| !topic.subscribers.is_empty());
+        let active = self.topics.values().filter(|topic| !topic.subscribers.is_empty());
         let mut symbols: Vec<String> = active.map(|topic| topic.symbol.to_string()).collect();
         symbols.sort_unstable();
         symbols

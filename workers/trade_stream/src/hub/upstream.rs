@@ -44,17 +44,13 @@ impl Hub {
     fn trades(&mut self, trades: &[Trade]) {
         self.rate.add(Instant::now(), trades.len());
         for trade in trades {
-            self.topics
-                .trade(&trade.symbol, |text| write_trade(text, trade));
+            self.topics.trade(&trade.symbol, |text| write_trade(text, trade));
         }
     }
 
     /// A refused symbol costs its own subscribers that symbol, and nobody anything else.
     fn refused(&mut self, symbols: &[String], code: u16, message: &str) {
-        warn!(
-            "upstream: refused {}: {message} ({code})",
-            symbols.join(" ")
-        );
+        warn!("upstream: refused {}: {message} ({code})", symbols.join(" "));
         for symbol in symbols {
             let told = ServerMessage::Error {
                 code: "refused".into(),

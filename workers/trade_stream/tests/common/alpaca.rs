@@ -68,9 +68,7 @@ impl Alpaca {
 
     /// Sends one array of messages on the connection there is.
     pub fn send(&self, messages: Value) {
-        self.orders
-            .send(Order::Send(messages))
-            .expect("the server runs");
+        self.orders.send(Order::Send(messages)).expect("the server runs");
     }
 
     /// Cuts the connection, without a Close frame.

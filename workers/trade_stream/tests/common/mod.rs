@@ -39,9 +39,7 @@ impl Stream {
     }
 
     pub async fn with(upstream: SocketAddr, adjust: impl FnOnce(&mut Settings)) -> Self {
-        let listener = ws_listener::bind("127.0.0.1", 0)
-            .await
-            .expect("a free port");
+        let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let mut settings = settings(upstream);
         adjust(&mut settings);
@@ -51,11 +49,7 @@ impl Stream {
             .expect("a usable address");
         let (stop, stopped) = Stop::new();
         let ended = tokio::spawn(trade_stream::run(listener, upstream, settings, stopped));
-        Self {
-            address,
-            ended,
-            stop,
-        }
+        Self { address, ended, stop }
     }
 
     pub async fn client(&self) -> Client {
@@ -97,9 +91,7 @@ impl Client {
     }
 
     async fn over(socket: TcpSocket, address: SocketAddr) -> Self {
-        let stream = soon("connect", socket.connect(address))
-            .await
-            .expect("connected");
+        let stream = soon("connect", socket.connect(address)).await.expect("connected");
         let handshake = client_async(format!("ws://{address}/"), stream);
         let (socket, _) = soon("handshake", handshake).await.expect("accepted");
         Self(socket)
@@ -149,9 +141,7 @@ impl Client {
     pub async fn subscribe(&mut self, alpaca: &Alpaca, symbol: &str) {
         self.say(&json!({"action":"subscribe","symbol":symbol}).to_string())
             .await;
-        alpaca
-            .saw(symbol, |seen| seen.trades.contains(symbol))
-            .await;
+        alpaca.saw(symbol, |seen| seen.trades.contains(symbol)).await;
         self.hear_all().await;
     }
 }

@@ -127,11 +127,7 @@ impl Queue {
             return;
         }
         let replies = |entry: &Entry| matches!(entry, Entry::Rest(_));
-        let at = self
-            .entries
-            .iter()
-            .take_while(|entry| replies(entry))
-            .count();
+        let at = self.entries.iter().take_while(|entry| replies(entry)).count();
         for (symbol, missed) in std::mem::take(&mut self.missed) {
             let gap = Gap {
                 symbol: &symbol,

@@ -114,10 +114,7 @@ fn a_trade_that_can_never_fit_is_told_too() {
     outbox.push_trades(chunk("A", &[&"x".repeat(120)]));
     outbox.finish();
     assert!(!outbox.is_done());
-    assert_eq!(
-        drain(&outbox),
-        [r#"{"type":"gap","symbol":"A","missed":1}"#]
-    );
+    assert_eq!(drain(&outbox), [r#"{"type":"gap","symbol":"A","missed":1}"#]);
     assert!(outbox.is_done());
 }
 
@@ -146,10 +143,7 @@ fn the_other_policy_closes_with_a_reason() {
     for text in ["1", "2", "3", "4", "5", "6", "7"] {
         outbox.push_trades(chunk("A", &[text]));
     }
-    assert_eq!(
-        drain(&outbox),
-        ["too slow: over 100 bytes or 5 trades waited"]
-    );
+    assert_eq!(drain(&outbox), ["too slow: over 100 bytes or 5 trades waited"]);
     assert!(outbox.is_done());
 }
 
