@@ -44,6 +44,7 @@ use decode::Surroundings;
 use env_file::Unusable;
 use item::Item;
 use report::{Finding, Report};
+use syntax::Content;
 use table::Table;
 use variables::Variables;
 
@@ -109,7 +110,10 @@ fn decode_file(
     mistakes: &mut Vec<Mistake>,
 ) -> Config {
     let readable = syntax::check(report);
-    let (root, _) = DeTable::parse_recoverable(&readable.text);
+    let root = match &readable.content {
+        Content::Tree(root) => root,
+        Content::Mended(text) => &DeTable::parse_recoverable(text).0,
+    };
     let file = Table::new(root.get_ref(), &keys::FILE, report);
     let general = decode::general(&file, &paths.root);
     let env_file = general

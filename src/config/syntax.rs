@@ -1,6 +1,5 @@
 //! Syntax errors: all of them, and a text without those that would hide the rest of the file.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -8,12 +7,19 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::report::{Finding, Report};
 
-/// A text that can be read to its end.
+/// What can be read of a text.
 pub(super) struct Readable<'t> {
-    /// The text, with unreadable stretches blanked out: every offset means the same as before.
-    pub(super) text: Cow<'t, str>,
+    pub(super) content: Content<'t>,
     /// Whether every table of the file is in it. If not, no service may be called unknown.
     pub(super) whole: bool,
+}
+
+/// The common case is read once, and only a text with errors twice.
+pub(super) enum Content<'t> {
+    /// The text has no errors; this is its tree.
+    Tree(Spanned<DeTable<'t>>),
+    /// The text with unreadable stretches blanked out: every offset means the same as before.
+    Mended(String),
 }
 
 /// A file with more lost stretches than this is not worth reading on.
@@ -24,7 +30,23 @@ const MOST_ROUNDS: usize = 50;
 /// The toml crate recovers from an error inside a line. What is never closed swallows what follows it, and
 /// a key without a value ends its reading: these stretches are blanked out, and the text is read again.
 pub(super) fn check<'t>(report: &Report<'t>) -> Readable<'t> {
-    let mut text = Cow::Borrowed(report.text());
+    let (root, errors) = DeTable::parse_recoverable(report.text());
+    if errors.is_empty() {
+        return Readable {
+            content: Content::Tree(root),
+            whole: true,
+        };
+    }
+    let (mended, whole) = mend(report);
+    Readable {
+        content: Content::Mended(mended),
+        whole,
+    }
+}
+
+/// The readable text, and whether no table was lost.
+fn mend(report: &Report<'_>) -> (String, bool) {
+    let mut text = report.text().to_owned();
     let mut whole = true;
     for _ in 0..MOST_ROUNDS {
         let (root, errors) = DeTable::parse_recoverable(&text);
@@ -39,15 +61,12 @@ pub(super) fn check<'t>(report: &Report<'t>) -> Readable<'t> {
             for error in &errors {
                 report.add(finding(error, place(error, &text), &text));
             }
-            return Readable { text, whole };
+            return (text, whole);
         };
         report.add(finding(error, at, &text));
-        text = Cow::Owned(rest);
+        text = rest;
     }
-    Readable {
-        text: Cow::Borrowed(""),
-        whole: false,
-    }
+    (String::new(), false)
 }
 
 /// How an error hides what follows it.
