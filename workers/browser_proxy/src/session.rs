@@ -41,10 +41,9 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// The code and reason for the browser, unless the backend's own have passed.
-    fn for_browser(&self, browser_said_close: bool) -> (u16, &'static str) {
+    fn for_browser(&self) -> (u16, &'static str) {
         match self {
             Self::BrowserLeft => (NORMAL, ""),
-            Self::BackendLeft | Self::BackendAbsent(_) if browser_said_close => (NORMAL, ""),
             Self::BackendLeft | Self::BackendAbsent(_) => {
                 (SERVICE_RESTART, "the backend went away: connect again")
             }
@@ -148,7 +147,13 @@ impl Session {
             end = to_backend.pump(&self.browser) => who_left(end, Ended::BrowserLeft, Ended::BackendLeft),
             () = stop.requested() => Ended::Stopped,
         };
-        let (code, reason) = ended.for_browser(to_backend.close_passed());
+        // A backend that ends after the browser's Close only answers it.
+        let ended = if to_backend.close_passed() {
+            Ended::BrowserLeft
+        } else {
+            ended
+        };
+        let (code, reason) = ended.for_browser();
         let for_backend = ended.for_backend();
         let backend_side = timeout(CLOSE_DEADLINE, async {
             to_backend.finish(GOING_AWAY, for_backend).await?;

@@ -77,7 +77,7 @@ async fn a_slow_client_holds_up_nobody_and_is_told_what_it_missed() {
     let (mut lively, mut slow) = tokio::join!(stream.client(), Client::narrow(stream.address));
     lively.subscribe(&alpaca, "AAPL").await;
     slow.subscribe(&alpaca, "AAPL").await;
-    let bursts = 100;
+    let bursts = 50;
     flood(&alpaca, &mut lively, bursts).await;
 
     let (mut trades, mut missed) = (0, 0);
@@ -111,7 +111,7 @@ async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     let (mut lively, mut slow) = tokio::join!(stream.client(), Client::narrow(stream.address));
     lively.subscribe(&alpaca, "AAPL").await;
     slow.subscribe(&alpaca, "AAPL").await;
-    flood(&alpaca, &mut lively, 100).await;
+    flood(&alpaca, &mut lively, 50).await;
     let close = slow.expect_close().await;
     assert_eq!(
         (code(&close), close.reason.as_str()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use alpaca::{Event, Trade};
 use stream_protocol::{ServerMessage, TradeData};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Hub;
 use crate::Fatal;
@@ -18,15 +18,12 @@ impl Hub {
     pub(super) fn event(&mut self, event: Event) -> Option<Fatal> {
         match event {
             Event::Trades(trades) => self.trades(&trades),
-            Event::Connected => {
-                info!("upstream: connected");
-                self.down_since = None;
-            }
-            Event::Disconnected { reason } => {
-                warn!("upstream: disconnected: {reason}");
+            // The client logs its connection itself.
+            Event::Connected => self.down_since = None,
+            Event::Disconnected { .. } => {
                 self.down_since.get_or_insert_with(Instant::now);
             }
-            Event::Subscribed { symbols } => info!("upstream: subscribed {}", symbols.join(" ")),
+            Event::Subscribed { .. } => {}
             Event::Refused {
                 symbols,
                 code,

@@ -86,7 +86,7 @@ impl Client {
     /// A client whose kernel takes little on its behalf, so that it falls behind soon.
     pub async fn narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("allowed");
+        socket.set_recv_buffer_size(32 * 1024).expect("allowed");
         Self::over(socket, address).await
     }
 
