@@ -47,9 +47,9 @@ pub async fn run(
     peer: SocketAddr,
     id: ClientId,
     reception: Reception,
-    stop: Stop,
+    mut stop: Stop,
 ) {
-    let opening = match reception.door.accept(&mut stream).await {
+    let opening = match reception.door.accept(&mut stream, &mut stop).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
             return info!("client {peer}: refused with {status}: {reason}");
