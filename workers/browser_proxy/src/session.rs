@@ -79,8 +79,13 @@ struct Session {
 }
 
 /// Serves one visitor to the end, and logs who came, who left and why.
-pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Settings, stop: Stop) {
-    let opening = match settings.door.accept(&mut stream).await {
+pub(crate) async fn run(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    settings: &Settings,
+    mut stop: Stop,
+) {
+    let opening = match settings.door.accept(&mut stream, &mut stop).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
             return info!("browser {peer}: refused with {status}: {reason}");

@@ -200,3 +200,21 @@ async fn stopping_closes_both_sides_with_1001() {
     drop((browser, backend));
     soon("the proxy ends", proxy.ended).await.expect("no panic");
 }
+
+#[tokio::test]
+async fn a_visitor_that_says_nothing_does_not_delay_the_end() {
+    let (_, absent) = listen().await;
+    let proxy = Proxy::start(absent, Duration::from_secs(5)).await;
+    let silent = tokio::net::TcpStream::connect(proxy.address)
+        .await
+        .expect("connects");
+    let started = std::time::Instant::now();
+    drop(proxy.stop);
+    soon("the proxy ends", proxy.ended).await.expect("no panic");
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
+    drop(silent);
+}

@@ -1,3 +1,88 @@
-//! market_sim
+//! The command `market-sim`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use market_sim::Settings;
+use tracing::{error, info};
+use ws_listener::Stop;
+
+/// Simulate Alpaca's market-data streams: the real wire protocol, made-up trades.
+///
+/// Serves ws://HOST:PORT/v2/iex, /v2/sip and /v2/test. Any key and secret are accepted, unless
+/// MARKET_SIM_KEY and MARKET_SIM_SECRET name the ones to require.
+#[derive(Parser)]
+#[command(name = "market-sim", version)]
+struct Arguments {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8764)]
+    port: u16,
+    /// Trades per second for each subscribed symbol, on average.
+    #[arg(long, default_value_t = 10.0, value_name = "N", value_parser = rate)]
+    rate: f64,
+    /// Repeats a run: the same seed makes the same prices.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Symbols one connection to /v2/iex may have, as in Alpaca's free plan; 0 for no limit.
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    symbol_limit: usize,
+    /// The only API key that is accepted.
+    #[arg(
+        long,
+        env = "MARKET_SIM_KEY",
+        hide_env_values = true,
+        requires = "secret"
+    )]
+    key: Option<String>,
+    /// The secret of that key.
+    #[arg(
+        long,
+        env = "MARKET_SIM_SECRET",
+        hide_env_values = true,
+        requires = "key"
+    )]
+    secret: Option<String>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err("must be a number from 0.001 to 1000000".into()),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ws_listener::log_to_stderr();
+    match serve(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(arguments: Arguments) -> std::io::Result<()> {
+    let stop = Stop::on_signals()?;
+    let listener = ws_listener::bind(&arguments.host, arguments.port).await?;
+    let address = listener.local_addr()?;
+    info!("market-sim listens on ws://{address} (/v2/iex, /v2/sip, /v2/test)");
+    market_sim::run(listener, arguments.settings(), stop).await;
+    Ok(())
+}
+
+impl Arguments {
+    fn settings(self) -> Settings {
+        Settings {
+            rate: self.rate,
+            seed: self.seed,
+            symbol_limit: (self.symbol_limit > 0).then_some(self.symbol_limit),
+            credentials: self.key.zip(self.secret),
+        }
+    }
+}

@@ -53,19 +53,15 @@ pub struct Settings {
 /// The upstream refused for good: other keys or another plan are needed, trying again is no use.
 #[derive(Debug)]
 pub struct Fatal {
-    /// Alpaca's code, such as 402.
+    /// Alpaca's code, such as 402, or the HTTP status of the upgrade.
     pub code: u16,
-    /// Alpaca's words, such as `auth failed`.
+    /// What was refused and what to do about it.
     pub message: String,
 }
 
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Alpaca refuses this key or plan: {} ({}); correct ALPACA_API_KEY, ALPACA_SECRET_KEY or --feed, then start again",
-            self.message, self.code
-        )
+        write!(f, "{} (code {})", self.message, self.code)
     }
 }
 

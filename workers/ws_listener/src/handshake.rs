@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 
-use crate::Origins;
 use crate::serve::drain;
+use crate::{Origins, Stop};
 
 /// The longest request head that is read. Browsers send about 600 bytes, more with cookies.
 const MAX_HEAD: usize = 16 * 1024;
@@ -53,9 +53,18 @@ pub enum Refused {
 }
 
 impl Door {
-    /// Reads the request and answers it. A refused client has been answered and may be dropped.
-    pub async fn accept(&self, stream: &mut TcpStream) -> Result<Opening, Refused> {
-        let (judged, rest) = match timeout(HEAD_DEADLINE, self.read_head(stream)).await {
+    /// Reads the request and answers it. A refused client has been answered and may be dropped, and
+    /// so may one that had not asked for anything when `stop` came.
+    pub async fn accept(
+        &self,
+        stream: &mut TcpStream,
+        stop: &mut Stop,
+    ) -> Result<Opening, Refused> {
+        let read = tokio::select! {
+            read = timeout(HEAD_DEADLINE, self.read_head(stream)) => read,
+            () = stop.requested() => return Err(Refused::Left),
+        };
+        let (judged, rest) = match read {
             Ok(Ok(read)) => read,
             Ok(Err(_)) | Err(_) => return Err(Refused::Left),
         };

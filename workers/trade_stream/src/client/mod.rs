@@ -42,8 +42,14 @@ struct Client {
 }
 
 /// Serves one visitor to the end.
-pub async fn run(mut stream: TcpStream, peer: SocketAddr, id: ClientId, reception: Reception, stop: Stop) {
-    let opening = match reception.door.accept(&mut stream).await {
+pub async fn run(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    id: ClientId,
+    reception: Reception,
+    mut stop: Stop,
+) {
+    let opening = match reception.door.accept(&mut stream, &mut stop).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
             return info!("client {peer}: refused with {status}: {reason}");

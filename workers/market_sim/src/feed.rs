@@ -1,0 +1,32 @@
+//! The endpoints, and what differs between them.
+
+/// An endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Feed {
+    /// One exchange; the free plan's feed, with a limit of symbols.
+    Iex,
+    /// All exchanges.
+    Sip,
+    /// The symbol `FAKEPACA` only, day and night.
+    Test,
+}
+
+impl Feed {
+    /// The feed at this path; the query does not matter.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        match path.split('?').next().unwrap_or_default() {
+            "/v2/iex" => Some(Self::Iex),
+            "/v2/sip" => Some(Self::Sip),
+            "/v2/test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
+    /// Whether this symbol is ever traded here.
+    pub(crate) fn trades(self, symbol: &str) -> bool {
+        match self {
+            Self::Iex | Self::Sip => true,
+            Self::Test => symbol == "FAKEPACA",
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A market that speaks Alpaca's real market-data wire protocol and makes up the trades.
+//!
+//! ```text
+//!   client --WebSocket--> upgrade --> client (task) --Request--> Peer (PURE) --Reply--> client
+//!                                        ^                        |  asks
+//!                                        |                        +--> Slots: one connection per key
+//!   Market (task): Floor (PURE) --trades-+                             and endpoint
+//! ```
+//! * `peer` is the protocol of one connection: who may do what when, in Alpaca's words and codes.
+//! * `floor` decides which trade happens when. Only symbols that somebody is subscribed to are
+//!   traded, and all who are subscribed see the same trades; with no subscriber no timer runs.
+//! * `codec` spells messages as JSON or msgpack, as the client asked for.
+//!
+//! Made up: the trades. Real: everything else, as far as Alpaca documents it
+//! (<https://docs.alpaca.markets/docs/streaming-market-data>). Written apart from the `alpaca`
+//! client, so that an error in one is not hidden by the same error in the other.
+
+mod channels;
+mod client;
+mod codec;
+mod feed;
+mod floor;
+mod market;
+mod peer;
+mod random;
+mod settings;
+mod slots;
+mod tape;
+mod trade;
+mod upgrade;
+
+pub use settings::Settings;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use ws_listener::Stop;
+
+use market::Market;
+use slots::Slots;
+
+/// Most connections at a time.
+const MAX_CLIENTS: usize = 1000;
+
+/// Serves clients on this listener until `stop`; then every connection is closed with a Close frame.
+pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
+    let house = client::House {
+        market: Market::open(settings.rate, settings.seed),
+        slots: Slots::default(),
+        settings: Arc::new(settings),
+        stop: stop.clone(),
+    };
+    ws_listener::serve(listener, MAX_CLIENTS, stop, move |stream, _| {
+        client::serve(house.clone(), stream)
+    })
+    .await;
+}

@@ -1,0 +1,139 @@
+//! The task that runs the floor: wait for an order or the next trade, and pass trades on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use crate::feed::Feed;
+use crate::floor::{Floor, Viewer};
+use crate::trade::Trade;
+
+/// Messages the market keeps for a connection; a client that lets them fill is too slow.
+const BUFFERED: usize = 1024;
+
+/// A way to the market. When the last is dropped the market ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Market {
+    orders: mpsc::UnboundedSender<Order>,
+    viewers: Arc<AtomicU64>,
+}
+
+/// A place from which trades can be seen; its drop leaves the market.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    market: Market,
+    viewer: Viewer,
+    feed: Feed,
+}
+
+#[derive(Debug)]
+enum Order {
+    Enter(Viewer, mpsc::Sender<Vec<Trade>>),
+    Watch(Viewer, Feed, BTreeSet<String>),
+    Leave(Viewer),
+}
+
+impl Market {
+    /// Opens a market with this many trades per second and symbol. It runs as a task of its own.
+    pub(crate) fn open(rate: f64, seed: u64) -> Self {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(run(Floor::new(rate, seed), inbox));
+        Self {
+            orders,
+            viewers: Arc::default(),
+        }
+    }
+
+    /// A seat, and the trades that will be seen from it. The trades end when they are not taken.
+    pub(crate) fn enter(&self, feed: Feed) -> (Seat, mpsc::Receiver<Vec<Trade>>) {
+        let viewer = self.viewers.fetch_add(1, Ordering::Relaxed);
+        let (sender, trades) = mpsc::channel(BUFFERED);
+        self.order(Order::Enter(viewer, sender));
+        let seat = Seat {
+            market: self.clone(),
+            viewer,
+            feed,
+        };
+        (seat, trades)
+    }
+
+    fn order(&self, order: Order) {
+        // The market ends after the last seat; there is nobody to miss it.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Seat {
+    /// From now on exactly these symbols are seen.
+    pub(crate) fn watch(&self, symbols: BTreeSet<String>) {
+        self.market
+            .order(Order::Watch(self.viewer, self.feed, symbols));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.market.order(Order::Leave(self.viewer));
+    }
+}
+
+async fn run(mut floor: Floor, mut inbox: mpsc::UnboundedReceiver<Order>) {
+    let mut seats: HashMap<Viewer, mpsc::Sender<Vec<Trade>>> = HashMap::new();
+    loop {
+        let deadline = floor.next_deadline();
+        let trade_is_due = async {
+            match deadline {
+                Some(at) => sleep_until(at.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            order = inbox.recv() => match order {
+                Some(order) => take(order, &mut floor, &mut seats),
+                None => return,
+            },
+            () = trade_is_due => {
+                for (viewer, trades) in floor.trade(Instant::now(), SystemTime::now()) {
+                    pass(viewer, trades, &mut floor, &mut seats);
+                }
+            }
+        }
+    }
+}
+
+fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Trade>>>) {
+    let now = Instant::now();
+    match order {
+        Order::Enter(viewer, sender) => {
+            seats.insert(viewer, sender);
+        }
+        Order::Watch(viewer, feed, symbols) if seats.contains_key(&viewer) => {
+            floor.watch(now, viewer, feed, &symbols);
+        }
+        Order::Watch(..) => {}
+        Order::Leave(viewer) => {
+            seats.remove(&viewer);
+            floor.leave(now, viewer);
+        }
+    }
+}
+
+fn pass(
+    viewer: Viewer,
+    trades: Vec<Trade>,
+    floor: &mut Floor,
+    seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Trade>>>,
+) {
+    let taken = seats
+        .get(&viewer)
+        .is_some_and(|seat| seat.try_send(trades).is_ok());
+    if !taken {
+        seats.remove(&viewer);
+        floor.leave(Instant::now(), viewer);
+    }
+}

@@ -1,0 +1,337 @@
+//! The server's side of the protocol for one connection, in Alpaca's words and codes. Pure but for
+//! the table of slots.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Settings;
+use crate::channels::{Channels, Refusal};
+use crate::codec::Fields;
+use crate::feed::Feed;
+use crate::slots::{Slot, Slots};
+
+/// What the server says about the session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    Success(Success),
+    Error(Failure),
+    Subscription(Subscription),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "T", rename = "success")]
+pub(crate) struct Success {
+    pub(crate) msg: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "T", rename = "error")]
+pub(crate) struct Failure {
+    pub(crate) code: u16,
+    pub(crate) msg: &'static str,
+}
+
+/// All lists of the subscription as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription(pub(crate) Vec<(&'static str, Vec<String>)>);
+
+/// What is to be done for a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Tell the client.
+    Say(Answer),
+    /// From now on send the trades of exactly these symbols.
+    Watch(BTreeSet<String>),
+    /// Close the connection.
+    HangUp,
+}
+
+/// One connection's standing.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    feed: Feed,
+    settings: Arc<Settings>,
+    slots: Slots,
+    /// Taken while authenticated.
+    slot: Option<Slot>,
+    channels: Channels,
+}
+
+impl Peer {
+    pub(crate) fn new(feed: Feed, settings: Arc<Settings>, slots: Slots) -> Self {
+        Self {
+            feed,
+            channels: Channels::new(feed),
+            settings,
+            slots,
+            slot: None,
+        }
+    }
+
+    /// Whether the client may subscribe, and the time for authenticating no longer counts.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// The server speaks first; credentials in the request's headers count as an auth message.
+    pub(crate) fn greet(&mut self, credentials: Option<(String, String)>) -> Vec<Reply> {
+        let mut replies = vec![success("connected")];
+        if let Some((key, secret)) = credentials {
+            replies.extend(self.authenticate(&key, &secret));
+        }
+        replies
+    }
+
+    /// The client's message, or `None` for one that could not be read.
+    pub(crate) fn heard(&mut self, fields: Option<&Fields>) -> Vec<Reply> {
+        let Some(fields) = fields else {
+            return invalid();
+        };
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        match text("action") {
+            Some("auth") => match (text("key"), text("secret")) {
+                (Some(key), Some(secret)) => self.authenticate(key, secret),
+                _ => invalid(),
+            },
+            Some("subscribe" | "unsubscribe") if !self.is_authenticated() => {
+                vec![failure(401, "not authenticated")]
+            }
+            Some("subscribe") => self.change(fields, Channels::with),
+            Some("unsubscribe") => self.change(fields, Channels::without),
+            Some(_) | None => invalid(),
+        }
+    }
+
+    /// The client did not authenticate in time.
+    pub(crate) fn too_late(&self) -> Vec<Reply> {
+        vec![failure(404, "auth timeout"), Reply::HangUp]
+    }
+
+    /// The client does not take what it subscribed to.
+    pub(crate) fn too_slow(&self) -> Vec<Reply> {
+        vec![failure(407, "slow client"), Reply::HangUp]
+    }
+
+    /// The client is going; its place is free before it knows that it has gone.
+    pub(crate) fn free_slot(&mut self) {
+        self.slot = None;
+    }
+
+    fn authenticate(&mut self, key: &str, secret: &str) -> Vec<Reply> {
+        if self.is_authenticated() {
+            return vec![failure(403, "already authenticated")];
+        }
+        if !self.settings.accept(key, secret) {
+            return vec![failure(402, "auth failed"), Reply::HangUp];
+        }
+        self.slot = self.slots.take(key, self.feed);
+        // The client may try again on this connection, as long as its time lasts.
+        vec![match self.slot {
+            Some(_) => success("authenticated"),
+            None => failure(406, "connection limit exceeded"),
+        }]
+    }
+
+    /// Applies a change whole, or not at all.
+    fn change(
+        &mut self,
+        fields: &Fields,
+        change: fn(&Channels, &Fields) -> Result<Channels, Refusal>,
+    ) -> Vec<Reply> {
+        let limit = match self.feed {
+            Feed::Iex => self.settings.symbol_limit,
+            Feed::Sip | Feed::Test => None,
+        };
+        match change(&self.channels, fields) {
+            Err(Refusal::InvalidSyntax) => invalid(),
+            Err(Refusal::NotOfThisFeed) => {
+                vec![failure(410, "invalid subscribe action for this feed")]
+            }
+            Ok(channels) if limit.is_some_and(|limit| channels.exceed(limit)) => {
+                vec![failure(405, "symbol limit exceeded")]
+            }
+            Ok(channels) => {
+                self.channels = channels;
+                vec![
+                    Reply::Say(Answer::Subscription(self.channels.told())),
+                    Reply::Watch(self.channels.trades()),
+                ]
+            }
+        }
+    }
+}
+
+fn success(msg: &'static str) -> Reply {
+    Reply::Say(Answer::Success(Success { msg }))
+}
+
+fn failure(code: u16, msg: &'static str) -> Reply {
+    Reply::Say(Answer::Error(Failure { code, msg }))
+}
+
+fn invalid() -> Vec<Reply> {
+    vec![failure(400, "invalid syntax")]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Answer, Peer, Reply, Subscription, failure, success};
+    use crate::Settings;
+    use crate::codec::Codec;
+    use crate::feed::Feed;
+    use crate::slots::Slots;
+
+    fn peer(feed: Feed, slots: &Slots) -> Peer {
+        Peer::new(feed, Arc::new(Settings::default()), slots.clone())
+    }
+
+    fn say(peer: &mut Peer, text: &str) -> Vec<Reply> {
+        peer.heard(Codec::Json.read(text.as_bytes()).as_ref())
+    }
+
+    fn authenticated(feed: Feed) -> Peer {
+        let mut peer = peer(feed, &Slots::default());
+        say(&mut peer, AUTH);
+        assert!(peer.is_authenticated());
+        peer
+    }
+
+    fn lists(replies: &[Reply]) -> Vec<(&str, Vec<&str>)> {
+        match replies {
+            [
+                Reply::Say(Answer::Subscription(Subscription(lists))),
+                Reply::Watch(_),
+            ] => lists
+                .iter()
+                .map(|(name, symbols)| (*name, symbols.iter().map(String::as_str).collect()))
+                .collect(),
+            other => panic!("no subscription: {other:?}"),
+        }
+    }
+
+    const AUTH: &str = r#"{"action":"auth","key":"K","secret":"S"}"#;
+
+    #[test]
+    fn authentication_by_message_and_its_refusals() {
+        let slots = Slots::default();
+        let mut first = peer(Feed::Iex, &slots);
+        assert_eq!(first.greet(None), [success("connected")]);
+        assert_eq!(
+            say(&mut first, r#"{"action":"subscribe","trades":["AAPL"]}"#),
+            [failure(401, "not authenticated")]
+        );
+        assert_eq!(say(&mut first, AUTH), [success("authenticated")]);
+        assert_eq!(
+            say(&mut first, AUTH),
+            [failure(403, "already authenticated")]
+        );
+        let mut second = peer(Feed::Iex, &slots);
+        let taken = [failure(406, "connection limit exceeded")];
+        assert_eq!(say(&mut second, AUTH), taken);
+        first.free_slot();
+        assert_eq!(say(&mut second, AUTH), [success("authenticated")]);
+        let nobody = r#"{"action":"auth","key":"","secret":""}"#;
+        assert_eq!(
+            say(&mut first, nobody),
+            [failure(402, "auth failed"), Reply::HangUp]
+        );
+    }
+
+    #[test]
+    fn authentication_by_headers() {
+        let mut peer = peer(Feed::Sip, &Slots::default());
+        assert_eq!(
+            peer.greet(Some(("K".into(), "S".into()))),
+            [success("connected"), success("authenticated")]
+        );
+    }
+
+    #[test]
+    fn every_change_is_answered_with_every_list() {
+        let mut peer = authenticated(Feed::Sip);
+        let replies = say(
+            &mut peer,
+            r#"{"action":"subscribe","trades":["AAPL"],"quotes":["AMD","CLDR"],"bars":["*"]}"#,
+        );
+        assert_eq!(
+            lists(&replies),
+            [
+                ("trades", vec!["AAPL"]),
+                ("quotes", vec!["AMD", "CLDR"]),
+                ("bars", vec!["*"]),
+                ("updatedBars", vec![]),
+                ("dailyBars", vec![]),
+                ("statuses", vec![]),
+                ("lulds", vec![]),
+                ("corrections", vec!["AAPL"]),
+                ("cancelErrors", vec!["AAPL"]),
+            ]
+        );
+        let replies = say(
+            &mut peer,
+            r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#,
+        );
+        assert_eq!(lists(&replies)[0], ("trades", vec![]));
+        assert_eq!(replies[1], Reply::Watch([].into()));
+    }
+
+    #[test]
+    fn a_refused_change_changes_nothing() {
+        let mut peer = authenticated(Feed::Iex);
+        let symbols: Vec<String> = (0..30).map(|n| format!("\"S{n}\"")).collect();
+        let full = format!(
+            r#"{{"action":"subscribe","trades":[{}]}}"#,
+            symbols.join(",")
+        );
+        assert_eq!(lists(&say(&mut peer, &full))[0].1.len(), 30);
+        for (text, code, msg) in [
+            (
+                r#"{"action":"subscribe","trades":["X"]}"#,
+                405,
+                "symbol limit exceeded",
+            ),
+            (
+                r#"{"action":"subscribe","quotes":["S1"]}"#,
+                405,
+                "symbol limit exceeded",
+            ),
+            (
+                r#"{"action":"subscribe","trades":["a b"]}"#,
+                400,
+                "invalid syntax",
+            ),
+            (
+                r#"{"action":"subscribe","trades":"X"}"#,
+                400,
+                "invalid syntax",
+            ),
+            (r#"{"action":"subscribe"}"#, 400, "invalid syntax"),
+            (r#"{"action":"dance"}"#, 400, "invalid syntax"),
+            (r#"{"action":"auth","key":"K"}"#, 400, "invalid syntax"),
+            ("hello", 400, "invalid syntax"),
+            (
+                r#"{"action":"subscribe","orderbooks":["X"]}"#,
+                410,
+                "invalid subscribe action for this feed",
+            ),
+        ] {
+            assert_eq!(say(&mut peer, text), [failure(code, msg)], "{text}");
+        }
+        let same = say(&mut peer, r#"{"action":"subscribe","trades":["S1"]}"#);
+        assert_eq!(lists(&same)[0].1.len(), 30);
+    }
+
+    #[test]
+    fn the_test_feed_has_three_channels() {
+        let mut peer = authenticated(Feed::Test);
+        let replies = say(&mut peer, r#"{"action":"subscribe","trades":["FAKEPACA"]}"#);
+        let names: Vec<&str> = lists(&replies).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["trades", "quotes", "bars"]);
+    }
+}

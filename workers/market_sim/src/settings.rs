@@ -1,0 +1,35 @@
+//! What can be chosen about the simulated market.
+
+/// The choices. The default is what a free Alpaca account sees, at ten trades a second and symbol.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Trades per second for each subscribed symbol, on average; they come at random.
+    pub rate: f64,
+    /// Decides all that is random, so that a run can be repeated.
+    pub seed: u64,
+    /// Symbols (trades and quotes together) one connection to `/v2/iex` may have; `None` for no limit.
+    pub symbol_limit: Option<usize>,
+    /// The only key and secret that are accepted; `None` accepts any that are not empty.
+    pub credentials: Option<(String, String)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rate: 10.0,
+            seed: 1,
+            symbol_limit: Some(30),
+            credentials: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether these credentials are accepted.
+    pub(crate) fn accept(&self, key: &str, secret: &str) -> bool {
+        match &self.credentials {
+            Some((good_key, good_secret)) => key == good_key && secret == good_secret,
+            None => !key.is_empty() && !secret.is_empty(),
+        }
+    }
+}
