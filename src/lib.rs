@@ -1,6 +1,8 @@
 //! sentinel: a process supervisor for hosts that run live market data.
 
 pub mod api;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod descriptor;

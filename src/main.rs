@@ -1,21 +1,41 @@
 //! Parse, dispatch, exit code.
 
+use std::panic::catch_unwind;
+
+use sentinel::api::Mode;
+use sentinel::cli::{Cli, Command, Flags};
+use sentinel::client;
+use sentinel::daemon::{self, Plan};
+use sentinel::exit::ExitCode;
+
 fn main() -> std::process::ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let mode = match args[2].as_str() {
-        "start" => sentinel::api::Mode::Start,
-        "quick" => sentinel::api::Mode::Quick,
-        "master" => sentinel::api::Mode::Master,
-        "emergency" => sentinel::api::Mode::Emergency,
-        _ => panic!(),
-    };
-    let plan = sentinel::daemon::Plan {
-        config: args[3].clone().into(),
-        mode,
-        services: args[4..].to_vec(),
-    };
-    match args[1].as_str() {
-        "supervise" => sentinel::daemon::supervise(&plan).into(),
-        _ => sentinel::daemon::run(&plan).into(),
+    match Cli::parse_args(std::env::args_os()) {
+        Ok(cli) => catch_unwind(|| dispatch(&cli)).unwrap_or(ExitCode::Bug).into(),
+        Err(text) => client::run_usage(&text, std::env::args_os().any(|arg| arg == "--json")).into(),
     }
+}
+
+fn dispatch(cli: &Cli) -> ExitCode {
+    match &cli.command {
+        Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
+        Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::Restart(_)
+        | Command::Start(_)
+        | Command::Stop(_)
+        | Command::Shutdown
+        | Command::Status(_)
+        | Command::Flush(_)
+        | Command::Logs(_)
+        | Command::Reload
+        | Command::Check => client::run(cli),
+    }
+}
+
+fn supervise(flags: &Flags, mode: Mode, services: &[String], become_it: fn(&Plan) -> ExitCode) -> ExitCode {
+    let plan = |config| Plan {
+        config,
+        mode,
+        services: services.to_vec(),
+    };
+    client::locate(flags).map_or_else(|code| code, |config| become_it(&plan(config)))
 }

@@ -1,0 +1,421 @@
+//! The command line: every command and flag of `sentinel`, parsed into values that mean something.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::api::Mode;
+use crate::service::ServiceName;
+
+const EXAMPLES: &str = "\
+Examples:
+  sentinel restart                 stop all, free the ports, start all, verify
+  sentinel status                  what runs, who holds the ports, who is healthy
+  sentinel restart trade_stream    only this service
+  sentinel logs trade_stream -f    follow its output
+  sentinel flush --dry-run         who holds our ports?
+
+Exit codes: 0 reached, 1 not reached, 2 usage, 3 something does not run, 4 no supervisor,
+5 services.toml is wrong, 6 unhealthy, 8 still starting, 70 a bug of ours, 75 busy: try again";
+
+/// A process supervisor for hosts that run live market data.
+#[derive(Debug, Parser)]
+#[command(name = "sentinel", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// The flags that every command takes.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The flags that stand before or after every command.
+#[derive(Args, Clone, Debug)]
+pub struct Flags {
+    /// services.toml [default: here or in the nearest parent folder]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SENTINEL_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colour: auto, always or never
+    #[arg(hide_possible_values = true, long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stop, flush the ports, start and verify everything, or restart some services
+    #[command(after_help = RestartArgs::EXAMPLES)]
+    Restart(RestartArgs),
+    /// Start the supervisor if there is none, and the services; wait until they are ready
+    Start(Services),
+    /// Stop services and wait until they are gone; the supervisor stays
+    Stop(Services),
+    /// Stop everything, the supervisor too
+    Shutdown,
+    /// Show states, ports and live health
+    Status(StatusArgs),
+    /// Free the assigned ports and prove it; restarts nothing
+    Flush(FlushArgs),
+    /// Print or follow the services' output
+    Logs(LogsArgs),
+    /// Read services.toml again; add, remove or restart just what differs
+    Reload,
+    /// Validate services.toml without running anything
+    Check,
+    /// Run the supervisor in the foreground (systemd, containers, PID 1)
+    Run(Services),
+    /// The supervisor itself, begun by `start` and `restart`
+    #[command(hide = true)]
+    Supervise(SuperviseArgs),
+}
+
+/// Some services, or all.
+#[derive(Args, Debug)]
+pub struct Services {
+    /// Services; all without a name
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+}
+
+/// `restart`.
+#[derive(Args, Debug)]
+pub struct RestartArgs {
+    /// A mode (master = full, quick, emergency = force) or services
+    #[arg(value_name = "MODE|SERVICE")]
+    pub words: Vec<String>,
+}
+
+/// What `restart` is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestartTarget {
+    /// The whole house.
+    House(Mode),
+    /// These services, in the running supervisor.
+    Services(Vec<String>),
+}
+
+impl RestartArgs {
+    const EXAMPLES: &'static str = "\
+Modes:
+  master = full        all services, every assigned port flushed (default)
+  quick                the same without the flush
+  emergency = force    works even when the supervisor hangs or was killed
+
+Examples:
+  sentinel restart
+  sentinel restart quick
+  sentinel restart trade_stream browser_proxy";
+
+    /// Tells a mode from services.
+    ///
+    /// # Errors
+    /// A sentence, when a mode is mixed with other words.
+    pub fn target(&self) -> Result<RestartTarget, String> {
+        let Some(first) = self.words.first() else {
+            return Ok(RestartTarget::House(Mode::Master));
+        };
+        match (self.words.iter().find_map(|word| mode(word)), self.words.len()) {
+            (Some(mode), 1) => Ok(RestartTarget::House(mode)),
+            (None, _) => Ok(RestartTarget::Services(self.words.clone())),
+            (Some(_), _) => Err(format!(
+                "`restart` takes one mode or services, not both: {}\n\n  for everything: sentinel restart {}\n  for services:   sentinel restart {}",
+                self.words.join(" "),
+                self.words
+                    .iter()
+                    .find(|word| mode(word).is_some())
+                    .unwrap_or(first),
+                self.services_or_placeholder(),
+            )),
+        }
+    }
+
+    fn services_or_placeholder(&self) -> String {
+        let services: Vec<&str> = self
+            .words
+            .iter()
+            .map(String::as_str)
+            .filter(|word| mode(word).is_none())
+            .collect();
+        if services.is_empty() {
+            "SERVICE".into()
+        } else {
+            services.join(" ")
+        }
+    }
+}
+
+/// The mode that a word of `restart` names; the words are [`ServiceName::RESERVED`].
+fn mode(word: &str) -> Option<Mode> {
+    debug_assert_eq!(ServiceName::RESERVED.len(), 5);
+    match word {
+        "master" | "full" => Some(Mode::Master),
+        "quick" => Some(Mode::Quick),
+        "emergency" | "force" => Some(Mode::Emergency),
+        _ => None,
+    }
+}
+
+/// `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Services; all without a name
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// How long the health probes may take, all side by side
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// `flush`.
+#[derive(Args, Debug)]
+#[command(after_help = FlushArgs::EXAMPLES)]
+pub struct FlushArgs {
+    /// Assigned ports or services; all assigned ports without one
+    #[arg(value_name = "PORT|SERVICE")]
+    pub targets: Vec<String>,
+    /// Leave running services alone; free only what leftovers and strangers hold
+    #[arg(long)]
+    pub strays: bool,
+    /// Print what would happen and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before touching processes that are not ours
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Time between SIGTERM and SIGKILL
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    pub grace: Duration,
+}
+
+impl FlushArgs {
+    const EXAMPLES: &'static str = "\
+Examples:
+  sentinel flush --dry-run         what would happen
+  sentinel flush 8765 --grace 10s
+  sentinel flush --strays          after a crash, beside running services";
+}
+
+/// `logs`.
+#[derive(Args, Debug)]
+#[command(after_help = LogsArgs::EXAMPLES)]
+pub struct LogsArgs {
+    /// Services, or `sentinel` for the supervisor's own log; all services without a name
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Keep printing what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The last N lines [default: 20; all that fit with --since]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Only what is newer: 10m, 2h, or an RFC 3339 time
+    #[arg(long, value_name = "T")]
+    pub since: Option<String>,
+    /// Only what was written to stderr
+    #[arg(long)]
+    pub errors: bool,
+}
+
+impl LogsArgs {
+    const EXAMPLES: &'static str = "\
+Examples:
+  sentinel logs                          the last lines of every service
+  sentinel logs trade_stream -f          follow one
+  sentinel logs --errors --since 10m     what went wrong lately";
+}
+
+/// `supervise`, which only `start` and `restart` call.
+#[derive(Args, Debug)]
+pub struct SuperviseArgs {
+    /// How the new supervisor takes the house over
+    #[arg(long, value_parser = supervise_mode)]
+    pub mode: Mode,
+    /// Services to start; all without a name
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+}
+
+fn supervise_mode(text: &str) -> Result<Mode, String> {
+    [Mode::Start, Mode::Master, Mode::Quick, Mode::Emergency]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| "start, master, quick or emergency".into())
+}
+
+/// Reads `250ms`, `10s`, `5m`, `2h`, or a plain number of seconds.
+///
+/// # Errors
+/// A sentence that says what a duration looks like.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration: write 250ms, 10s, 5m or 2h");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit_s = match text[digits..].trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(number * unit_s).map_err(|_| wrong())
+}
+
+impl Cli {
+    /// Parses the arguments, and what clap's types cannot say about them.
+    ///
+    /// # Errors
+    /// clap's own, ready to be printed: wrong usage, or the text of `--help` and `--version`.
+    pub fn parse_args<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let cli = Self::try_parse_from(args)?;
+        if let Command::Restart(restart) = &cli.command
+            && let Err(message) = restart.target()
+        {
+            let mut all = Self::command();
+            all.build();
+            let usage = all
+                .find_subcommand_mut("restart")
+                .map(std::mem::take)
+                .unwrap_or_default();
+            return Err(usage.clone().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(cli)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::parse_args(line.split(' '))
+    }
+
+    fn target(line: &str) -> RestartTarget {
+        match parse(line).expect("valid").command {
+            Command::Restart(args) => args.target().expect("checked by parse_args"),
+            other => panic!("not a restart: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn restart_knows_its_modes_and_their_other_names() {
+        let house = RestartTarget::House;
+        for (line, mode) in [
+            ("sentinel restart", Mode::Master),
+            ("sentinel restart master", Mode::Master),
+            ("sentinel restart full", Mode::Master),
+            ("sentinel restart quick", Mode::Quick),
+            ("sentinel restart emergency", Mode::Emergency),
+            ("sentinel restart force", Mode::Emergency),
+        ] {
+            assert_eq!(target(line), house(mode), "{line}");
+        }
+        assert_eq!(
+            target("sentinel restart a b"),
+            RestartTarget::Services(vec!["a".into(), "b".into()])
+        );
+    }
+
+    #[test]
+    fn every_reserved_name_is_a_mode() {
+        assert!(ServiceName::RESERVED.iter().all(|word| mode(word).is_some()));
+    }
+
+    #[test]
+    fn a_mode_beside_services_is_wrong_usage_with_a_way_out() {
+        let error = parse("sentinel restart trade_stream quick").expect_err("mixed");
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains("sentinel restart quick"), "{text}");
+        assert!(text.contains("sentinel restart trade_stream"), "{text}");
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        for line in [
+            "sentinel --json -c x.toml status",
+            "sentinel status --json -c x.toml",
+        ] {
+            let flags = parse(line).expect("valid").flags;
+            assert!(flags.json, "{line}");
+            assert_eq!(flags.config, Some("x.toml".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_exit_code_2() {
+        for line in [
+            "sentinel",
+            "sentinel dance",
+            "sentinel status --bogus",
+            "sentinel flush --grace soon",
+        ] {
+            assert_eq!(parse(line).expect_err("wrong").exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_exit_code_0() {
+        for line in ["sentinel help", "sentinel --version", "sentinel restart --help"] {
+            assert_eq!(parse(line).expect_err("text").exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("2", 2_000),
+            ("1.5s", 1_500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "5 parsecs", "-1s", "1e9999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `sentinel flush`: the assigned ports, freed and proven free.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::json;
+
+use crate::api::Route;
+use crate::cli::FlushArgs;
+use crate::client::connection::Connection;
+use crate::client::error::Error;
+use crate::client::render::{flushed, not_free, words::clean};
+use crate::client::{holders, house, look};
+use crate::config::Config;
+use crate::exit::ExitCode;
+use crate::lock::{Lock, Refused};
+use crate::paths::Paths;
+use crate::ports::{self, Flush, Ownership, PlannedHolder, PortPlan, PortReport, Rules, Verdict};
+use crate::process::Table;
+
+use super::Caller;
+
+pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, Error> {
+    let config = house::load(&caller.flags)?;
+    let wanted = wanted_ports(&config, &args.targets)?;
+    let mut held = if args.dry_run {
+        None
+    } else {
+        Some(lock(&config.paths)?)
+    };
+    let flush = prepare(&config, args).await?;
+    let mut plans = flush.plan(&wanted).map_err(|error| cannot_look(&error))?;
+    refuse_unassigned(&config, &mut plans);
+    let reports = if args.dry_run {
+        flush.dry_run(&plans)
+    } else {
+        ask_about_strangers(caller, args, &plans)?;
+        let stop = async |services: Vec<String>| {
+            // The supervisor takes the lock for its own part.
+            held = None;
+            stop(&config.paths, &services).await?;
+            held = Some(lock(&config.paths).map_err(|busy| busy.message)?);
+            Ok(())
+        };
+        flush.free(&plans, stop).await
+    };
+    drop(held);
+    tell(caller, args, &reports)
+}
+
+fn lock(paths: &Paths) -> Result<Lock, Error> {
+    Lock::take(&paths.operation_lock(), "sentinel flush").map_err(|refused| match refused {
+        Refused::Held(held) => Error::busy("operation", &held),
+        Refused::Io(error) => Error::failed(format!("cannot lock {}", paths.operation_lock().display()))
+            .because(&error)
+            .help("run this as the user who runs sentinel here"),
+    })
+}
+
+async fn prepare(config: &Config, args: &FlushArgs) -> Result<Flush, Error> {
+    let table = Table::read().map_err(|error| cannot_look(&error))?;
+    Ok(Flush {
+        rules: Rules {
+            protected: config.protected_ports.clone(),
+            spare_managed: args.strays,
+            caller: ports::Caller::current(&table),
+        },
+        house: config.paths.state_dir.clone(),
+        live: holders::live_runs(&look::supervised(config).await?).map_err(|error| cannot_look(&error))?,
+        grace: args.grace,
+    })
+}
+
+fn cannot_look(error: &std::io::Error) -> Error {
+    Error::failed("cannot see who listens on the ports").because(error)
+}
+
+/// The ports that the words mean, ascending: all assigned ones without a word.
+fn wanted_ports(config: &Config, targets: &[String]) -> Result<Vec<u16>, Error> {
+    let mut wanted = Vec::new();
+    for target in targets {
+        match target.parse::<u16>() {
+            Ok(port) => wanted.push(port),
+            Err(_) => {
+                let named = house::chosen(config, std::slice::from_ref(target))?;
+                wanted.extend(named.iter().flat_map(|spec| spec.ports.clone()));
+            }
+        }
+    }
+    if targets.is_empty() {
+        wanted = assigned(config).collect();
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    Ok(wanted)
+}
+
+fn assigned(config: &Config) -> impl Iterator<Item = u16> {
+    config.services.iter().flat_map(|spec| spec.ports.clone())
+}
+
+/// Only assigned ports are ever touched.
+fn refuse_unassigned(config: &Config, plans: &mut [PortPlan]) {
+    for plan in plans {
+        let refused = matches!(plan.verdict, Verdict::Refuse(_));
+        if !refused && assigned(config).all(|port| port != plan.port) {
+            let reason = format!("port {} is assigned to no service in services.toml", plan.port);
+            plan.verdict = Verdict::Refuse(reason);
+        }
+    }
+}
+
+/// On a terminal a person decides about processes that are not ours.
+fn ask_about_strangers(caller: &Caller, args: &FlushArgs, plans: &[PortPlan]) -> Result<(), Error> {
+    let strangers: Vec<(u16, &PlannedHolder)> = plans
+        .iter()
+        .filter(|plan| plan.verdict == Verdict::Clear)
+        .flat_map(|plan| plan.holders.iter().map(|holder| (plan.port, holder)))
+        .filter(|(_, holder)| holder.ownership == Ownership::Foreign)
+        .collect();
+    if strangers.is_empty() || args.yes || caller.terminal.json || !can_ask() {
+        return Ok(());
+    }
+    for (port, holder) in strangers {
+        let (command, pid) = (clean(&holder.command), holder.identity.pid);
+        caller.terminal.complain(&format!(
+            "port {port} is held by {command} (pid {pid}), which is not ours\n"
+        ));
+    }
+    if confirmed() {
+        return Ok(());
+    }
+    Err(Error::failed("nothing was touched")
+        .help("sentinel flush --strays leaves running services alone; --yes does not ask"))
+}
+
+/// Whether somebody sits there who can answer a question.
+fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn confirmed() -> bool {
+    let mut answer = String::new();
+    let asked = write!(std::io::stderr(), "end it? [y/N] ").is_ok();
+    asked
+        && std::io::stdin().lock().read_line(&mut answer).is_ok()
+        && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Has the supervisor stop services, so that they do not bounce back.
+async fn stop(paths: &Paths, services: &[String]) -> Result<(), String> {
+    let ask = async {
+        let events = Connection::open(paths).await?.ask(Route::Stop, services).await?;
+        events.outcome().await
+    };
+    let outcome = ask.await.map_err(|error: Error| error.message)?;
+    match outcome.error {
+        Some(failure) => Err(failure.message),
+        None if outcome.ok => Ok(()),
+        None => Err(format!("the supervisor could not stop {}", services.join(", "))),
+    }
+}
+
+fn tell(caller: &Caller, args: &FlushArgs, reports: &[PortReport]) -> Result<ExitCode, Error> {
+    let terminal = &caller.terminal;
+    let bad = not_free(reports);
+    if terminal.json {
+        terminal.print_json(&json!({"ok": bad.is_none(), "ports": reports}))?;
+    } else if !terminal.quiet {
+        terminal.print(&flushed(reports, args.dry_run, terminal.paint))?;
+    }
+    let Some((sentence, lines)) = bad else {
+        return Ok(ExitCode::Ok);
+    };
+    let error = Error::failed(sentence).details(lines);
+    terminal.complain(&error.to_text(terminal.paint_errors));
+    Ok(error.code())
+}

@@ -1,0 +1,74 @@
+//! One verb, one file.
+
+mod check;
+mod flush;
+mod logs;
+mod reload;
+mod restart;
+mod shutdown;
+mod start;
+mod status;
+mod stop;
+
+use crate::api::Route;
+use crate::cli::{Command, Flags};
+use crate::exit::ExitCode;
+use crate::paths::Paths;
+
+use super::conduct::{Conduct, Ending};
+use super::connection::Connection;
+use super::error::Error;
+use super::terminal::Terminal;
+use super::transaction::Deed;
+
+/// Who asks, and where the answer goes.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The global flags.
+    pub flags: Flags,
+    /// The streams.
+    pub terminal: Terminal,
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// Why not; not yet printed.
+pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Restart(args) => restart::run(caller, args).await,
+        Command::Start(args) => start::run(caller, &args.services).await,
+        Command::Stop(args) => stop::run(caller, &args.services).await,
+        Command::Shutdown => shutdown::run(caller).await,
+        Command::Status(args) => status::run(caller, args).await,
+        Command::Flush(args) => flush::run(caller, args).await,
+        Command::Logs(args) => logs::run(caller, args).await,
+        Command::Reload => reload::run(caller).await,
+        Command::Check => check::run(caller),
+        Command::Run(_) | Command::Supervise(_) => Err(Error::new(
+            crate::api::FailureKind::Bug,
+            "the supervisor was asked for at the wrong door",
+        )),
+    }
+}
+
+/// Asks the running supervisor and watches what it does. The conduct is ready to be verified or concluded.
+async fn ask(
+    caller: &Caller,
+    paths: &Paths,
+    route: Route,
+    services: &[String],
+    deed: Deed,
+) -> Result<Conduct, Error> {
+    let mut conduct = Conduct::begin(deed, caller.terminal);
+    let connection = Connection::open(paths).await?;
+    let mut events = connection.ask(route, services).await?;
+    match conduct.watch(&mut events).await {
+        Ending::Result => {}
+        Ending::Broken => conduct.fail(
+            Error::failed(format!("the supervisor ended during the {}", deed.verb)).help("sentinel status"),
+        ),
+        Ending::Abandoned => conduct.abandon(),
+    }
+    Ok(conduct)
+}

@@ -1,0 +1,63 @@
+//! `sentinel restart`: the whole house by a new supervisor, or some services in the running one.
+
+use crate::api::{FailureKind, Mode, Route};
+use crate::cli::{RestartArgs, RestartTarget};
+use crate::client::conduct::{Conduct, Ending};
+use crate::client::error::Error;
+use crate::client::house;
+use crate::client::launch::launch;
+use crate::client::transaction::Deed;
+use crate::config::Config;
+use crate::exit::ExitCode;
+
+use super::Caller;
+
+const SERVICES: Deed = Deed {
+    mode: "services",
+    verb: "restart",
+    done: "restarted",
+};
+
+pub(super) async fn run(caller: &Caller, args: &RestartArgs) -> Result<ExitCode, Error> {
+    let target = args
+        .target()
+        .map_err(|message| Error::new(FailureKind::Usage, message))?;
+    let config = house::load(&caller.flags)?;
+    match target {
+        RestartTarget::House(mode) => {
+            let deed = Deed {
+                mode: mode.as_str(),
+                verb: "restart",
+                done: "restarted",
+            };
+            begin(caller, &config, mode, &[], deed).await
+        }
+        RestartTarget::Services(services) => {
+            let mut conduct = super::ask(caller, &config.paths, Route::Restart, &services, SERVICES).await?;
+            if conduct.is_good() {
+                conduct.verify(&config, &services).await;
+            }
+            conduct.conclude(Some(&config.log_dir))
+        }
+    }
+}
+
+/// Begins a supervisor that takes the house over, and verifies what it says it has done.
+pub(super) async fn begin(
+    caller: &Caller,
+    config: &Config,
+    mode: Mode,
+    services: &[String],
+    deed: Deed,
+) -> Result<ExitCode, Error> {
+    let mut conduct = Conduct::begin(deed, caller.terminal);
+    let log = house::own_log(config);
+    let mut launched = launch(&config.paths.config, mode, services, &log)?;
+    match conduct.watch(&mut launched.events).await {
+        Ending::Result if conduct.is_good() => conduct.verify(config, services).await,
+        Ending::Result => {}
+        Ending::Broken => conduct.fail(launched.died(&log).await),
+        Ending::Abandoned => conduct.abandon(),
+    }
+    conduct.conclude(Some(&config.log_dir))
+}

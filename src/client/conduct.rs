@@ -1,0 +1,238 @@
+//! A transaction from its first event to its exit code: watched, verified, told.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::api::{Event, Phase};
+use crate::config::Config;
+use crate::exit::ExitCode;
+
+use super::error::Error;
+use super::events::Events;
+use super::last_line::last_line;
+use super::look::Look;
+use super::progress::Progress;
+use super::render::{summary, words::count};
+use super::terminal::Terminal;
+use super::transaction::{Deed, Transaction};
+use super::trouble::{self, Trouble};
+use super::verdict::Concern;
+
+/// How long the probes of a verification may take.
+const VERIFY_WITHIN: Duration = Duration::from_secs(5);
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Conduct {
+    deed: Deed,
+    terminal: Terminal,
+    started: Instant,
+    began_at: Timestamp,
+    progress: Progress,
+    transaction: Transaction,
+}
+
+/// Why no more events come.
+#[derive(Debug)]
+pub enum Ending {
+    /// The result is there.
+    Result,
+    /// The sender died before it.
+    Broken,
+    /// A person does not want to wait any longer.
+    Abandoned,
+}
+
+impl Conduct {
+    /// Begins the clock.
+    #[must_use]
+    pub fn begin(deed: Deed, terminal: Terminal) -> Self {
+        Self {
+            deed,
+            terminal,
+            started: Instant::now(),
+            began_at: Timestamp::now(),
+            progress: Progress::on(&terminal),
+            transaction: Transaction::new(deed),
+        }
+    }
+
+    /// Follows the events to their end, or until Ctrl-C.
+    pub async fn watch(&mut self, events: &mut Events) -> Ending {
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Ok(Some(event)) => {
+                        self.take(&event);
+                        if matches!(event, Event::End(_)) {
+                            return Ending::Result;
+                        }
+                    }
+                    Ok(None) | Err(_) => return Ending::Broken,
+                },
+                // An error means that there is no way to hear of Ctrl-C; then it just ends us.
+                Ok(()) = &mut interrupt => return Ending::Abandoned,
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.transaction.note(event);
+        self.progress.show(event);
+    }
+
+    /// Whether the asked-for outcome was reached so far.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.transaction.ok
+    }
+
+    /// It ends with this error.
+    pub fn fail(&mut self, error: Error) {
+        self.transaction.note_error(error);
+    }
+
+    /// Nobody waits for it any longer; it goes on.
+    pub fn abandon(&mut self) {
+        let verb = self.deed.verb;
+        let error = Error::failed(format!("you stopped waiting; the {verb} goes on without you"));
+        self.transaction.note_error(error.help("sentinel status"));
+    }
+
+    /// The last phase: looks at these services from outside, or at all, whatever the supervisor says.
+    pub async fn verify(&mut self, config: &Config, services: &[String]) {
+        let began = Instant::now();
+        self.take(&Event::Began { phase: Phase::Verify });
+        let look = Look::at(config, VERIFY_WITHIN)
+            .await
+            .and_then(|look| look.only(services));
+        let (ok, detail) = match look {
+            Ok(look) => self.judge(&look),
+            Err(error) => {
+                let detail = error.message.clone();
+                self.transaction.note_error(error);
+                (false, detail)
+            }
+        };
+        let took_ms = millis(began.elapsed());
+        self.take(&Event::Finished {
+            phase: Phase::Verify,
+            ok,
+            took_ms,
+            detail: Some(detail),
+        });
+    }
+
+    fn judge(&mut self, look: &Look) -> (bool, String) {
+        let troubles = troubles(look);
+        self.transaction.note_verification(&troubles);
+        match troubles.first() {
+            None => (true, verified(look)),
+            Some((service, trouble)) => (false, format!("{service}: {}", trouble.text)),
+        }
+    }
+
+    /// Tells how it ended; `log_dir` knows more about services that failed.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn conclude(mut self, log_dir: Option<&Path>) -> Result<ExitCode, Error> {
+        self.progress.finish();
+        self.transaction.took_ms = millis(self.started.elapsed());
+        let failure = self.transaction.failure(self.deed);
+        if self.terminal.json {
+            self.transaction.error = failure.clone().map(Into::into);
+            self.terminal.print_json(&self.transaction)?;
+        }
+        let Some(error) = failure else {
+            self.print_summary()?;
+            return Ok(ExitCode::Ok);
+        };
+        let code = error.code();
+        let error = error.details(self.reason_lines(log_dir));
+        self.terminal.complain(&error.to_text(self.terminal.paint_errors));
+        Ok(code)
+    }
+
+    fn print_summary(&self) -> Result<(), Error> {
+        if self.terminal.json || self.terminal.quiet {
+            return Ok(());
+        }
+        let Transaction {
+            services,
+            took_ms,
+            phases,
+            ..
+        } = &self.transaction;
+        let line = summary(self.deed.done, services.len(), *took_ms, phases);
+        self.terminal
+            .print(&format!("{}\n", self.terminal.paint.good(&line)))
+    }
+
+    fn reason_lines(&self, log_dir: Option<&Path>) -> Vec<String> {
+        let mut lines = Vec::new();
+        for reason in self.transaction.reasons() {
+            lines.push(format!("{}: {}", reason.service, reason.text));
+            let log = log_dir.filter(|_| reason.has_log);
+            if let Some(line) = log.and_then(|folder| last_line(folder, &reason.service, self.began_at)) {
+                lines.push(format!("  its last line: {line}"));
+            }
+        }
+        lines
+    }
+}
+
+/// Every trouble of every service that is not fine.
+fn troubles(look: &Look) -> Vec<(String, Trouble)> {
+    if look.exit_code() == ExitCode::NoSupervisor {
+        let text = "it does not answer any more".to_owned();
+        return vec![(
+            "the supervisor".into(),
+            Trouble {
+                text,
+                next: Some("sentinel status".into()),
+            },
+        )];
+    }
+    let troubled = look.status.services.iter().zip(&look.concerns);
+    let mut troubles = Vec::new();
+    for (service, _) in troubled.filter(|(_, concern)| **concern != Concern::Fine) {
+        let of_service = trouble::of_service(service, &look.status);
+        if of_service.is_empty() {
+            let text = format!("it is {}", service.state.as_str());
+            troubles.push((
+                service.name.clone(),
+                Trouble {
+                    text,
+                    next: Some("sentinel status".into()),
+                },
+            ));
+        }
+        troubles.extend(
+            of_service
+                .into_iter()
+                .map(|trouble| (service.name.clone(), trouble)),
+        );
+    }
+    troubles
+}
+
+fn verified(look: &Look) -> String {
+    let probed = look
+        .status
+        .services
+        .iter()
+        .filter(|service| service.health.latency_ms.is_some())
+        .count();
+    let services = count(look.status.services.len() as u64, "service");
+    let ports = count(look.status.ports.len() as u64, "port");
+    let probes = count(probed as u64, "probe");
+    format!("{services}, {ports} and {probes} are good")
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}

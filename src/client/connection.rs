@@ -1,0 +1,189 @@
+//! The control socket, from the outside: HTTP/1.1 over a Unix socket of any path length.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustix::fs::{Mode, OFlags};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::api::{Command, Failure, Route, Status};
+use crate::lock::{Held, Lock};
+use crate::paths::Paths;
+
+use super::error::Error;
+use super::events::Events;
+
+/// A supervisor that has not begun its answer by then hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// There is no supervisor.
+    Absent,
+    /// There is one, with this pid, and it does not answer.
+    Unresponsive(Option<i32>),
+    /// There is none that answers while this operation is under way; the supervisor's pid, if it has one.
+    Busy(Held, Option<i32>),
+    /// It said no.
+    Refused(Failure),
+    /// The socket is there, and the way to it is barred.
+    Io(io::Error),
+}
+
+impl From<NoAnswer> for Error {
+    fn from(answer: NoAnswer) -> Self {
+        match answer {
+            NoAnswer::Absent => Error::no_supervisor(),
+            NoAnswer::Unresponsive(pid) => Error::unresponsive(pid),
+            NoAnswer::Busy(held, _) => Error::busy("operation", &held),
+            NoAnswer::Refused(failure) => failure.into(),
+            NoAnswer::Io(error) => Error::failed("cannot speak to the supervisor")
+                .because(&error)
+                .help("run this as the user who started the supervisor"),
+        }
+    }
+}
+
+/// A connection for one request.
+#[derive(Debug)]
+pub struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    supervisor: Option<i32>,
+    patience: Duration,
+}
+
+impl Connection {
+    /// Connects to the supervisor of this house.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], never `Refused`.
+    pub async fn open(paths: &Paths) -> Result<Self, NoAnswer> {
+        Self::open_within(paths, ANSWER_WITHIN).await
+    }
+
+    /// The same with another idea of how long an answer may take.
+    async fn open_within(paths: &Paths, patience: Duration) -> Result<Self, NoAnswer> {
+        let supervisor = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.pid);
+        let stream = match timeout(patience, connect(paths)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(no_connection(error, supervisor, paths)),
+            Err(_) => return Err(NoAnswer::Unresponsive(supervisor)),
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+        // Ends with the socket; what goes wrong on it reaches the request as an error.
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            supervisor,
+            patience,
+        })
+    }
+
+    /// What the supervisor knows about its services.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or not with a status.
+    pub async fn status(self) -> Result<Status, NoAnswer> {
+        let unresponsive = NoAnswer::Unresponsive(self.supervisor);
+        let answer = timeout(self.patience, async {
+            let response = self.send(Route::Status, Bytes::new()).await?;
+            read_json::<Status>(response).await
+        });
+        answer.await.unwrap_or(Err(unresponsive))
+    }
+
+    /// Asks for a change; the answer is its progress.
+    ///
+    /// # Errors
+    /// When it is refused or not answered.
+    pub async fn ask(self, route: Route, services: &[String]) -> Result<Events, NoAnswer> {
+        let command = Command {
+            services: services.to_vec(),
+        };
+        let body = serde_json::to_vec(&command).map_err(|error| NoAnswer::Io(error.into()))?;
+        let unresponsive = NoAnswer::Unresponsive(self.supervisor);
+        match timeout(self.patience, self.send(route, body.into())).await {
+            Ok(response) => Ok(Events::from_response(response?.into_body())),
+            Err(_) => Err(unresponsive),
+        }
+    }
+
+    async fn send(mut self, route: Route, body: Bytes) -> Result<Response<Incoming>, NoAnswer> {
+        let request = Request::builder()
+            .method(route.method())
+            .uri(route.path())
+            .header("host", "sentinel")
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+        let response = self.sender.send_request(request).await;
+        let response = response.map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(NoAnswer::Refused(read_json::<Failure>(response).await?))
+    }
+}
+
+async fn connect(paths: &Paths) -> io::Result<UnixStream> {
+    // A socket's address has 108 bytes, a path may have more: go through the folder's descriptor.
+    let folder = rustix::fs::open(
+        &paths.state_dir,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let socket = paths.socket();
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let short = std::path::Path::new("/proc/self/fd")
+        .join(folder.as_raw_fd().to_string())
+        .join(name);
+    UnixStream::connect(short).await
+}
+
+fn no_connection(error: io::Error, supervisor: Option<i32>, paths: &Paths) -> NoAnswer {
+    match error.kind() {
+        // A full backlog: nobody has accepted for a while.
+        io::ErrorKind::WouldBlock => NoAnswer::Unresponsive(supervisor),
+        // No socket, or a stale one: nobody is there, or somebody is on the way.
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory => {
+            match (under_way(paths), supervisor) {
+                (Some(held), _) => NoAnswer::Busy(held, supervisor),
+                (None, Some(pid)) => NoAnswer::Unresponsive(Some(pid)),
+                (None, None) => NoAnswer::Absent,
+            }
+        }
+        _ => NoAnswer::Io(error),
+    }
+}
+
+/// Somebody else's operation.
+fn under_way(paths: &Paths) -> Option<Held> {
+    let me = Some(std::process::id().cast_signed());
+    Lock::holder(&paths.operation_lock()).filter(|held| held.pid != me)
+}
+
+async fn read_json<T: serde::de::DeserializeOwned>(response: Response<Incoming>) -> Result<T, NoAnswer> {
+    let status = response.status();
+    let body = response.into_body().collect().await;
+    let bytes = body
+        .map_err(|error| NoAnswer::Io(io::Error::other(error)))?
+        .to_bytes();
+    serde_json::from_slice(&bytes).map_err(|error| {
+        NoAnswer::Io(io::Error::other(format!(
+            "an answer ({status}) that is not understood: {error}"
+        )))
+    })
+}
+
+#[cfg(test)]
+mod tests;

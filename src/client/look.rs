@@ -1,0 +1,203 @@
+//! The full look from outside: what the supervisor says, what the probes answer now, who holds the ports.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::api::{Health, HealthStatus, Service, State, Status, Supervisor, SupervisorState};
+use crate::config::Config;
+use crate::exit::ExitCode;
+use crate::probe::{self, Answer};
+use crate::service::Spec;
+
+use super::connection::{Connection, NoAnswer};
+use super::error::{Error, holder_words};
+use super::holders;
+use super::house;
+use super::place::ServicePlace;
+use super::verdict::{self, Concern};
+
+/// One look at a house.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What there is to see.
+    pub status: Status,
+    /// What it means, for each service.
+    pub concerns: Vec<Concern>,
+    /// The operation because of which nobody answers, in words.
+    pub under_way: Option<String>,
+}
+
+impl Look {
+    /// Looks now. The probes have `within` time, all side by side.
+    ///
+    /// # Errors
+    /// When the way to the supervisor is barred.
+    pub async fn at(config: &Config, within: Duration) -> Result<Self, Error> {
+        let (mut status, under_way) = ask_supervisor(config).await?;
+        let supervised = status.supervisor.state == SupervisorState::Running;
+        let probes = status
+            .services
+            .iter_mut()
+            .map(|service| look_at_health(service, config, supervised, within));
+        join_all(probes).await;
+        status.ports = holders::of_ports(config, &status)?;
+        let concerns = verdict::concerns(&status);
+        Ok(Self {
+            status,
+            concerns,
+            under_way,
+        }
+        .judged())
+    }
+
+    /// The exit code that it means.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        verdict::exit_code(self.status.supervisor.state, &self.concerns)
+    }
+
+    /// Only these services and their ports; all without a name. What they mean was seen with all in view.
+    ///
+    /// # Errors
+    /// The first name that is no service.
+    pub fn only(mut self, names: &[String]) -> Result<Self, Error> {
+        let known: Vec<String> = self
+            .status
+            .services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect();
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            return Err(Error::unknown_service(unknown, &known));
+        }
+        if names.is_empty() {
+            return Ok(self);
+        }
+        let kept: Vec<(Service, Concern)> = self
+            .status
+            .services
+            .into_iter()
+            .zip(self.concerns)
+            .filter(|(service, _)| names.contains(&service.name))
+            .collect();
+        (self.status.services, self.concerns) = kept.into_iter().unzip();
+        self.status.ports.retain(|port| names.contains(&port.service));
+        Ok(self.judged())
+    }
+
+    fn judged(mut self) -> Self {
+        self.status.ok = self.exit_code() == ExitCode::Ok;
+        self
+    }
+}
+
+/// What the supervisor knows, for those who must not guess: a supervisor that hangs is an error.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn supervised(config: &Config) -> Result<Status, Error> {
+    let (status, _) = ask_supervisor(config).await?;
+    match status.supervisor.state {
+        SupervisorState::Running | SupervisorState::Absent => Ok(status),
+        SupervisorState::Unresponsive => Err(Error::unresponsive(status.supervisor.pid)),
+    }
+}
+
+async fn ask_supervisor(config: &Config) -> Result<(Status, Option<String>), Error> {
+    let answer = match Connection::open(&config.paths).await {
+        Ok(connection) => connection.status().await,
+        Err(no_answer) => Err(no_answer),
+    };
+    let (state, pid, under_way) = match answer {
+        Ok(status) => return Ok((status, None)),
+        Err(NoAnswer::Absent) => (SupervisorState::Absent, None, None),
+        Err(NoAnswer::Unresponsive(pid)) => (SupervisorState::Unresponsive, pid, None),
+        Err(NoAnswer::Busy(held, None)) => (SupervisorState::Absent, None, Some(holder_words(&held))),
+        Err(NoAnswer::Busy(held, pid)) => (SupervisorState::Unresponsive, pid, Some(holder_words(&held))),
+        Err(other @ (NoAnswer::Refused(_) | NoAnswer::Io(_))) => return Err(other.into()),
+    };
+    Ok((unsupervised(config, state, pid), under_way))
+}
+
+/// What services.toml declares, when nobody can say what runs.
+fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> Status {
+    Status {
+        ok: false,
+        supervisor: Supervisor {
+            state,
+            pid,
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_s: None,
+            config: house::shown(&config.paths),
+        },
+        services: config
+            .services
+            .iter()
+            .map(|spec| unsupervised_service(spec, state))
+            .collect(),
+        ports: Vec::new(),
+    }
+}
+
+fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
+    let reason = match supervisor {
+        SupervisorState::Unresponsive => "not known: the supervisor does not answer",
+        SupervisorState::Absent | SupervisorState::Running => "there is no supervisor",
+    };
+    Service {
+        name: spec.name.to_string(),
+        state: State::Stopped,
+        pid: None,
+        uptime_s: None,
+        restarts: 0,
+        last_exit: None,
+        reason: Some(reason.into()),
+        cpu_percent: None,
+        memory_bytes: None,
+        ports: spec.ports.clone(),
+        health: Health::unasked(HealthStatus::None, None),
+        run: 0,
+        wanted: false,
+        log_loss: None,
+    }
+}
+
+/// Asks the probe of a service that runs, or that may run without a supervisor.
+async fn look_at_health(service: &mut Service, config: &Config, supervised: bool, within: Duration) {
+    let Some(spec) = house::spec(config, &service.name) else {
+        // Gone from services.toml, not yet from the supervisor: its last word stands.
+        return;
+    };
+    let Some(health) = &spec.health else {
+        service.health = Health::unasked(HealthStatus::None, None);
+        return;
+    };
+    let kind = Some(health.probe.kind());
+    service.health = match (supervised, service.state) {
+        (true, State::Starting) => Health::unasked(HealthStatus::Starting, kind),
+        (true, State::Stopped | State::Backoff | State::Stopping | State::Exited | State::Fatal) => {
+            Health::unasked(HealthStatus::Unknown, kind)
+        }
+        (true, State::Running) | (false, _) => {
+            let place = ServicePlace::of(spec);
+            let answer = probe::ask(&health.probe, &place, health.timeout.min(within)).await;
+            from_answer(&answer, health.probe.kind())
+        }
+    };
+}
+
+fn from_answer(answer: &Answer, kind: &str) -> Health {
+    Health {
+        status: if answer.is_good() {
+            HealthStatus::Healthy
+        } else {
+            HealthStatus::Unhealthy
+        },
+        kind: Some(kind.to_owned()),
+        // Microseconds are noise in a document that people read.
+        latency_ms: Some((answer.latency.as_secs_f64() * 100_000.0).round() / 100.0),
+        error: answer.outcome.as_ref().err().map(ToString::to_string),
+        detail: answer.detail().cloned(),
+    }
+}

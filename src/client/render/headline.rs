@@ -1,0 +1,103 @@
+//! The first line of `status`: the verdict in one sentence.
+
+use crate::api::{HealthStatus, Service, State, Status, SupervisorState};
+use crate::client::verdict::Concern;
+
+use super::words::{clean, count};
+
+/// More troubled services than this are counted, not named.
+const NAMED: usize = 3;
+
+/// The verdict in one sentence.
+#[must_use]
+pub(super) fn headline(status: &Status, concerns: &[Concern]) -> String {
+    let declared = || match status.services.len() {
+        1 => "1 service is declared".to_owned(),
+        many => format!("{many} services are declared"),
+    };
+    match status.supervisor.state {
+        SupervisorState::Absent => format!("there is no supervisor; {}", declared()),
+        SupervisorState::Unresponsive => match status.supervisor.pid {
+            Some(pid) => format!("the supervisor (pid {pid}) does not answer; {}", declared()),
+            None => format!("the supervisor does not answer; {}", declared()),
+        },
+        SupervisorState::Running if status.services.is_empty() => "no services are declared".into(),
+        SupervisorState::Running if concerns.iter().all(|concern| *concern == Concern::Fine) => {
+            all_fine(status)
+        }
+        SupervisorState::Running => some_troubled(status, concerns),
+    }
+}
+
+fn all_fine(status: &Status) -> String {
+    let ended = status
+        .services
+        .iter()
+        .filter(|service| service.state == State::Exited)
+        .count();
+    let run = status.services.len() - ended;
+    let probed = status
+        .services
+        .iter()
+        .any(|service| service.health.status == HealthStatus::Healthy);
+    let healthy = match (probed, run) {
+        (false, _) => "",
+        (true, 1) => " and is healthy",
+        (true, _) => " and are healthy",
+    };
+    let who = match (&status.services[..], run) {
+        ([only], 1) => format!("{} runs", only.name),
+        (_, 1) => "1 service runs".into(),
+        _ if ended == 0 => format!("all {run} services run"),
+        _ => format!("{} run", count(run as u64, "service")),
+    };
+    match ended {
+        0 => format!("{who}{healthy}"),
+        _ => format!("{who}{healthy}, {ended} ended as planned"),
+    }
+}
+
+fn some_troubled(status: &Status, concerns: &[Concern]) -> String {
+    let mut troubled: Vec<(&Service, Concern)> = status
+        .services
+        .iter()
+        .zip(concerns.iter().copied())
+        .filter(|(_, concern)| *concern != Concern::Fine)
+        .collect();
+    // Stable: within one gravity the order of dependency, so causes come before effects.
+    troubled.sort_by_key(|(service, concern)| (std::cmp::Reverse(*concern), waits(service)));
+    let named: Vec<String> = troubled
+        .iter()
+        .take(NAMED)
+        .map(|(service, concern)| predicate(service, *concern))
+        .collect();
+    let more = match troubled.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (fine, all) = (status.services.len() - troubled.len(), status.services.len());
+    match all {
+        1 => named.join(", "),
+        _ => format!("{fine} of {all} services fine: {}{more}", named.join(", ")),
+    }
+}
+
+/// Whether it is down only because of another.
+fn waits(service: &Service) -> bool {
+    service.state == State::Stopped && service.wanted
+}
+
+fn predicate(service: &Service, concern: Concern) -> String {
+    let name = clean(&service.name);
+    match concern {
+        Concern::NotRunning => format!("{name} is {}", service.state.as_str()),
+        Concern::Unhealthy if service.health.status == HealthStatus::Unhealthy => {
+            format!("{name} is unhealthy")
+        }
+        Concern::Unhealthy => format!("{name} does not hold its port"),
+        Concern::Starting if waits(service) => format!("{name} waits"),
+        Concern::Starting if service.state == State::Stopping => format!("{name} is being restarted"),
+        Concern::Starting => format!("{name} is starting"),
+        Concern::Fine => format!("{name} is fine"),
+    }
+}

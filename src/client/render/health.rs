@@ -1,0 +1,84 @@
+//! A probe's answer in a few words, the most important first.
+
+use serde_json::Value;
+
+use crate::api::{Health, HealthStatus};
+
+use super::words::{clean, count, latency};
+
+/// `healthy 0.8 ms`, `AAPL +1`, `3 clients`: parts, so that a narrow column can keep the first ones.
+#[must_use]
+pub(super) fn parts(health: &Health, supervised: bool) -> Vec<String> {
+    match health.status {
+        HealthStatus::Healthy => {
+            let taken = health
+                .latency_ms
+                .map(|ms| format!(" {}", latency(ms)))
+                .unwrap_or_default();
+            let mut parts = vec![format!("healthy{taken}")];
+            parts.extend(health.detail.as_ref().map(stream_words).unwrap_or_default());
+            parts
+        }
+        HealthStatus::Unhealthy if supervised => vec!["unhealthy".into()],
+        HealthStatus::Unhealthy => vec!["no answer".into()],
+        HealthStatus::Starting => vec!["starting".into()],
+        HealthStatus::None | HealthStatus::Unknown => vec!["-".into()],
+    }
+}
+
+/// What a stream's `health` message (CONTRACT §3) tells a person.
+fn stream_words(detail: &Value) -> Vec<String> {
+    let symbols: Vec<&str> = detail["active_symbols"]
+        .as_array()
+        .map(|symbols| symbols.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let symbols = match symbols[..] {
+        [] => None,
+        [only] => Some(clean(only).into_owned()),
+        [first, ..] => Some(format!("{} +{}", clean(first), symbols.len() - 1)),
+    };
+    let clients = detail["total_clients"]
+        .as_u64()
+        .map(|number| count(number, "client"));
+    symbols.into_iter().chain(clients).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn words(detail: Value) -> String {
+        let health = Health {
+            latency_ms: Some(0.8),
+            detail: Some(detail),
+            ..Health::unasked(HealthStatus::Healthy, None)
+        };
+        parts(&health, true).join(", ")
+    }
+
+    #[test]
+    fn a_stream_is_told_by_its_symbols_and_clients() {
+        assert_eq!(
+            words(json!({"active_symbols": ["AAPL", "TSLA"], "total_clients": 3})),
+            "healthy 0.8 ms, AAPL +1, 3 clients"
+        );
+        assert_eq!(
+            words(json!({"active_symbols": [], "total_clients": 1})),
+            "healthy 0.8 ms, 1 client"
+        );
+        assert_eq!(words(json!({"active_symbols": ["AAPL"]})), "healthy 0.8 ms, AAPL");
+    }
+
+    #[test]
+    fn other_answers_are_just_healthy() {
+        for detail in [
+            json!(null),
+            json!("ok"),
+            json!([1]),
+            json!({"total_clients": "x", "active_symbols": 1}),
+        ] {
+            assert_eq!(words(detail), "healthy 0.8 ms");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Values to text, and nothing else: no I/O, no clock, no terminal.
+
+mod flush;
+mod headline;
+mod health;
+mod log;
+mod paint;
+mod phases;
+mod status;
+mod table;
+pub mod words;
+
+pub use flush::{flushed, flushed_port, not_free};
+pub use log::{EntryView, log_entry, log_entry_json};
+pub use paint::Paint;
+pub use phases::{phase_line, summary};
+pub use status::{View, status};
