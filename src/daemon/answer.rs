@@ -114,12 +114,13 @@ impl Driver {
         };
         let state = self.runs.get(&run);
         let pid = self.pid(entry);
+        let uptime_s = state
+            .filter(|_| entry.live)
+            .map(|state| self.clock.seconds_since(state.spawned));
         Seen {
             pid,
-            uptime_s: state
-                .filter(|_| entry.live)
-                .map(|state| self.clock.seconds_since(state.spawned)),
-            used: pid.and_then(|pid| self.usage.of(pid)),
+            uptime_s,
+            used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),
             log_loss: self
                 .outputs

@@ -12,7 +12,7 @@ use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
 use super::usage::Usage;
-use crate::api::Event;
+use crate::api::{Event, State};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Answer;
@@ -31,6 +31,8 @@ pub struct Driver {
     pub(super) outputs: HashMap<ServiceName, Output>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
     pub(super) audience: Audience,
+    /// The state that the log last named.
+    pub(super) logged: HashMap<ServiceName, State>,
     pub(super) usage: Usage,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
@@ -75,6 +77,7 @@ impl Driver {
             outputs: HashMap::new(),
             commands: HashMap::new(),
             audience: Audience::default(),
+            logged: HashMap::new(),
             usage: Usage::new(),
             mailbox: mailbox.0,
             inbox: mailbox.1,

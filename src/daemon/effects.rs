@@ -181,7 +181,7 @@ impl Driver {
             .map_or(15, |entry| entry.spec.stop.signal.0);
         // A stopped process dies only once it continues.
         match self.lives.signal(run, &[stop, Signal::SIGCONT as i32]) {
-            Ok(members) => tracing::info!(%run, processes = members.len(), "asked to end"),
+            Ok(members) => tracing::debug!(%run, processes = members.len(), "asked to end"),
             Err(error) => tracing::error!(%run, %error, "cannot see its processes"),
         }
     }
@@ -217,16 +217,21 @@ impl Driver {
 
     fn publish(&mut self, service: &ServiceName) {
         let Some(entry) = self.machine.entry(service) else {
-            return;
+            self.logged.remove(service);
+            self.outputs.remove(service);
+            return tracing::info!(%service, "is declared no more");
         };
-        tracing::debug!(%service, state = ?entry.shown, reason = entry.reason);
+        let state = report::state(entry.shown);
+        if self.logged.insert(service.clone(), state) != Some(state) {
+            tracing::info!(%service, reason = entry.reason, "{}", state.as_str());
+        }
         if self.audience.is_empty() {
             return;
         }
         let pid = self.lives.pid(service, entry.run);
         let event = |after_ms| Event::Service {
             name: service.to_string(),
-            state: report::state(entry.shown),
+            state,
             pid,
             reason: entry.reason.clone(),
             after_ms,

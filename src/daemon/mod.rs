@@ -97,7 +97,8 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
 struct Start {
     driver: Driver,
     events: tokio::sync::mpsc::UnboundedReceiver<Event>,
-    _supervisor: crate::lock::Lock,
+    server: server::Server,
+    supervisor: crate::lock::Lock,
 }
 
 async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
@@ -114,13 +115,14 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
     let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
-    spawn_local(server::serve(listener, mailbox));
+    let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation));
     Ok(Start {
         driver,
         events,
-        _supervisor: opened.supervisor,
+        server,
+        supervisor: opened.supervisor,
     })
 }
 
@@ -143,8 +145,10 @@ async fn serve(start: Start, progress: Progress) -> ExitCode {
     let socket = start.driver.config.paths.socket();
     spawn_local(relay(start.events, progress));
     start.driver.drive().await;
-    let _ = std::fs::remove_file(socket);
     tracing::info!("everything is down, leaving");
+    let _ = std::fs::remove_file(socket);
+    drop(start.supervisor);
+    start.server.end().await;
     ExitCode::Ok
 }
 

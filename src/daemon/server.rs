@@ -6,22 +6,28 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
 use crate::api::{Command, Event, Failure, FailureKind, Route};
 
 /// The largest request body, in bytes.
 const MAX_REQUEST: usize = 64 << 10;
+
+/// How long callers may take to read the rest of their answers when the supervisor leaves.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -49,23 +55,53 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until the runtime ends.
-pub async fn serve(listener: UnixListener, mailbox: Mailbox) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::task::spawn_local(converse(stream, mailbox.clone()));
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot accept on the control socket");
-                // Out of descriptors: wait until some are free, not in a busy loop.
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
+/// The server and everybody it talks to.
+#[derive(Debug)]
+pub struct Server {
+    accepting: JoinHandle<JoinSet<()>>,
+    leave: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Begins to serve.
+    #[must_use]
+    pub fn begin(listener: UnixListener, mailbox: Mailbox) -> Self {
+        let (leave, leaving) = watch::channel(false);
+        Self {
+            accepting: spawn_local(accept(listener, mailbox, leaving)),
+            leave,
+        }
+    }
+
+    /// Takes no more callers, and lets those who are being answered have the rest of it.
+    pub async fn end(self) {
+        let _ = self.leave.send(true);
+        if let Ok(mut callers) = self.accepting.await {
+            let all = async { while callers.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(LAST_WORDS, all).await;
         }
     }
 }
 
-async fn converse(stream: UnixStream, mailbox: Mailbox) {
+async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) -> JoinSet<()> {
+    let mut callers = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(callers.spawn_local(converse(stream, mailbox.clone(), leaving.clone()))),
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept on the control socket");
+                    // Out of descriptors: wait until some are free, not in a busy loop.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = callers.join_next() => {}
+            _ = leaving.changed() => return callers,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) {
     let peer = match stream.peer_cred() {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "a caller without credentials"),
@@ -84,10 +120,16 @@ async fn converse(stream: UnixStream, mailbox: Mailbox) {
             Ok::<_, Infallible>(answer.unwrap_or_else(|failure| refuse(&failure)))
         }
     });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
     // A caller who leaves early is no error: the work goes on.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    tokio::select! {
+        _ = &mut connection => {}
+        _ = leaving.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
 }
 
 async fn answer(

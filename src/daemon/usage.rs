@@ -37,15 +37,14 @@ impl Usage {
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
     }
 
-    /// What was seen of one.
+    /// What was seen of one that has lived for `uptime_s` seconds.
     #[must_use]
-    pub fn of(&self, pid: i32) -> Option<Used> {
+    pub fn of(&self, pid: i32, uptime_s: f64) -> Option<Used> {
         let process = self
             .0
             .as_ref()?
             .process(Pid::from_u32(u32::try_from(pid).ok()?))?;
-        let lifetime_ms = process.run_time().saturating_mul(1000).max(1);
-        let average = process.accumulated_cpu_time() as f64 * 100.0 / lifetime_ms as f64;
+        let average = process.accumulated_cpu_time() as f64 / 10.0 / uptime_s.max(0.1);
         let recent = f64::from(process.cpu_usage());
         let cpu = if recent > 0.0 { recent } else { average };
         Some(Used {

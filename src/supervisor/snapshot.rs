@@ -126,7 +126,7 @@ fn stopping(cause: &Cause, exit: Option<Exit>) -> String {
         (Cause::Fault(why), None) => format!("taken down: {why}"),
         (Cause::Ended, None) => "ended".into(),
         (Cause::Asked | Cause::Ended | Cause::Fault(_), Some(exit)) => {
-            format!("ended with {exit}, processes it left are being taken down")
+            format!("ended with {exit}; whatever it left is being taken down")
         }
     }
 }

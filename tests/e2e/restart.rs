@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::house::{House, alive, finish, free_port, signal, until};
-use crate::trouble::{plain, web};
+use crate::trouble::{plain, slow, web};
 
 #[test]
 fn every_mode_brings_everything_up_anew() {
@@ -70,7 +70,7 @@ fn restarting_services_again_and_again_costs_the_supervisor_nothing() {
 
 #[test]
 fn two_at_once_the_second_is_told_who_is_first() {
-    let services = plain("slow", "") + "min_uptime = \"1500ms\"\n";
+    let services = slow("1500ms");
     let house = House::new(&services);
     let first = house
         .command(&["restart"])
@@ -89,7 +89,7 @@ fn two_at_once_the_second_is_told_who_is_first() {
 
 #[test]
 fn a_caller_who_leaves_abandons_the_wait_and_not_the_work() {
-    let house = House::new(&(plain("slow", "") + "min_uptime = \"500ms\"\n"));
+    let house = House::new(&slow("500ms"));
     let mut first = house
         .command(&["restart"])
         .stdout(Stdio::piped())
@@ -159,16 +159,20 @@ fn what_cannot_start_is_refused_and_the_running_system_left_alone() {
 
 #[test]
 fn a_long_path_is_no_obstacle() {
-    let house = House::new("");
+    let house = House::new(&plain("web", ""));
     let deep = house.path(&["a-folder-with-a-long-name"; 6].join("/"));
     fs::create_dir_all(&deep).expect("made");
     let file = deep.join("services.toml");
     assert!(file.as_os_str().len() > 150);
     fs::write(&file, plain("web", "")).expect("written");
     let file = file.to_str().expect("text");
-    house.run(&["-c", file, "restart"]).exits(0);
-    house.run(&["-c", file, "status"]).exits(0);
-    house.run(&["-c", file, "shutdown"]).exits(0);
+    for verb in ["restart", "status", "shutdown"] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_sentinel"))
+            .args(["-c", file, verb])
+            .output()
+            .expect("it runs");
+        assert!(ran.status.success(), "{verb}: {ran:?}");
+    }
 }
 
 #[test]

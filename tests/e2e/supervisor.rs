@@ -34,6 +34,8 @@ fn output_written_while_there_is_no_supervisor_kills_nobody() {
     signal(house.supervisor(), Signal::SIGKILL);
     std::thread::park_timeout(Duration::from_millis(300));
     assert!(alive(chatty), "no SIGPIPE");
+    house.run(&["restart"]).exits(0);
+    assert!(!alive(chatty));
 }
 
 #[test]

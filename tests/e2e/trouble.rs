@@ -19,6 +19,11 @@ pub fn plain(name: &str, arguments: &str) -> String {
     format!("[services.{name}]\ncommand = \"chaos {arguments}\"\nmin_uptime = \"20ms\"\n")
 }
 
+/// A service that counts as ready only after this time.
+pub fn slow(min_uptime: &str) -> String {
+    format!("[services.slow]\ncommand = \"chaos\"\nmin_uptime = \"{min_uptime}\"\n")
+}
+
 #[test]
 fn a_killed_worker_is_back_before_the_next_command() {
     let house = House::new(&web("web", free_port()));

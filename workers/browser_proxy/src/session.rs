@@ -79,12 +79,7 @@ struct Session {
 }
 
 /// Serves one visitor to the end, and logs who came, who left and why.
-pub(crate) async fn run(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    settings: &Settings,
-    mut stop: Stop,
-) {
+pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Settings, mut stop: Stop) {
     let opening = match settings.door.accept(&mut stream, &mut stop).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {

@@ -100,11 +100,7 @@ impl Channels {
         Subscription(lists)
     }
 
-    fn changed(
-        &self,
-        fields: &Fields,
-        apply: fn(&mut BTreeSet<String>, String),
-    ) -> Result<Self, Refusal> {
+    fn changed(&self, fields: &Fields, apply: fn(&mut BTreeSet<String>, String)) -> Result<Self, Refusal> {
         let mut next = self.clone();
         let mut named = 0;
         for (name, value) in fields.iter().filter(|(name, _)| *name != "action") {

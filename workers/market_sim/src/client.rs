@@ -85,11 +85,7 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
 }
 
 impl Client {
-    async fn converse(
-        &mut self,
-        mut trades: mpsc::Receiver<Vec<Trade>>,
-        mut stop: Stop,
-    ) -> Option<Farewell> {
+    async fn converse(&mut self, mut trades: mpsc::Receiver<Vec<Trade>>, mut stop: Stop) -> Option<Farewell> {
         let auth_due = Instant::now() + AUTH_WITHIN;
         loop {
             let flow = tokio::select! {

@@ -153,9 +153,8 @@ mod tests {
 
     #[test]
     fn json_is_as_documented() {
-        let json = |message: tokio_tungstenite::tungstenite::Message| {
-            message.into_text().expect("text").to_string()
-        };
+        let json =
+            |message: tokio_tungstenite::tungstenite::Message| message.into_text().expect("text").to_string();
         assert_eq!(
             json(Codec::Json.trades(&[trade()])),
             r#"[{"T":"t","S":"AAPL","i":628,"x":"K","p":162.92,"s":3,"c":["@","F"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"}]"#

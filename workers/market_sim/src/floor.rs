@@ -51,13 +51,7 @@ impl Floor {
     }
 
     /// From now on this viewer sees exactly these symbols.
-    pub(crate) fn watch(
-        &mut self,
-        now: Instant,
-        viewer: Viewer,
-        feed: Feed,
-        symbols: &BTreeSet<String>,
-    ) {
+    pub(crate) fn watch(&mut self, now: Instant, viewer: Viewer, feed: Feed, symbols: &BTreeSet<String>) {
         let named = symbols.iter().map(String::as_str).filter(|s| *s != "*");
         let all = if symbols.contains("*") {
             &EVERYTHING[..]

@@ -30,20 +30,10 @@ struct Arguments {
     #[arg(long, default_value_t = 30, value_name = "N")]
     symbol_limit: usize,
     /// The only API key that is accepted.
-    #[arg(
-        long,
-        env = "MARKET_SIM_KEY",
-        hide_env_values = true,
-        requires = "secret"
-    )]
+    #[arg(long, env = "MARKET_SIM_KEY", hide_env_values = true, requires = "secret")]
     key: Option<String>,
     /// The secret of that key.
-    #[arg(
-        long,
-        env = "MARKET_SIM_SECRET",
-        hide_env_values = true,
-        requires = "key"
-    )]
+    #[arg(long, env = "MARKET_SIM_SECRET", hide_env_values = true, requires = "key")]
     secret: Option<String>,
 }
 

@@ -71,8 +71,7 @@ impl Market {
 impl Seat {
     /// From now on exactly these symbols are seen.
     pub(crate) fn watch(&self, symbols: BTreeSet<String>) {
-        self.market
-            .order(Order::Watch(self.viewer, self.feed, symbols));
+        self.market.order(Order::Watch(self.viewer, self.feed, symbols));
     }
 }
 

@@ -227,10 +227,7 @@ mod tests {
             [failure(401, "not authenticated")]
         );
         assert_eq!(say(&mut first, AUTH), [success("authenticated")]);
-        assert_eq!(
-            say(&mut first, AUTH),
-            [failure(403, "already authenticated")]
-        );
+        assert_eq!(say(&mut first, AUTH), [failure(403, "already authenticated")]);
         let mut second = peer(Feed::Iex, &slots);
         let taken = [failure(406, "connection limit exceeded")];
         assert_eq!(say(&mut second, AUTH), taken);
@@ -273,10 +270,7 @@ mod tests {
                 ("cancelErrors", vec!["AAPL"]),
             ]
         );
-        let replies = say(
-            &mut peer,
-            r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#,
-        );
+        let replies = say(&mut peer, r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#);
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
         assert_eq!(replies[1], Reply::Watch([].into()));
     }
@@ -285,10 +279,7 @@ mod tests {
     fn a_refused_change_changes_nothing() {
         let mut peer = authenticated(Feed::Iex);
         let symbols: Vec<String> = (0..30).map(|n| format!("\"S{n}\"")).collect();
-        let full = format!(
-            r#"{{"action":"subscribe","trades":[{}]}}"#,
-            symbols.join(",")
-        );
+        let full = format!(r#"{{"action":"subscribe","trades":[{}]}}"#, symbols.join(","));
         assert_eq!(lists(&say(&mut peer, &full))[0].1.len(), 30);
         for (text, code, msg) in [
             (
@@ -306,11 +297,7 @@ mod tests {
                 400,
                 "invalid syntax",
             ),
-            (
-                r#"{"action":"subscribe","trades":"X"}"#,
-                400,
-                "invalid syntax",
-            ),
+            (r#"{"action":"subscribe","trades":"X"}"#, 400, "invalid syntax"),
             (r#"{"action":"subscribe"}"#, 400, "invalid syntax"),
             (r#"{"action":"dance"}"#, 400, "invalid syntax"),
             (r#"{"action":"auth","key":"K"}"#, 400, "invalid syntax"),

@@ -50,8 +50,7 @@ pub(crate) async fn accept(mut stream: TcpStream) -> Option<Visitor> {
     write_response(&mut head, &response).ok()?;
     stream.write_all(&head).await.ok()?;
     let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
-    let socket =
-        WebSocketStream::from_partially_read(stream, rest.to_vec(), Role::Server, Some(config));
+    let socket = WebSocketStream::from_partially_read(stream, rest.to_vec(), Role::Server, Some(config));
     Some(Visitor {
         socket: socket.await,
         feed,

@@ -55,11 +55,7 @@ pub enum Refused {
 impl Door {
     /// Reads the request and answers it. A refused client has been answered and may be dropped, and
     /// so may one that had not asked for anything when `stop` came.
-    pub async fn accept(
-        &self,
-        stream: &mut TcpStream,
-        stop: &mut Stop,
-    ) -> Result<Opening, Refused> {
+    pub async fn accept(&self, stream: &mut TcpStream, stop: &mut Stop) -> Result<Opening, Refused> {
         let read = tokio::select! {
             read = timeout(HEAD_DEADLINE, self.read_head(stream)) => read,
             () = stop.requested() => return Err(Refused::Left),
