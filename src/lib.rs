@@ -5,6 +5,7 @@ pub mod config;
 pub mod exit;
 pub mod logs;
 pub mod paths;
+pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod service;

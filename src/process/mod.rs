@@ -21,4 +21,5 @@ pub use command::command;
 pub use handle::Handle;
 pub use identity::{Identity, boot_id};
 pub use mark::{MARK, Mark, mark};
+pub(crate) use procfs::{folder, numbers, read_lines, vanished};
 pub use table::{Process, Table};

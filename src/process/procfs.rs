@@ -5,6 +5,7 @@ use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::{Errno, read, retry_on_intr};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 
 /// Whether the error says that the process (or its thread, or its descriptor) is gone.
 ///
@@ -40,6 +41,32 @@ pub(crate) fn read_at(at: impl AsFd, path: &str, buffer: &mut Vec<u8>) -> io::Re
 /// Reads a whole file by its absolute path into `buffer`.
 pub(crate) fn read_into(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
     read_at(CWD, path, buffer)
+}
+
+/// Calls `each` with every line of a file until it breaks off. The file is read as far as needed only.
+pub(crate) fn read_lines(path: &str, mut each: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
+    let file = retry_on_intr(|| openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
+    let mut buffer = vec![0; 8192];
+    let mut kept = 0;
+    loop {
+        if kept == buffer.len() {
+            buffer.resize(kept * 2, 0);
+        }
+        let count = retry_on_intr(|| read(&file, &mut buffer[kept..]))?;
+        if count == 0 {
+            return Ok(());
+        }
+        let filled = kept + count;
+        let mut start = 0;
+        while let Some(length) = buffer[start..filled].iter().position(|&byte| byte == b'\n') {
+            if each(&buffer[start..start + length]).is_break() {
+                return Ok(());
+            }
+            start += length + 1;
+        }
+        buffer.copy_within(start..filled, 0);
+        kept = filled - start;
+    }
 }
 
 /// Calls `each` with every entry of the folder that is a number: pids in /proc, descriptors in fd/.
