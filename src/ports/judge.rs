@@ -191,3 +191,169 @@ fn untouchable(port: u16, holder: &Holder, owner: &Ownership, caller: &Caller) -
     };
     Some(format!("{held}, which holds it for {whom}: {instead}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Caller, PortPlan, Rules, Verdict, judge};
+    use crate::ports::{Holder, Listener, Ownership};
+    use crate::process::Identity;
+    use std::net::Ipv4Addr;
+
+    fn holder(pid: i32, command: &str, uid: u32) -> Holder {
+        Holder {
+            identity: Identity { pid, start: 1 },
+            command: command.into(),
+            uid,
+        }
+    }
+
+    fn listener(port: u16, inode: u64, holders: Vec<Holder>) -> Listener {
+        Listener {
+            port,
+            address: Ipv4Addr::LOCALHOST.into(),
+            uid: 1000,
+            inode,
+            holders,
+        }
+    }
+
+    fn rules(euid: u32) -> Rules {
+        Rules {
+            protected: vec![5000, 7000],
+            spare_managed: false,
+            caller: Caller {
+                euid,
+                lineage: vec![900, 800, 1],
+            },
+        }
+    }
+
+    /// Pids 10 to 19 are the live run's, 20 to 29 are strays, all others foreign.
+    fn owner(holder: &Holder) -> Ownership {
+        match holder.identity.pid {
+            10..20 => Ownership::Managed {
+                service: "stream".into(),
+                run: 4,
+            },
+            20..30 => Ownership::Stray {
+                service: "stream".into(),
+            },
+            _ => Ownership::Foreign,
+        }
+    }
+
+    fn plan(port: u16, holders: Vec<Holder>, rules: &Rules) -> PortPlan {
+        judge(port, &[listener(port, 1, holders)], owner, rules)
+    }
+
+    #[test]
+    fn a_port_is_refused_with_the_reason() {
+        let user = 1000;
+        let cases = [
+            (80, holder(50, "nginx", user), user, "below 1024"),
+            (1023, holder(20, "x", user), 0, "below 1024"),
+            (5000, holder(20, "x", user), 0, "protected_ports"),
+            (7000, holder(10, "x", user), 0, "protected_ports"),
+            (8765, holder(50, "x", 33), user, "user id 33"),
+            (8765, holder(50, "x", 0), user, "user id 0"),
+            (8765, holder(20, "x", 33), user, "user id 33"),
+            (8765, holder(1, "systemd", 0), 0, "first process"),
+            (8765, holder(800, "bash", user), user, "runs under"),
+            (8765, holder(900, "sentinel", user), user, "runs under"),
+            (8765, holder(50, "docker-proxy", 0), 0, "a container"),
+            (8765, holder(50, "ssh", user), user, "an SSH tunnel"),
+            (8765, holder(50, "systemd", user), user, "a socket unit"),
+        ];
+        for (port, holder, euid, reason) in cases {
+            let said = plan(port, vec![holder.clone()], &rules(euid));
+            let Verdict::Refuse(sentence) = &said.verdict else {
+                panic!("{holder:?} on {port} for {euid}: {said:?}");
+            };
+            assert!(sentence.contains(reason), "{sentence}");
+            assert!(sentence.starts_with(&format!("port {port} ")), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn others_may_go() {
+        let cases = [
+            (1024, holder(50, "python3", 1000), 1000),
+            (8765, holder(50, "python3", 33), 0),
+            (8765, holder(20, "ssh", 1000), 1000), // a service of ours may be a tunnel
+            (8765, holder(10, "ssh", 1000), 1000),
+            (8765, holder(10, "python3", 33), 1000), // the supervisor stops it, not we
+        ];
+        for (port, holder, euid) in cases {
+            let said = plan(port, vec![holder.clone()], &rules(euid));
+            assert_eq!(said.verdict, Verdict::Clear, "{holder:?}");
+            assert_eq!(said.holders.len(), 1);
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_seen_is_never_nobody() {
+        for (euid, way_out) in [(1000, "as root"), (0, "outside of this container")] {
+            let said = plan(8765, vec![], &rules(euid));
+            let Verdict::Refuse(sentence) = &said.verdict else {
+                panic!("{said:?}")
+            };
+            assert!(sentence.contains(way_out), "{sentence}");
+        }
+        let half = [
+            listener(8765, 1, vec![holder(50, "x", 1000)]),
+            listener(8765, 2, vec![]),
+        ];
+        let said = judge(8765, &half, owner, &rules(1000));
+        assert!(matches!(said.verdict, Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn one_untouchable_holder_saves_all() {
+        let said = plan(
+            8765,
+            vec![holder(50, "x", 1000), holder(51, "y", 33)],
+            &rules(1000),
+        );
+        assert!(matches!(said.verdict, Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn other_ports_do_not_matter() {
+        let said = judge(
+            8765,
+            &[listener(8766, 1, vec![holder(1, "x", 0)])],
+            owner,
+            &rules(0),
+        );
+        assert_eq!((said.verdict, said.holders.len()), (Verdict::Free, 0));
+    }
+
+    #[test]
+    fn a_holder_of_two_sockets_is_named_once() {
+        let two = [
+            listener(8765, 1, vec![holder(50, "x", 0)]),
+            listener(8765, 2, vec![holder(50, "x", 0)]),
+        ];
+        let said = judge(8765, &two, owner, &rules(0));
+        assert_eq!((said.holders.len(), said.sockets.len()), (1, 2));
+    }
+
+    #[test]
+    fn spared_runs_stay_and_their_strays_go() {
+        let spare = Rules {
+            spare_managed: true,
+            ..rules(1000)
+        };
+        assert_eq!(
+            plan(8765, vec![holder(10, "x", 1000)], &spare).verdict,
+            Verdict::Spare
+        );
+        let both = vec![holder(10, "x", 1000), holder(20, "x", 1000)];
+        assert_eq!(plan(8765, both, &spare).verdict, Verdict::Clear);
+        // A spared holder is not signalled, so what forbids signalling it does not matter.
+        assert_eq!(
+            plan(8765, vec![holder(10, "x", 33)], &spare).verdict,
+            Verdict::Spare
+        );
+    }
+}

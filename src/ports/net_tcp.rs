@@ -141,7 +141,9 @@ fn address(hex: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LISTEN, Row, address};
+    use super::{LISTEN, Row, address, listening};
+    use crate::ports::sock_diag;
+    use std::net::{TcpListener, TcpStream};
 
     const V4: &[u8] = b"   1: 0100007F:223D 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 51966 1 0000000000000000 100 0 0 10 0";
     const V6: &[u8] = b"   0: 00000000000000000000000001000000:223E 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7 1 0";
@@ -156,6 +158,31 @@ mod tests {
         let six = Row::parse(V6).unwrap().listener().unwrap();
         assert_eq!((six.port, six.address.to_string()), (8766, "::1".to_string()));
         assert_eq!((six.uid, six.inode), (0, 7));
+    }
+
+    #[test]
+    fn netlink_and_the_text_tables_say_the_same() {
+        let listeners = ["0.0.0.0:0", "127.0.0.1:0", "127.4.3.2:0", "[::]:0", "[::1]:0"]
+            .map(|address| TcpListener::bind(address).unwrap());
+        let ports = listeners
+            .each_ref()
+            .map(|listener| listener.local_addr().unwrap().port());
+        let _client = TcpStream::connect(("127.0.0.1", ports[0])).unwrap();
+        let sorted = |mut found: Vec<crate::ports::Listener>| {
+            found.sort_by_key(|listener| listener.inode);
+            found
+        };
+        let text = sorted(listening(|port| ports.contains(&port)).unwrap());
+        let netlink = sorted(sock_diag::listening(|port| ports.contains(&port)).unwrap());
+        assert_eq!(text, netlink);
+        let mut seen: Vec<String> = text
+            .iter()
+            .map(|listener| std::net::SocketAddr::from((listener.address, listener.port)).to_string())
+            .collect();
+        let mut bound = listeners.map(|listener| listener.local_addr().unwrap().to_string());
+        seen.sort();
+        bound.sort();
+        assert_eq!(seen, bound);
     }
 
     #[test]
