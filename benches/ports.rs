@@ -13,12 +13,32 @@ const PROCESSES: usize = 500;
 const ROUNDS: usize = 41;
 
 fn main() {
-    let mut children: Vec<Child> = (0..PROCESSES).map(|_| sleeper()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port();
+    for script in [
+        "exec sleep 600",
+        "exec 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&0; exec sleep 600",
+    ] {
+        let mut children: Vec<Child> = (0..PROCESSES).map(|_| sleeper(script)).collect();
+        figures(port);
+        for child in &mut children {
+            child.kill().expect("it is our child");
+            child.wait().expect("it is our child");
+        }
+    }
+}
+
+/// All figures for one population.
+fn figures(port: u16) {
     let me = i32::try_from(std::process::id()).expect("pids are below 2^22");
-    let total = Table::read().expect("/proc is readable").iter().count();
-    println!("{total} processes, {PROCESSES} of them ours with 10 descriptors each; medians of {ROUNDS}");
+    let table = Table::read().expect("/proc is readable");
+    let descriptors: usize = table
+        .iter()
+        .filter_map(|process| std::fs::read_dir(format!("/proc/{}/fd", process.pid)).ok())
+        .map(Iterator::count)
+        .sum();
+    let total = table.iter().count();
+    println!("{total} processes with {descriptors} descriptors; medians of {ROUNDS}");
 
     let ours = measure("listeners(8 ports), with every holder", || {
         let ports = [port, 1, 2, 3, 4, 5, 6, 7];
@@ -36,46 +56,31 @@ fn main() {
     measure("own_children()", || {
         assert_eq!(own_children().expect("/proc is readable").len(), PROCESSES);
     });
-    let port = port.to_string();
-    for (program, arguments) in [
-        (
-            "lsof",
-            vec!["-nP".to_string(), format!("-tiTCP:{port}"), "-sTCP:LISTEN".into()],
-        ),
-        ("ss", vec!["-Hltnp".into(), format!("sport = :{port}")]),
-    ] {
-        if Command::new(program)
-            .arg("-v")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok()
-        {
-            let theirs = measure(program, || {
-                let output = Command::new(program)
-                    .args(&arguments)
-                    .output()
-                    .expect("it is installed");
-                assert!(!output.stdout.is_empty(), "{program} does not see the port");
-            });
-            println!(
-                "{:>42} {:.1} times ours",
-                "",
-                theirs.as_secs_f64() / ours.as_secs_f64()
-            );
-        }
-    }
-    for child in &mut children {
-        child.kill().expect("it is our child");
-        child.wait().expect("it is our child");
-    }
+    beside("lsof", &["-nP", &format!("-tiTCP:{port}"), "-sTCP:LISTEN"], ours);
+    beside("ss", &["-Hltnp", &format!("sport = :{port}")], ours);
 }
 
-/// A process that does nothing, with a few descriptors as real ones have.
-fn sleeper() -> Child {
-    let open = "exec 3</dev/null 4<&3 5<&3 6<&3 7<&3 8<&3 9<&3; exec sleep 600";
+/// The same question to another program, if it is installed.
+fn beside(program: &str, arguments: &[&str], ours: Duration) {
+    let ask = || Command::new(program).args(arguments).output();
+    if ask().is_err() {
+        return;
+    }
+    let theirs = measure(program, || {
+        let output = ask().expect("it is installed");
+        assert!(!output.stdout.is_empty(), "{program} does not see the port");
+    });
+    println!(
+        "{:>42} {:.1} times ours",
+        "",
+        theirs.as_secs_f64() / ours.as_secs_f64()
+    );
+}
+
+/// A process that does nothing, with the descriptors that the script opens.
+fn sleeper(script: &str) -> Child {
     Command::new("sh")
-        .args(["-c", open])
+        .args(["-c", script])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

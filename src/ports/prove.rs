@@ -1,5 +1,6 @@
 //! The proof that a port is free: bind it, as a server would.
 
+use super::listen::is_listening;
 use super::net_tcp::leftovers;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -39,8 +40,11 @@ fn bound(family: AddressFamily, port: u16) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Nobody listens, and still it is taken: by what the last server left, or by a socket that does not listen.
+/// Who is in the way: a listener, what the last server left, or a socket that is bound and does not listen.
 fn in_use(port: u16) -> String {
+    if let Ok(true) = is_listening(port) {
+        return format!("port {port} is listened on");
+    }
     match leftovers(port) {
         Ok((time_wait, others)) if time_wait + others > 0 => format!(
             "nobody listens on port {port}, but {time_wait} connections in TIME_WAIT and {others} others of its last server, \

@@ -84,9 +84,12 @@ mod tests {
         (state, holder.map(|holder| holder.identity.pid))
     }
 
+    /// Whether the service runs, the pids on each socket; the state, and the pid to name.
+    type Case<'a> = (bool, &'a [&'a [i32]], PortState, Option<i32>);
+
     #[test]
     fn the_worst_holder_decides() {
-        let cases: [(bool, &[&[i32]], PortState, Option<i32>); 10] = [
+        let cases: [Case<'_>; 10] = [
             (true, &[], PortState::Down, None),
             (false, &[], PortState::Free, None),
             (true, &[&[1]], PortState::Ok, Some(1)),

@@ -44,6 +44,9 @@ impl Mark {
     }
 }
 
+/// How often a process is asked again that is just being replaced by exec.
+const ATTEMPTS: usize = 1000;
+
 /// The mark a process was started with; `None` when it has none, is gone, or may not be asked.
 ///
 /// Between fork and exec a child shows its parent's. A process may overwrite its environment (programs
@@ -53,11 +56,38 @@ impl Mark {
 /// /proc could not be read, which says nothing about the process.
 pub fn mark(pid: i32) -> io::Result<Option<Mark>> {
     let mut environ = Vec::new();
-    match read_into(&format!("/proc/{pid}/environ"), &mut environ) {
-        Ok(()) => Ok(find(&environ)),
-        Err(error) if vanished(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
-        Err(error) => Err(error),
+    for _ in 0..ATTEMPTS {
+        match read_into(&format!("/proc/{pid}/environ"), &mut environ) {
+            Ok(()) if environ.is_empty() && should_have_one(pid)? => std::thread::yield_now(),
+            Ok(()) => break,
+            Err(error) if vanished(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
     }
+    Ok(find(&environ))
+}
+
+/// Whether a process whose environment was read as empty has one: while exec replaces the process, and
+/// for a read that exec overtook, it is empty, and a leftover seen then would pass for a stranger.
+fn should_have_one(pid: i32) -> io::Result<bool> {
+    let mut stat = Vec::new();
+    match read_into(&format!("/proc/{pid}/stat"), &mut stat) {
+        Ok(()) => {}
+        Err(error) if vanished(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let after_name = stat.rsplit(|&byte| byte == b')').next().unwrap_or_default();
+    let fields: Vec<&[u8]> = after_name.trim_ascii().split(|&byte| byte == b' ').collect();
+    // Fields of proc_pid_stat(5), of which the state, the first one after the name, is number 3.
+    let zero = |number: usize| fields.get(number - 3).is_none_or(|field| *field == b"0");
+    let (memory, start_code, env_start, env_end) = (23, 26, 50, 51);
+    // The kernel sets the code's start only after the environment's end (fs/binfmt_elf.c).
+    let in_exec = zero(env_start) || zero(start_code);
+    let overtaken = fields.get(env_start - 3) != fields.get(env_end - 3);
+    // Kernel threads, zombies and who is about to be one have no memory.
+    Ok(!zero(memory) && (in_exec || overtaken))
 }
 
 /// Finds the mark in an environment block; the first one counts, as for getenv(3).
@@ -72,6 +102,7 @@ fn find(environ: &[u8]) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::{MARK, Mark, find, mark};
+    use crate::process::command;
     use std::ffi::OsStr;
     use std::io::{BufRead, BufReader};
     use std::os::unix::ffi::OsStrExt;
@@ -123,6 +154,25 @@ mod tests {
         let block = b"A=1\0SENTINEL_RUN=2:a:/b\0SENTINEL_RUN=3:c:/d\0";
         assert_eq!(find(block).unwrap().number, 2);
         assert_eq!(find(b""), None);
+    }
+
+    #[test]
+    fn exec_does_not_hide_it() {
+        let script = r#"[ "$1" -gt 0 ] && exec sh -c "$SCRIPT" sh $(($1 - 1)); exec sleep 60"#;
+        let mut child = Command::new("sh")
+            .args(["-c", script, "sh", "60"])
+            .env("SCRIPT", script)
+            .env(MARK, example().to_env())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let mut all = true;
+        while command(pid) != "sleep" {
+            all &= mark(pid).unwrap() == Some(example());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(all);
     }
 
     #[test]

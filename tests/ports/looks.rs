@@ -31,7 +31,8 @@ fn every_kind_of_address_is_seen_with_its_holder() {
         assert!(held_by(port, &[1, child.pid()]).unwrap());
         assert!(!held_by(port, &[1]).unwrap());
         assert!(!held_by(port, &[]).unwrap());
-        assert!(prove_free(port).is_err(), "{address}");
+        let taken = format!("port {port} is listened on");
+        assert_eq!(prove_free(port), Err(taken), "{address}");
         gone(child, port);
     }
 }
