@@ -19,6 +19,10 @@ impl Supervisor {
             self.answer(index);
         }
         self.forget_removed();
+    }
+
+    /// The last order there is, after everything else was told.
+    pub(super) fn finish(&mut self) {
         if self.closing && !self.finished && self.units.iter().all(|unit| unit.live_run().is_none()) {
             self.finished = true;
             self.actions.push(Action::Finish);
