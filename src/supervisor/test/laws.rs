@@ -52,6 +52,10 @@ impl Watched {
         let fresh = self.machine.snapshot();
         let published = std::mem::replace(&mut self.shown, fresh);
         actions.iter().try_for_each(|action| self.judge(input, action))?;
+        let last = actions.iter().rposition(|action| *action == Action::Finish);
+        ensure(last.is_none_or(|last| last + 1 == actions.len()), || {
+            "something follows Finish".into()
+        })?;
         self.judge_changes(&published, &actions)?;
         self.judge_time()?;
         self.judge_entries()?;
