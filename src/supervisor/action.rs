@@ -50,7 +50,7 @@ pub enum Action {
         /// Which.
         service: ServiceName,
     },
-    /// Everything is down, for good: leave.
+    /// Everything is down and told, for good: leave. The last action there is.
     Finish,
 }
 

@@ -132,7 +132,7 @@ impl Supervisor {
         let unit = &mut self.units[index];
         let asked = std::mem::take(&mut unit.doomed) || cause == Cause::Asked;
         if let Some(spec) = unit.next_spec.take() {
-            unit.spec = spec;
+            (unit.spec, unit.failures) = (spec, 0);
             self.link();
         }
         let unit = &mut self.units[index];

@@ -109,6 +109,7 @@ impl Supervisor {
         self.expire(now);
         self.settle(now);
         self.publish();
+        self.finish();
         std::mem::take(&mut self.actions)
     }
 

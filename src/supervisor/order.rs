@@ -19,6 +19,10 @@ impl Supervisor {
             self.answer(index);
         }
         self.forget_removed();
+    }
+
+    /// The last order there is, after everything else was told.
+    pub(super) fn finish(&mut self) {
         if self.closing && !self.finished && self.units.iter().all(|unit| unit.live_run().is_none()) {
             self.finished = true;
             self.actions.push(Action::Finish);
@@ -79,21 +83,28 @@ impl Supervisor {
     }
 
     /// Whether something that needs it is still on its way down. A reload may turn the order round
-    /// while old runs live: of two that need each other, neither waits.
+    /// while old runs live: of departing units that need each other, none waits.
     fn needed_by_departing(&self, index: usize) -> bool {
         let mut units = self.units.iter().enumerate();
         units.any(|(dependent, unit)| {
-            unit.needs.contains(&index) && unit.departing() && !self.needs_of(&[index]).contains(&dependent)
+            unit.departing()
+                && unit.needs.contains(&index)
+                && !self.reach(&[index], Unit::departing).contains(&dependent)
         })
     }
 
     /// All that these need, directly or through others.
     pub(super) fn needs_of(&self, named: &[usize]) -> Vec<usize> {
+        self.reach(named, |_| true)
+    }
+
+    /// All such units that these need, directly or through others of them.
+    fn reach(&self, named: &[usize], such: impl Fn(&Unit) -> bool) -> Vec<usize> {
         let mut found = vec![false; self.units.len()];
         let mut open = named.to_vec();
         while let Some(index) = open.pop() {
             for &need in &self.units[index].needs {
-                if !std::mem::replace(&mut found[need], true) {
+                if such(&self.units[need]) && !std::mem::replace(&mut found[need], true) {
                     open.push(need);
                 }
             }

@@ -104,7 +104,10 @@ impl Supervisor {
         }
         unit.goal = goal;
         let opposite = match goal {
-            Goal::Up => Goal::Down,
+            Goal::Up => {
+                (unit.failures, unit.restarts) = (0, 0);
+                Goal::Down
+            }
             Goal::Down => Goal::Up,
         };
         self.reply(index, opposite, &Reply::Superseded);

@@ -84,8 +84,10 @@ fn shown(unit: &Unit) -> Shown {
         State::Stopped(Stopped::Never | Stopped::Asked) | State::Blocked { .. } => Shown::Stopped,
         State::Failed(_) => Shown::Fatal,
         State::Waiting { .. } => Shown::Backoff,
+        State::Spawning { .. } | State::Starting { .. } | State::Running { .. } if unit.departing() => {
+            Shown::Stopping
+        }
         State::Spawning { .. } | State::Starting { .. } => Shown::Starting,
-        State::Running { .. } if unit.departing() => Shown::Stopping,
         State::Running { .. } => Shown::Running,
         State::Stopping { .. } | State::Killing { .. } => Shown::Stopping,
     }
@@ -101,9 +103,12 @@ fn reason(unit: &Unit) -> Option<String> {
         State::Failed(why) => Some(given_up(unit, why)),
         State::Waiting { why, .. } => Some(format!("failure {} in a row: {why}", unit.failures)),
         State::Blocked { on } => Some(format!("waits for {}", join(on))),
+        State::Spawning { .. } if unit.departing() => Some("to be asked to end once it has a process".into()),
+        State::Starting { .. } | State::Running { .. } if unit.departing() => {
+            Some("waits for what needs it to stop first".into())
+        }
         State::Spawning { .. } | State::Starting { why: None, .. } => Some("not ready yet".into()),
         State::Starting { why: Some(why), .. } => Some(format!("not ready yet: {why}")),
-        State::Running { .. } if unit.departing() => Some("waits for what needs it to stop first".into()),
         State::Running { .. } => None,
         State::Stopping { cause, exit, .. } => Some(stopping(cause, *exit)),
         State::Killing {

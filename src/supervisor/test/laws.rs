@@ -52,6 +52,10 @@ impl Watched {
         let fresh = self.machine.snapshot();
         let published = std::mem::replace(&mut self.shown, fresh);
         actions.iter().try_for_each(|action| self.judge(input, action))?;
+        let last = actions.iter().rposition(|action| *action == Action::Finish);
+        ensure(last.is_none_or(|last| last + 1 == actions.len()), || {
+            "something follows Finish".into()
+        })?;
         self.judge_changes(&published, &actions)?;
         self.judge_time()?;
         self.judge_entries()?;
@@ -203,31 +207,31 @@ impl Watched {
         }
     }
 
+    /// One that is on its way down, and needs this one.
     fn departing_dependent(&self, service: &ServiceName) -> Option<&ServiceName> {
-        let departs = |(name, life): &(&ServiceName, &Life)| {
+        let departs = |(name, life): (&'_ ServiceName, &Life)| {
             let wanted = self.entry(name).is_some_and(|entry| entry.wanted);
             // Who outlives SIGKILL holds up nobody.
-            life.kills < 2 && (life.terminated.is_some() || life.condemned || !wanted)
+            let departs = life.kills < 2 && (life.terminated.is_some() || life.condemned || !wanted);
+            departs.then(|| name.clone())
         };
-        let needs = |from: &ServiceName, to: &ServiceName| {
-            self.entry(from)
-                .is_some_and(|entry| entry.spec.after.contains(to))
-        };
-        let mut departing = self.lives.now.iter().filter(departs).map(|(name, _)| name);
-        departing.find(|name| needs(name, service) && !self.reaches(service, name))
+        let departing: BTreeSet<ServiceName> = self.lives.now.iter().filter_map(departs).collect();
+        let mut dependents = self.lives.now.keys().filter(|name| departing.contains(name));
+        dependents.find(|name| {
+            let entry = self.entry(name);
+            entry.is_some_and(|entry| entry.spec.after.contains(service))
+                && !self.reaches(service, name, &departing)
+        })
     }
 
-    /// Whether one needs the other, directly or not: after a reload an old run's order may be turned round.
-    fn reaches(&self, from: &ServiceName, to: &ServiceName) -> bool {
-        let mut open = vec![from.clone()];
+    /// Whether one needs the other, through these: a reload may have turned the order of old runs round.
+    fn reaches(&self, from: &ServiceName, to: &ServiceName, through: &BTreeSet<ServiceName>) -> bool {
+        let mut open = vec![from];
         let mut seen = BTreeSet::new();
         while let Some(next) = open.pop() {
-            if seen.insert(next.clone()) {
-                open.extend(
-                    self.entry(&next)
-                        .into_iter()
-                        .flat_map(|entry| entry.spec.after.clone()),
-                );
+            if seen.insert(next) {
+                let needs = self.entry(next).into_iter().flat_map(|entry| &entry.spec.after);
+                open.extend(needs.filter(|need| through.contains(need)));
             }
         }
         seen.contains(to)

@@ -1,6 +1,7 @@
 //! The laws of the machine, as tests.
 //!
 
+mod histories;
 mod laws;
 mod lives;
 mod search;

@@ -229,7 +229,7 @@ fn one_that_outlives_sigkill_does_not_hold_up_what_it_needs() {
     );
     world.pass(ms(1000));
     assert_eq!(world.shown("sim"), "STOPPED: stopped on request");
-    assert!(world.settle(ms(99_000)) && world.told().ends_with("finish"));
+    assert!(world.settle(ms(200_000)) && world.told().ends_with("finish"));
 }
 
 #[test]

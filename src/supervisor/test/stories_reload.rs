@@ -47,7 +47,7 @@ fn a_reload_touches_just_what_differs() {
     let mut world = up(&[same.clone(), differs.clone(), goes]);
     let asked = world.reload(&[same, changed(&differs, "new"), comes]);
     assert!(world.settle(ms(9000)));
-    assert_eq!(world.answer(asked), "goes done; differs done; comes done");
+    assert_eq!(world.answer(asked), "goes done; comes done; differs done");
     assert_eq!(
         (
             world.entry("same").run,
