@@ -228,7 +228,7 @@ fn settle(stage: &mut Stage, opening: &mut bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn laws_hold_in_every_history(steps in prop::collection::vec(step(), 0..200)) {
