@@ -8,20 +8,20 @@ use crate::feed::Feed;
 use crate::random::Random;
 use crate::trade::Trade;
 
-/// Prices of 2025 of what people try first; any other symbol gets one from its name.
-const KNOWN: [(&str, f64); 12] = [
-    ("AAPL", 230.0),
-    ("AMD", 160.0),
-    ("AMZN", 215.0),
-    ("FAKEPACA", 134.0),
-    ("GOOGL", 180.0),
-    ("META", 640.0),
-    ("MSFT", 430.0),
-    ("NVDA", 140.0),
-    ("PLTR", 75.0),
-    ("QQQ", 520.0),
-    ("SPY", 600.0),
-    ("TSLA", 340.0),
+/// Prices of 2025 and the tape of what people try first; any other symbol gets both from its name.
+const KNOWN: [(&str, f64, &str); 12] = [
+    ("AAPL", 230.0, "C"),
+    ("AMD", 160.0, "C"),
+    ("AMZN", 215.0, "C"),
+    ("FAKEPACA", 134.0, "C"),
+    ("GOOGL", 180.0, "C"),
+    ("META", 640.0, "C"),
+    ("MSFT", 430.0, "C"),
+    ("NVDA", 140.0, "C"),
+    ("PLTR", 75.0, "C"),
+    ("QQQ", 520.0, "C"),
+    ("SPY", 600.0, "B"),
+    ("TSLA", 340.0, "C"),
 ];
 /// Deviation of the price from one trade to the next, and the share of its distance from home that
 /// it goes back: together they keep the price within a few percent of home.
@@ -49,12 +49,14 @@ pub(crate) struct Tape {
 impl Tape {
     pub(crate) fn new(symbol: Arc<str>, feed: Feed, seed: u64) -> Self {
         let mut character = Random::named(0, &symbol);
-        let known = KNOWN.iter().find(|(name, _)| **name == *symbol);
         // Between 5 and 500 dollars, low prices as often as high ones.
         let from_name = 5.0 * 100_f64.powf(character.fraction());
-        let home = known.map_or(from_name, |(_, price)| *price);
+        let listing = ["A", "B", "C", "C"][character.below(4)];
+        let known = KNOWN.iter().find(|(name, ..)| **name == *symbol);
+        let (home, listing) =
+            known.map_or((from_name, listing), |(_, price, tape)| (*price, *tape));
         Self {
-            listing: ["A", "B", "C", "C"][character.below(4)],
+            listing,
             random: Random::named(seed, &symbol),
             symbol,
             feed,

@@ -1,1 +1,167 @@
-//! Tests of the machine.
+//! Tests of the machine: a stage to play it on, stories, and laws under random histories.
+
+mod errors;
+mod laws;
+mod stories;
+
+use std::time::{Duration, Instant};
+
+use super::{Action, Ask, Input, News, Session, State};
+use crate::Event;
+use crate::wire::{Control, Request, Verb};
+
+/// A session in virtual time.
+struct Stage {
+    session: Session,
+    start: Instant,
+    now: Instant,
+    connection: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let start = Instant::now();
+        Self {
+            session: Session::new(start, 1),
+            start,
+            now: start,
+            connection: 0,
+        }
+    }
+
+    /// A session that is live with these symbols.
+    fn live(symbols: &[&str]) -> Self {
+        let mut stage = Self::new();
+        stage.want(symbols);
+        stage.open_and_authenticate();
+        stage.confirm(symbols);
+        assert_eq!(stage.session.state(), State::Live);
+        stage
+    }
+
+    fn input(&mut self, input: Input) -> Vec<Action> {
+        let actions = self.session.handle(self.now, input);
+        for action in &actions {
+            if let Action::Open { connection } = action {
+                self.connection = *connection;
+            }
+        }
+        actions
+    }
+
+    fn want(&mut self, symbols: &[&str]) -> Vec<Action> {
+        self.input(Input::Asked(Ask::Want(owned(symbols))))
+    }
+
+    fn unwant(&mut self, symbols: &[&str]) -> Vec<Action> {
+        self.input(Input::Asked(Ask::Unwant(owned(symbols))))
+    }
+
+    fn news(&mut self, news: News) -> Vec<Action> {
+        self.input(Input::Socket {
+            connection: self.connection,
+            news,
+        })
+    }
+
+    fn control(&mut self, control: Control) -> Vec<Action> {
+        self.news(News::Control(control))
+    }
+
+    fn error(&mut self, code: u16) -> Vec<Action> {
+        let message = format!("error {code}");
+        self.control(Control::Error { code, message })
+    }
+
+    fn confirm(&mut self, trades: &[&str]) -> Vec<Action> {
+        let trades = owned(trades);
+        self.control(Control::Subscription { trades })
+    }
+
+    fn ended(&mut self) -> Vec<Action> {
+        let reason = "lost".into();
+        self.news(News::Ended { reason })
+    }
+
+    fn open_and_authenticate(&mut self) -> Vec<Action> {
+        assert_eq!(self.news(News::Opened), []);
+        assert_eq!(self.control(Control::Welcome), [Action::Authenticate]);
+        self.control(Control::Authenticated)
+    }
+
+    /// Lets time pass up to the next deadline, and ticks.
+    fn tick(&mut self) -> Vec<Action> {
+        self.now = self
+            .session
+            .next_deadline()
+            .expect("something is waited for");
+        self.input(Input::Tick)
+    }
+
+    /// Ticks until something else than a ping is done; every ping is answered.
+    fn tick_past_pings(&mut self) -> Vec<Action> {
+        loop {
+            let actions = self.tick();
+            match actions[..] {
+                [Action::Ping(_)] => assert_eq!(self.news(News::Heard), []),
+                [] => {}
+                _ => return actions,
+            }
+        }
+    }
+
+    /// Another stage in the same situation.
+    fn clone_of(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            ..*self
+        }
+    }
+
+    fn wait_s(&self) -> f64 {
+        let deadline = self.session.next_deadline().expect("a deadline");
+        deadline.saturating_duration_since(self.now).as_secs_f64()
+    }
+
+    fn seconds(&self) -> Duration {
+        self.now - self.start
+    }
+}
+
+fn owned(symbols: &[&str]) -> Vec<String> {
+    symbols.iter().map(ToString::to_string).collect()
+}
+
+fn subscribe(symbols: &[&str]) -> Action {
+    Action::Send(Request {
+        verb: Verb::Subscribe,
+        symbols: owned(symbols),
+    })
+}
+
+fn unsubscribe(symbols: &[&str]) -> Action {
+    Action::Send(Request {
+        verb: Verb::Unsubscribe,
+        symbols: owned(symbols),
+    })
+}
+
+fn subscribed(symbols: &[&str]) -> Action {
+    Action::Emit(Event::Subscribed {
+        symbols: owned(symbols),
+    })
+}
+
+fn disconnected(reason: &str) -> Action {
+    Action::Emit(Event::Disconnected {
+        reason: reason.into(),
+    })
+}
+
+fn refused(symbols: &[&str], code: u16) -> Action {
+    Action::Emit(Event::Refused {
+        symbols: owned(symbols),
+        code,
+        message: format!("error {code}"),
+    })
+}

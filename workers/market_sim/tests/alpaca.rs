@@ -1,0 +1,220 @@
+//! The `alpaca` client against the simulator, on real sockets.
+
+mod common;
+
+use std::time::Duration;
+
+use alpaca::{ConnectionManager, Credentials, Event, MarketData, State};
+use common::{Sim, within};
+use market_sim::Settings;
+use tokio::sync::mpsc::Receiver;
+
+fn credentials() -> Credentials {
+    Credentials::new("KEY", "SECRET")
+}
+
+fn symbols(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn connect(manager: &ConnectionManager, sim: &Sim) -> MarketData {
+    manager
+        .market_data(&credentials(), &sim.url("/v2/iex"))
+        .expect("a usable URL")
+}
+
+/// The first event that is as wanted.
+async fn event(events: &mut Receiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
+    within(async {
+        loop {
+            let event = events.recv().await.expect("the connection lives");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    })
+    .await
+}
+
+async fn trade_of(events: &mut Receiver<Event>, symbol: &str) {
+    event(events, |event| match event {
+        Event::Trades(trades) => trades.iter().any(|trade| trade.symbol == symbol),
+        _ => false,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn from_subscription_to_trades_to_a_clean_close() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::new();
+    let data = connect(&manager, &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["aapl", "TSLA"]));
+    assert_eq!(within(events.recv()).await, Some(Event::Connected));
+    let confirmed = symbols(&["AAPL", "TSLA"]);
+    let subscribed = Event::Subscribed {
+        symbols: confirmed.clone(),
+    };
+    assert_eq!(within(events.recv()).await, Some(subscribed));
+    let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
+        panic!("trades were asked for");
+    };
+    assert_eq!(trades[0].exchange.name(), "IEX");
+    assert!(trades[0].price.to_f64() > 200.0);
+    assert!(trades[0].timestamp.ends_with('Z'));
+    let status = data.status().borrow().clone();
+    assert_eq!(status.state, State::Live);
+    assert_eq!(
+        (status.desired, status.confirmed),
+        (confirmed.clone(), confirmed)
+    );
+    assert!(status.connected_at.is_some() && status.last_data.is_some());
+    within(data.close()).await;
+    // The place is free at once: a second connection would be refused for 5 s.
+    let data = connect(&manager, &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["MSFT"]));
+    trade_of(&mut events, "MSFT").await;
+}
+
+#[tokio::test]
+async fn many_threads_share_one_connection() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::new();
+    let mut users = Vec::new();
+    for n in 0..20 {
+        let (manager, url) = (manager.clone(), sim.url("/v2/iex"));
+        users.push(tokio::task::spawn_blocking(move || {
+            let data = manager.market_data(&credentials(), &url).expect("a URL");
+            data.subscribe(&[format!("SYM{n}")]);
+            data
+        }));
+    }
+    let mut handles = Vec::new();
+    for user in users {
+        handles.push(user.await.expect("no panic"));
+    }
+    let mut status = handles[0].status();
+    let all = within(status.wait_for(|status| status.confirmed.len() == 20)).await;
+    assert_eq!(all.expect("running").reconnects, 0);
+}
+
+#[tokio::test]
+async fn a_connection_waits_for_the_close_of_the_one_before() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::new();
+    for _ in 0..20 {
+        let data = connect(&manager, &sim);
+        let mut status = data.status();
+        data.subscribe(&symbols(&["AAPL"]));
+        let live = status.wait_for(|status| status.state == State::Live);
+        within(live).await.expect("running");
+        // Dropped, not closed: the next connection is asked for while this one still closes.
+    }
+}
+
+#[tokio::test]
+async fn over_the_limit_the_newest_symbols_are_refused() {
+    let settings = Settings {
+        symbol_limit: Some(3),
+        ..Settings::default()
+    };
+    let sim = Sim::start(settings).await;
+    let data = connect(&ConnectionManager::new(), &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["E", "D", "C", "B", "A"]));
+    let refusal = event(&mut events, |e| matches!(e, Event::Refused { .. })).await;
+    let expected = Event::Refused {
+        symbols: symbols(&["A", "B"]),
+        code: 405,
+        message: "symbol limit exceeded".into(),
+    };
+    assert_eq!(refusal, expected);
+    trade_of(&mut events, "C").await;
+    data.reconnect();
+    event(&mut events, |e| matches!(e, Event::Disconnected { .. })).await;
+    trade_of(&mut events, "E").await;
+    let status = data.status().borrow().clone();
+    assert_eq!(status.confirmed, symbols(&["C", "D", "E"]));
+    assert_eq!(status.reconnects, 1);
+}
+
+#[tokio::test]
+async fn bad_credentials_are_final() {
+    let settings = Settings {
+        credentials: Some(("OTHER".into(), "SECRET".into())),
+        ..Settings::default()
+    };
+    let sim = Sim::start(settings).await;
+    let data = connect(&ConnectionManager::new(), &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["AAPL"]));
+    let fatal = event(&mut events, |e| matches!(e, Event::Fatal { .. })).await;
+    assert!(
+        matches!(fatal, Event::Fatal { code: 402, message } if message.contains("ALPACA_API_KEY"))
+    );
+    let mut status = data.status();
+    let end = status.wait_for(|status| status.state == State::Fatal);
+    within(end).await.expect("running");
+    within(data.close()).await;
+}
+
+#[tokio::test]
+async fn a_held_slot_is_a_state_and_no_failure() {
+    let sim = Sim::start(Settings::default()).await;
+    let (first, second) = (ConnectionManager::new(), ConnectionManager::new());
+    let holder = connect(&first, &sim);
+    let mut status = holder.status();
+    holder.subscribe(&symbols(&["AAPL"]));
+    let live = status.wait_for(|status| status.state == State::Live);
+    within(live).await.expect("running");
+    let waiting = connect(&second, &sim);
+    let mut status = waiting.status();
+    waiting.subscribe(&symbols(&["AAPL"]));
+    let held = status.wait_for(|status| status.state == State::SlotHeld);
+    let held = within(held).await.expect("running").clone();
+    assert!(held.detail.is_some_and(|detail| detail.contains("406")));
+    assert_eq!(holder.status().borrow().state, State::Live);
+}
+
+#[tokio::test]
+async fn the_upstream_goes_away_and_comes_back() {
+    let sim = Sim::start(Settings::default()).await;
+    let data = connect(&ConnectionManager::new(), &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["AAPL"]));
+    trade_of(&mut events, "AAPL").await;
+    let port = sim.port();
+    within(sim.stop()).await;
+    let lost = event(&mut events, |e| matches!(e, Event::Disconnected { .. })).await;
+    let Event::Disconnected { reason } = lost else {
+        panic!("a loss was asked for");
+    };
+    assert!(
+        reason.contains("the market simulator is stopping"),
+        "{reason}"
+    );
+    let _sim = Sim::start_at(port, Settings::default()).await;
+    data.reconnect();
+    trade_of(&mut events, "AAPL").await;
+    assert_eq!(data.status().borrow().reconnects, 1);
+}
+
+#[tokio::test]
+async fn closing_all_closes_what_others_still_hold() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::new();
+    let data = connect(&manager, &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["AAPL"]));
+    trade_of(&mut events, "AAPL").await;
+    tokio::time::timeout(Duration::from_secs(3), manager.close_all())
+        .await
+        .expect("closed in time");
+    assert_eq!(data.status().borrow().state, State::Closed);
+    let again = connect(&manager, &sim);
+    let mut events = again.events();
+    again.subscribe(&symbols(&["AAPL"]));
+    trade_of(&mut events, "AAPL").await;
+}

@@ -1,0 +1,62 @@
+//! A simulator in this process, and a deadline for everything.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use market_sim::Settings;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
+use ws_listener::{Stop, StopTrigger};
+
+/// Fails the test when it takes longer than anything may.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future)
+        .await
+        .expect("in time")
+}
+
+/// A running simulator; ends with the test.
+pub struct Sim {
+    port: u16,
+    stop: StopTrigger,
+    task: JoinHandle<()>,
+}
+
+impl Sim {
+    pub async fn start(settings: Settings) -> Self {
+        Self::start_at(0, settings).await
+    }
+
+    pub async fn start_at(port: u16, settings: Settings) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("set");
+        let address = ([127, 0, 0, 1], port).into();
+        socket.bind(address).expect("a free port");
+        Self::on(socket.listen(16).expect("listening"), settings)
+    }
+
+    fn on(listener: TcpListener, settings: Settings) -> Self {
+        let (trigger, stop) = Stop::new();
+        Self {
+            port: listener.local_addr().expect("bound").port(),
+            stop: trigger,
+            task: tokio::spawn(market_sim::run(listener, settings, stop)),
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("ws://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Stops it as SIGTERM would.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.task.await.expect("no panic");
+    }
+}
