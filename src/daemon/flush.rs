@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::progress::Progress;
 use crate::api::{Event, Failure, FailureKind, Mode, Phase};
 use crate::config::Config;
-use crate::ports::{Caller, Flush, Ownership, PortReport, Rules, Verdict};
+use crate::ports::{Caller, Flush, Ownership, PortPlan, PortReport, Rules, Verdict};
 use crate::process::Table;
 
 /// From SIGTERM to SIGKILL for whoever holds an assigned port.
@@ -41,7 +41,7 @@ pub async fn all(config: &Config, mode: Mode, progress: &mut Progress) -> Result
 
 async fn free(config: &Config, grace: Duration) -> std::io::Result<Vec<PortReport>> {
     let flush = flush(config, grace)?;
-    let plans = flush.plan(&assigned(config))?;
+    let plans = held(flush.plan(&assigned(config))?);
     Ok(flush
         .free(&plans, async |_| Err("no supervisor runs".into()))
         .await)
@@ -69,6 +69,14 @@ fn assigned(config: &Config) -> Vec<u16> {
         .collect();
     ports.sort_unstable();
     ports
+}
+
+/// The ports that somebody listens on: a protected port that nobody holds is no obstacle.
+fn held(plans: Vec<PortPlan>) -> Vec<PortPlan> {
+    plans
+        .into_iter()
+        .filter(|plan| !plan.sockets.is_empty())
+        .collect()
 }
 
 fn verdict(reports: &[PortReport]) -> Result<Option<String>, Failure> {
@@ -102,7 +110,9 @@ fn could_not_look(error: &std::io::Error) -> Failure {
 #[must_use]
 pub fn refusals(config: &Config) -> Vec<String> {
     let plans = flush(config, GRACE).and_then(|flush| flush.plan(&assigned(config)));
-    let Ok(plans) = plans else { return Vec::new() };
+    let Ok(plans) = plans.map(held) else {
+        return Vec::new();
+    };
     let stranger = |holder: &crate::ports::PlannedHolder| holder.ownership == Ownership::Foreign;
     let strange = plans
         .into_iter()

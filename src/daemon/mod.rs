@@ -40,7 +40,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
 use crate::exit::ExitCode;
-use crate::process::{adopt_orphans, detach};
+use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::Driver;
@@ -53,6 +53,9 @@ use progress::Progress;
 #[must_use]
 pub fn supervise(plan: &Plan) -> ExitCode {
     detach::leave_caller();
+    if std::env::var_os(MARK).is_some() && detach::step_outside().is_ok() {
+        return ExitCode::Ok;
+    }
     block_on(async { begin(plan, Progress::to_caller()).await })
 }
 

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::sys::stat::{Mode, umask};
+
+use super::MARK;
 
 /// Leaves the caller's session, closes every descriptor but the standard three, and goes to `/`.
 /// To be called before anything else opens a descriptor.
@@ -17,6 +20,21 @@ pub fn leave_caller() {
     }
     let _ = std::env::set_current_dir("/");
     umask(Mode::from_bits_truncate(0o022));
+}
+
+/// A restart that one of our own services asks for must outlive that service: starts this program again,
+/// without the service's mark and, once we exit, without it as an ancestor.
+///
+/// # Errors
+/// No process can be made.
+pub fn step_outside() -> io::Result<()> {
+    let mut again = Command::new(std::env::current_exe()?);
+    again
+        .args(std::env::args_os().skip(1))
+        .env_remove(MARK)
+        .stdin(Stdio::null())
+        .spawn()
+        .map(drop)
 }
 
 fn inherited() -> Vec<RawFd> {

@@ -25,4 +25,6 @@ pub use handle::Handle;
 pub use identity::{Identity, boot_id};
 pub use mark::{MARK, Mark, mark};
 pub(crate) use procfs::{folder, numbers, read_lines, vanished};
+pub use reap::{adopt_orphans, reap};
+pub use spawn::{Launch, spawn};
 pub use table::{Process, Table};

@@ -83,8 +83,8 @@ fn the_status_has_every_field_of_the_contract() {
 fn status_tells_the_troubles_apart() {
     let port = free_port();
     let services = format!(
-        "{}health = {{ http = \"http://127.0.0.1:{port}/\", every = \"1h\" }}\n",
-        format!("[services.web]\ncommand = \"chaos --listen {port} --sick-after 0\"\nports = [{port}]\n")
+        "[services.web]\ncommand = \"chaos --listen {port} --sick-after 0\"\nports = [{port}]\n\
+         health = {{ http = \"http://127.0.0.1:{port}/\", every = \"1h\" }}\n"
     );
     let house = House::new(&services);
     house.run(&["restart"]).exits(1).says("503");

@@ -120,3 +120,21 @@ fn the_state_folder_is_private() {
     assert_eq!(mode(".sentinel"), 0o700);
     assert_eq!(mode(".sentinel/sock"), 0o600);
 }
+
+#[test]
+fn a_restart_that_a_service_asks_for_outlives_that_service() {
+    let sentinel = env!("CARGO_BIN_EXE_sentinel");
+    let script =
+        format!("[ -e asked ] || {{ touch asked; {sentinel} -c services.toml restart; }}; exec sleep 600");
+    let house = House::new(&format!(
+        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"
+    ));
+    house.run(&["start"]).exits(0);
+    let first = house.supervisor();
+    until("another supervisor runs it", || {
+        let status = house.run(&["status", "--json"]);
+        status.code == 0 && status.json()["supervisor"]["pid"].as_i64() != Some(first.into())
+    });
+    assert!(!alive(first));
+    assert_eq!(house.marked().len(), 1);
+}

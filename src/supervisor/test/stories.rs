@@ -208,7 +208,7 @@ fn a_new_run_waits_until_every_descendant_of_the_old_one_is_gone() {
     world.pass(ms(2000));
     assert_eq!(
         world.shown("a"),
-        "STOPPING: ended with exit code 0, processes it left are being taken down"
+        "STOPPING: ended with exit code 0; whatever it left is being taken down"
     );
     world.settle(ms(5000));
     assert_eq!(

@@ -49,11 +49,7 @@ async fn ws_asks_for_the_feed_and_keeps_the_keys_out_of_the_request() {
     let (_stream, bytes) = first_bytes(&listener).await;
     let request = String::from_utf8(bytes).expect("text");
     assert!(request.starts_with("GET /v2/iex HTTP/1.1\r\n"), "{request}");
-    assert!(
-        request
-            .to_lowercase()
-            .contains("user-agent: sentinel-alpaca/")
-    );
+    assert!(request.to_lowercase().contains("user-agent: sentinel-alpaca/"));
     assert!(!request.contains("KEY") && !request.contains("SECRET"));
 }
 
@@ -69,9 +65,7 @@ async fn http_429_is_a_held_slot_and_no_failure() {
     let refusal = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(refusal).await.expect("written");
     let held = status.wait_for(|status| status.state == State::SlotHeld);
-    let held = timeout(Duration::from_secs(5), held)
-        .await
-        .expect("in time");
+    let held = timeout(Duration::from_secs(5), held).await.expect("in time");
     let detail = held.expect("running").detail.clone().unwrap_or_default();
     assert!(detail.contains("429"), "{detail}");
 }

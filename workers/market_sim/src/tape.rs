@@ -53,8 +53,7 @@ impl Tape {
         let from_name = 5.0 * 100_f64.powf(character.fraction());
         let listing = ["A", "B", "C", "C"][character.below(4)];
         let known = KNOWN.iter().find(|(name, ..)| **name == *symbol);
-        let (home, listing) =
-            known.map_or((from_name, listing), |(_, price, tape)| (*price, *tape));
+        let (home, listing) = known.map_or((from_name, listing), |(_, price, tape)| (*price, *tape));
         Self {
             listing,
             random: Random::named(seed, &symbol),

@@ -65,10 +65,7 @@ async fn from_subscription_to_trades_to_a_clean_close() {
     assert!(trades[0].timestamp.ends_with('Z'));
     let status = data.status().borrow().clone();
     assert_eq!(status.state, State::Live);
-    assert_eq!(
-        (status.desired, status.confirmed),
-        (confirmed.clone(), confirmed)
-    );
+    assert_eq!((status.desired, status.confirmed), (confirmed.clone(), confirmed));
     assert!(status.connected_at.is_some() && status.last_data.is_some());
     within(data.close()).await;
     // The place is free at once: a second connection would be refused for 5 s.
@@ -151,9 +148,7 @@ async fn bad_credentials_are_final() {
     let mut events = data.events();
     data.subscribe(&symbols(&["AAPL"]));
     let fatal = event(&mut events, |e| matches!(e, Event::Fatal { .. })).await;
-    assert!(
-        matches!(fatal, Event::Fatal { code: 402, message } if message.contains("ALPACA_API_KEY"))
-    );
+    assert!(matches!(fatal, Event::Fatal { code: 402, message } if message.contains("ALPACA_API_KEY")));
     let mut status = data.status();
     let end = status.wait_for(|status| status.state == State::Fatal);
     within(end).await.expect("running");
@@ -191,10 +186,7 @@ async fn the_upstream_goes_away_and_comes_back() {
     let Event::Disconnected { reason } = lost else {
         panic!("a loss was asked for");
     };
-    assert!(
-        reason.contains("the market simulator is stopping"),
-        "{reason}"
-    );
+    assert!(reason.contains("the market simulator is stopping"), "{reason}");
     let _sim = Sim::start_at(port, Settings::default()).await;
     data.reconnect();
     trade_of(&mut events, "AAPL").await;

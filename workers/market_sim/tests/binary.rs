@@ -45,11 +45,7 @@ async fn start(arguments: &[&str]) -> Running {
     }
 }
 
-async fn connect(
-    running: &Running,
-    path: &str,
-    headers: &[(&'static str, &'static str)],
-) -> Socket {
+async fn connect(running: &Running, path: &str, headers: &[(&'static str, &'static str)]) -> Socket {
     let url = format!("ws://{}{path}", running.address);
     let mut request = url.into_client_request().expect("a URL");
     for (name, value) in headers {
@@ -82,10 +78,7 @@ async fn a_client_is_served_and_sigterm_says_goodbye() {
     let answer = said(&mut socket, r#"{"action":"subscribe","trades":["SPY"]}"#).await;
     assert!(answer.starts_with(r#"[{"T":"subscription","trades":["SPY"],"quotes":[]"#));
     let trade = read(&mut socket).await.into_text().expect("text");
-    assert!(
-        trade.starts_with(r#"[{"T":"t","S":"SPY","i":1,"#),
-        "{trade}"
-    );
+    assert!(trade.starts_with(r#"[{"T":"t","S":"SPY","i":1,"#), "{trade}");
 
     let pid = running.child.id().expect("running").cast_signed();
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("signalled");
@@ -135,13 +128,8 @@ async fn plain_http_tells_that_it_is_well() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
-        within(stream.read_to_string(&mut answer))
-            .await
-            .expect("read");
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
-            "{answer}"
-        );
+        within(stream.read_to_string(&mut answer)).await.expect("read");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
     }
 }
 

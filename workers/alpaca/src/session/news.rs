@@ -98,7 +98,7 @@ impl Session {
                 actions.push(Action::Authenticate);
             }
             (Control::Authenticated, Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. }) => {
-                self.online(now, actions)
+                self.online(now, actions);
             }
             (Control::Subscription { trades }, Step::Online { .. }) => {
                 self.subscription(trades, actions);

@@ -50,10 +50,7 @@ fn a_held_slot_is_asked_for_on_the_same_socket_every_five_seconds() {
         assert_eq!(stage.session.state(), State::SlotHeld);
     }
     let actions = stage.control(Control::Authenticated);
-    assert_eq!(
-        actions,
-        [Action::Emit(Event::Connected), subscribe(&["AAPL"])]
-    );
+    assert_eq!(actions, [Action::Emit(Event::Connected), subscribe(&["AAPL"])]);
     assert_eq!(stage.session.snapshot().detail, None);
 }
 
@@ -115,10 +112,7 @@ fn a_door_that_stays_shut_is_final_and_a_sick_one_is_not() {
         stage.tick();
         stage.news(News::Opened);
         stage.ended();
-        assert!(
-            matches!(stage.tick()[..], [Action::Open { .. }]),
-            "not in a row"
-        );
+        assert!(matches!(stage.tick()[..], [Action::Open { .. }]), "not in a row");
     }
     for _ in 0..9 {
         assert_eq!(stage.news(http(503, None)), []);
@@ -149,11 +143,7 @@ fn over_the_limit_the_newest_are_refused_and_the_rest_stay() {
     stage.confirm(&["A", "B", "E"]);
     stage.unwant(&["A"]);
     assert_eq!(stage.confirm(&["B", "E"]), []);
-    assert_eq!(
-        stage.want(&["D"]),
-        [subscribe(&["D"])],
-        "there is room again"
-    );
+    assert_eq!(stage.want(&["D"]), [subscribe(&["D"])], "there is room again");
 }
 
 #[test]
@@ -171,10 +161,7 @@ fn a_bad_symbol_is_found_and_costs_no_other() {
         [subscribed(&["A", "B"]), subscribe(&["BAD", "D"])]
     );
     assert_eq!(stage.error(400), [subscribe(&["BAD"])]);
-    assert_eq!(
-        stage.error(400),
-        [refused(&["BAD"], 400), subscribe(&["D"])]
-    );
+    assert_eq!(stage.error(400), [refused(&["BAD"], 400), subscribe(&["D"])]);
     assert_eq!(stage.confirm(&["A", "B", "D"]), [subscribed(&["D"])]);
     assert_eq!(stage.session.snapshot().desired, ["A", "B", "D"]);
 }
@@ -234,10 +221,7 @@ fn errors_that_end_a_connection_lead_to_another() {
 fn being_authenticated_already_is_being_authenticated() {
     let mut stage = waiting_for_authentication();
     let actions = stage.error(403);
-    assert_eq!(
-        actions,
-        [Action::Emit(Event::Connected), subscribe(&["AAPL"])]
-    );
+    assert_eq!(actions, [Action::Emit(Event::Connected), subscribe(&["AAPL"])]);
     assert_eq!(stage.error(403), []);
 }
 

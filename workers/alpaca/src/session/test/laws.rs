@@ -133,9 +133,7 @@ impl Observer {
 fn possible(step: &Step, opening: bool, observer: &Observer) -> bool {
     match step {
         Step::Opened | Step::OpenFailed(_) => opening,
-        Step::Heard | Step::Data | Step::Welcome | Step::Authenticated => {
-            observer.socket && !opening
-        }
+        Step::Heard | Step::Data | Step::Welcome | Step::Authenticated => observer.socket && !opening,
         Step::Confirm(_) | Step::Error(_) => observer.socket && !opening,
         Step::Ended => observer.socket && !opening,
         Step::Want(_) | Step::Unwant(_) | Step::Reconnect | Step::Close => true,
@@ -192,10 +190,7 @@ fn play(stage: &mut Stage, step: &Step) -> Vec<Action> {
 fn settle(stage: &mut Stage, opening: &mut bool) {
     for _ in 0..200 {
         let state = stage.session.state();
-        if matches!(
-            state,
-            State::Idle | State::Live | State::Fatal | State::Closed
-        ) {
+        if matches!(state, State::Idle | State::Live | State::Fatal | State::Closed) {
             return;
         }
         let actions = match (state, *opening) {

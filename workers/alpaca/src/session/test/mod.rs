@@ -91,10 +91,7 @@ impl Stage {
 
     /// Lets time pass up to the next deadline, and ticks.
     fn tick(&mut self) -> Vec<Action> {
-        self.now = self
-            .session
-            .next_deadline()
-            .expect("something is waited for");
+        self.now = self.session.next_deadline().expect("something is waited for");
         self.input(Input::Tick)
     }
 

@@ -21,10 +21,7 @@ fn from_the_first_wish_to_the_first_trade() {
     assert_eq!(stage.control(Control::Welcome), [Action::Authenticate]);
     assert_eq!(stage.session.state(), State::AuthWait);
     let actions = stage.control(Control::Authenticated);
-    assert_eq!(
-        actions,
-        [Action::Emit(Event::Connected), subscribe(&["AAPL"])]
-    );
+    assert_eq!(actions, [Action::Emit(Event::Connected), subscribe(&["AAPL"])]);
     assert_eq!(stage.session.state(), State::Subscribing);
     assert_eq!(stage.confirm(&["AAPL"]), [subscribed(&["AAPL"])]);
     assert_eq!(stage.session.state(), State::Live);
@@ -41,10 +38,7 @@ fn authenticated_by_headers_before_any_welcome() {
     stage.want(&["AAPL"]);
     stage.news(News::Opened);
     let actions = stage.control(Control::Authenticated);
-    assert_eq!(
-        actions,
-        [Action::Emit(Event::Connected), subscribe(&["AAPL"])]
-    );
+    assert_eq!(actions, [Action::Emit(Event::Connected), subscribe(&["AAPL"])]);
     assert_eq!(stage.control(Control::Welcome), []);
 }
 
@@ -87,10 +81,7 @@ fn a_large_wish_is_sent_in_frames_the_server_takes() {
 fn a_loss_is_answered_at_once_and_everything_is_subscribed_again() {
     let mut stage = Stage::live(&["AAPL", "TSLA"]);
     let actions = stage.ended();
-    assert_eq!(
-        actions,
-        [disconnected("lost"), Action::Open { connection: 2 }]
-    );
+    assert_eq!(actions, [disconnected("lost"), Action::Open { connection: 2 }]);
     let actions = stage.open_and_authenticate();
     assert_eq!(actions.last(), Some(&subscribe(&["AAPL", "TSLA"])));
     assert_eq!(stage.session.snapshot().reconnects, 1);
@@ -108,10 +99,7 @@ fn failing_attempts_are_made_ever_more_slowly_up_to_a_minute() {
         waits.push(stage.wait_s());
         assert_eq!(stage.tick(), [Action::Open { connection }]);
     }
-    for (wait, middle) in waits
-        .iter()
-        .zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0])
-    {
+    for (wait, middle) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]) {
         let range = middle * 0.75..=60_f64.min(middle * 1.25);
         assert!(range.contains(wait), "{wait} for {middle}");
     }
@@ -151,10 +139,7 @@ fn every_step_has_five_seconds() {
     stage.news(News::Opened);
     late(&mut stage.clone_of(), "no welcome within 5 s");
     stage.control(Control::Welcome);
-    late(
-        &mut stage.clone_of(),
-        "no answer to the credentials within 5 s",
-    );
+    late(&mut stage.clone_of(), "no answer to the credentials within 5 s");
     stage.control(Control::Authenticated);
     late(&mut stage, "no answer to a subscription within 5 s");
 }
@@ -243,10 +228,7 @@ fn news_of_an_earlier_socket_changes_nothing() {
         News::Control(Control::Authenticated),
         News::Ended { reason: "x".into() },
     ] {
-        let stale = Input::Socket {
-            connection: 1,
-            news,
-        };
+        let stale = Input::Socket { connection: 1, news };
         assert_eq!(stage.input(stale), []);
     }
     assert_eq!(stage.session.snapshot(), before);
