@@ -120,10 +120,11 @@ impl Driver {
 
     fn feed(&mut self, input: Input) {
         let actions = self.session.handle(Instant::now(), input);
+        let told = actions.iter().any(says_why);
         for action in actions {
             self.perform(action);
         }
-        self.publish();
+        self.publish(told);
     }
 
     fn perform(&mut self, action: Action) {
@@ -145,7 +146,8 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self) {
+    /// `told`: what is wrong has been logged already.
+    fn publish(&mut self, told: bool) {
         let revision = self.session.revision();
         let dropped_trades = self.listeners.dropped_trades();
         if revision == self.published {
@@ -160,6 +162,12 @@ impl Driver {
         }
         self.published = revision;
         let snapshot = self.session.snapshot();
+        if let Some(detail) = &snapshot.detail
+            && !told
+            && self.publisher.borrow().detail != snapshot.detail
+        {
+            warn!("{}: {detail}", snapshot.state);
+        }
         self.publisher.send_replace(Status {
             state: snapshot.state,
             since: wall_clock(snapshot.since),
@@ -178,6 +186,14 @@ impl Driver {
 fn wall_clock(at: Instant) -> SystemTime {
     let ago: Duration = Instant::now().saturating_duration_since(at);
     SystemTime::now() - ago
+}
+
+/// Whether this action's log line says what is wrong.
+fn says_why(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Emit(Event::Disconnected { .. } | Event::Fatal { .. })
+    )
 }
 
 fn log(event: &Event) {

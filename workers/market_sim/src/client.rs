@@ -25,6 +25,8 @@ use crate::upgrade::{self, Visitor};
 
 /// Alpaca gives a client this long to authenticate.
 const AUTH_WITHIN: Duration = Duration::from_secs(10);
+/// About the most trades in one array.
+const LONGEST_ARRAY: usize = 1000;
 /// A client that takes nothing for so long is cut.
 const STALL: Duration = Duration::from_secs(10);
 /// How long a Close of ours waits for the client's.
@@ -94,7 +96,7 @@ impl Client {
                     self.perform(self.peer.too_late()).await
                 }
                 batch = trades.recv() => match batch {
-                    Some(batch) => self.send(self.codec.trades(&batch)).await,
+                    Some(batch) => self.send_trades(batch, &mut trades).await,
                     None => self.perform(self.peer.too_slow()).await,
                 },
                 message = self.socket.next() => self.heard(message).await,
@@ -135,6 +137,20 @@ impl Client {
             }
         }
         Flow::Continue(())
+    }
+
+    /// What has queued up goes out as one longer array, which helps a slow reader.
+    async fn send_trades(
+        &mut self,
+        mut batch: Vec<Trade>,
+        trades: &mut mpsc::Receiver<Vec<Trade>>,
+    ) -> Flow {
+        while batch.len() < LONGEST_ARRAY
+            && let Ok(more) = trades.try_recv()
+        {
+            batch.extend(more);
+        }
+        self.send(self.codec.trades(&batch)).await
     }
 
     async fn send(&mut self, message: Message) -> Flow {

@@ -16,6 +16,9 @@ const EVERYTHING: [&str; 8] = ["AAPL", "AMD", "AMZN", "MSFT", "NVDA", "QQQ", "SP
 /// After a pause of the host longer than this the missed trades are not made up for.
 const LONGEST_LAG: Duration = Duration::from_secs(1);
 
+/// Trades of so short a time go out together, as they do when a market is busy.
+const BURST: Duration = Duration::from_millis(1);
+
 /// The number of a connection that sees trades.
 pub(crate) type Viewer = u64;
 
@@ -35,6 +38,8 @@ pub(crate) struct Floor {
     /// What is traded now, and who sees it.
     active: Vec<(Listing, Vec<Viewer>)>,
     next_at: Option<Instant>,
+    /// No trade is told before then.
+    burst_until: Option<Instant>,
 }
 
 impl Floor {
@@ -47,6 +52,7 @@ impl Floor {
             tapes: HashMap::new(),
             active: Vec::new(),
             next_at: None,
+            burst_until: None,
         }
     }
 
@@ -70,14 +76,17 @@ impl Floor {
         self.arrange(now);
     }
 
-    /// When the next trade happens; `None` when nothing is traded.
+    /// When the next trades are to be told; `None` when nothing is traded.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        // `None` is less than any time.
         self.next_at
+            .map(|at| Some(at).max(self.burst_until).unwrap_or(at))
     }
 
     /// Makes all trades that are due, and sorts them by viewer.
     pub(crate) fn trade(&mut self, now: Instant, clock: SystemTime) -> HashMap<Viewer, Vec<Trade>> {
         let mut seen: HashMap<Viewer, Vec<Trade>> = HashMap::new();
+        self.burst_until = Some(now + BURST);
         while let Some(at) = self.next_at.filter(|at| *at <= now) {
             let lag = now - at;
             self.next_at = Some(at.max(now - LONGEST_LAG.min(lag)) + self.interval());
@@ -168,6 +177,17 @@ mod tests {
         let seen = floor.trade(now + Duration::from_secs(1), SystemTime::now());
         assert!(!seen[&1].is_empty());
         assert_eq!(seen[&1], seen[&2]);
+    }
+
+    #[test]
+    fn a_busy_market_tells_its_trades_in_bursts() {
+        let mut floor = Floor::new(100_000.0, 1);
+        let now = Instant::now();
+        floor.watch(now, 1, Feed::Iex, &symbols(&["AAPL"]));
+        let later = now + Duration::from_millis(10);
+        assert!(floor.trade(later, SystemTime::now())[&1].len() > 500);
+        let next = floor.next_deadline().expect("it goes on");
+        assert_eq!(next, later + Duration::from_millis(1));
     }
 
     #[test]

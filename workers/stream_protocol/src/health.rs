@@ -63,3 +63,27 @@ pub enum Market {
     /// Not known, so silence proves nothing.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Market, TaskStatus};
+
+    #[test]
+    fn the_words_are_the_contracts() {
+        let statuses = [
+            TaskStatus::NotStarted,
+            TaskStatus::Connecting,
+            TaskStatus::Running,
+            TaskStatus::Reconnecting,
+            TaskStatus::Dead,
+        ];
+        let text = serde_json::to_string(&statuses).expect("words");
+        assert_eq!(
+            text,
+            r#"["not_started","connecting","running","reconnecting","dead"]"#
+        );
+        let markets = [Market::Open, Market::Closed, Market::Unknown];
+        let text = serde_json::to_string(&markets).expect("words");
+        assert_eq!(text, r#"["open","closed","unknown"]"#);
+    }
+}
