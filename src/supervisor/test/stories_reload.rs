@@ -204,13 +204,13 @@ fn another_health_check_is_watched_at_once_without_another_run() {
     let now = world.watched.now;
     let actions = world
         .watched
-        .step(now, &reload(&[probed.clone()]))
+        .step(now, &reload(std::slice::from_ref(&probed)))
         .expect("no law is broken");
     let watches = |action: &Action| matches!(action, Action::WatchHealth { spec, .. } if **spec == probed);
     assert!(actions.iter().any(watches), "{actions:?}");
     let actions = world
         .watched
-        .step(now, &reload(&[probed.clone()]))
+        .step(now, &reload(std::slice::from_ref(&probed)))
         .expect("no law is broken");
     assert!(!actions.iter().any(watches), "{actions:?}");
     assert_eq!(world.entry("a").run, 1);
