@@ -118,10 +118,12 @@ impl Supervisor {
         let mut open = vec![index];
         let mut told = vec![false; self.units.len()];
         while let Some(need) = open.pop() {
-            for (dependent, told) in told.iter_mut().enumerate() {
-                let unit = &self.units[dependent];
-                let blocked = matches!(unit.state, State::Blocked { .. }) && unit.needs.contains(&need);
-                if blocked && !std::mem::replace(told, true) {
+            let units = self.units.iter().enumerate();
+            let blocked = units.filter(|(_, unit)| {
+                matches!(unit.state, State::Blocked { .. }) && unit.needs.contains(&need)
+            });
+            for dependent in blocked.map(|(index, _)| index).collect::<Vec<usize>>() {
+                if !std::mem::replace(&mut told[dependent], true) {
                     self.reply(dependent, Goal::Up, &Reply::Failed(why.clone()));
                     open.push(dependent);
                 }

@@ -106,6 +106,8 @@ impl Supervisor {
         let opposite = match goal {
             Goal::Up => {
                 (unit.failures, unit.restarts) = (0, 0);
+                // Whatever ended the present run, it was started anew by a person.
+                unit.doomed |= matches!(unit.state, State::Stopping { .. } | State::Killing { .. });
                 Goal::Down
             }
             Goal::Down => Goal::Up,

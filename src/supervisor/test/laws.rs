@@ -250,9 +250,11 @@ impl Watched {
 
     /// `Changed` names just the entries that differ.
     fn judge_changes(&self, before: &[Entry], actions: &[Action]) -> Result<(), String> {
-        let told = actions.iter().filter_map(|action| match action {
-            Action::Changed { service } => Some(service),
-            _ => None,
+        let told = actions.iter().filter_map(|action| {
+            let Action::Changed { service } = action else {
+                return None;
+            };
+            Some(service)
         });
         let mut told: Vec<&ServiceName> = told.collect();
         let gone = |one: &&Entry, others: &[Entry]| !others.contains(one);

@@ -9,4 +9,6 @@ mod spec;
 mod stories;
 mod stories_order;
 mod stories_reload;
+mod stories_request;
+mod table;
 mod world;

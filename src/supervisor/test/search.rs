@@ -157,14 +157,12 @@ impl Search {
         let mut open = VecDeque::from([(0, 0, first)]);
         let mut settling = HashSet::new();
         let mut closed = true;
-        let mut moves = 0;
         while let Some((index, depth, watched)) = open.pop_front() {
             if depth == self.depth {
                 closed = false;
                 continue;
             }
             for (at, input) in self.moves(&watched) {
-                moves += 1;
                 let mut next = watched.clone();
                 let outcome = next.step(at, &input);
                 let fresh = outcome.is_ok() && seen.insert(situation(&next));
@@ -187,7 +185,6 @@ impl Search {
                 }
             }
         }
-        eprintln!("{} situations, {} moves", seen.len(), moves);
         (seen.len(), closed)
     }
 
