@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::api::Route;
+use crate::api::{FailureKind, Route};
 use crate::cli::FlushArgs;
 use crate::client::connection::Connection;
 use crate::client::error::Error;
@@ -28,8 +28,10 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
         Some(lock(&config.paths)?)
     };
     let flush = prepare(&config, args).await?;
-    let mut plans = flush.plan(&wanted).map_err(|error| cannot_look(&error))?;
-    refuse_unassigned(&config, &mut plans);
+    let plans = flush.plan(&wanted).map_err(|error| cannot_look(&error))?;
+    if let Some(error) = unassigned(&config, &plans) {
+        return Err(error);
+    }
     let reports = if args.dry_run {
         flush.dry_run(&plans)
     } else {
@@ -49,7 +51,7 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
 
 fn lock(paths: &Paths) -> Result<Lock, Error> {
     Lock::take(&paths.operation_lock(), "sentinel flush").map_err(|refused| match refused {
-        Refused::Held(held) => Error::busy("operation", &held),
+        Refused::Held(held) => Error::busy(&held),
         Refused::Io(error) => Error::failed(format!("cannot lock {}", paths.operation_lock().display()))
             .because(&error)
             .help("run this as the user who runs sentinel here"),
@@ -98,15 +100,22 @@ fn assigned(config: &Config) -> impl Iterator<Item = u16> {
     config.services.iter().flat_map(|spec| spec.ports.clone())
 }
 
-/// Only assigned ports are ever touched.
-fn refuse_unassigned(config: &Config, plans: &mut [PortPlan]) {
-    for plan in plans {
-        let refused = matches!(plan.verdict, Verdict::Refuse(_));
-        if !refused && assigned(config).all(|port| port != plan.port) {
-            let reason = format!("port {} is assigned to no service in services.toml", plan.port);
-            plan.verdict = Verdict::Refuse(reason);
-        }
-    }
+/// Only assigned ports are ever touched. The system's and protected ones are refused by the rules themselves.
+fn unassigned(config: &Config, plans: &[PortPlan]) -> Option<Error> {
+    let is_assigned = |port: u16| assigned(config).any(|own| own == port);
+    let refused = |plan: &&PortPlan| matches!(plan.verdict, Verdict::Refuse(_));
+    let stranger = plans
+        .iter()
+        .filter(|plan| !refused(plan))
+        .find(|plan| !is_assigned(plan.port))?;
+    let own: Vec<String> = assigned(config).map(|port| port.to_string()).collect();
+    Some(
+        Error::new(
+            FailureKind::Usage,
+            format!("port {} is assigned to no service", stranger.port),
+        )
+        .help(format!("assigned ports: {}", own.join(", "))),
+    )
 }
 
 /// On a terminal a person decides about processes that are not ours.
