@@ -23,7 +23,11 @@ Exit codes: 0 reached, 1 not reached, 2 usage, 3 something does not run, 4 no su
 /// A process supervisor for hosts that run live market data.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel", version, about, after_help = EXAMPLES, max_term_width = 100)]
-#[command(arg_required_else_help = true, subcommand_required = true)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_required = true,
+    args_override_self = true
+)]
 pub struct Cli {
     /// The flags that every command takes.
     #[command(flatten)]
@@ -382,6 +386,19 @@ mod tests {
             assert!(flags.json, "{line}");
             assert_eq!(flags.config, Some("x.toml".into()), "{line}");
         }
+    }
+
+    #[test]
+    fn the_last_of_two_files_counts() {
+        let flags = parse("sentinel -c a.toml status -c b.toml").expect("valid").flags;
+        assert_eq!(flags.config, Some("b.toml".into()));
+        assert_eq!(
+            parse("sentinel -c a.toml -c b.toml status")
+                .expect("valid")
+                .flags
+                .config,
+            Some("b.toml".into())
+        );
     }
 
     #[test]

@@ -110,7 +110,11 @@ async fn ask_supervisor(config: &Config) -> Result<(Status, Option<String>), Err
         Err(no_answer) => Err(no_answer),
     };
     let (state, pid, under_way) = match answer {
-        Ok(status) => return Ok((status, None)),
+        Ok(mut status) => {
+            // By the name that the caller knows it by, wherever the supervisor was started.
+            status.supervisor.config = house::shown(&config.paths);
+            return Ok((status, None));
+        }
         Err(NoAnswer::Absent | NoAnswer::Ended) => (SupervisorState::Absent, None, None),
         Err(NoAnswer::Unresponsive(pid)) => (SupervisorState::Unresponsive, pid, None),
         Err(NoAnswer::Busy(held, None)) => (SupervisorState::Absent, None, Some(held.holder())),

@@ -31,14 +31,19 @@ pub fn summary(done: &str, services: usize, took_ms: f64, phases: &[PhaseRecord]
     } else {
         String::new()
     };
-    let services = count(services as u64, "service");
+    let services = if services == 0 {
+        "nothing".into()
+    } else {
+        count(services as u64, "service")
+    };
     format!("{done} {services} in {}{parts}", seconds(took_ms))
 }
 
-/// Nobody asked for these phases: they are news only when they take time.
-fn is_worth_telling(phase: &PhaseRecord) -> bool {
+/// Nobody asked for some phases: they are news only when they take time or find something.
+#[must_use]
+pub fn is_worth_telling(phase: &PhaseRecord) -> bool {
     match phase.phase {
-        Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0,
+        Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok,
         Phase::Stop | Phase::Flush | Phase::Start | Phase::Verify => true,
     }
 }
@@ -69,6 +74,10 @@ mod tests {
         assert_eq!(
             summary("restarted", 3, 700.0, &phases),
             "restarted 3 services in 0.7 s (stop 0.1, flush 0.0, start 0.4, verify 0.1)"
+        );
+        assert_eq!(
+            summary("reloaded: changed", 0, 4.0, &[]),
+            "reloaded: changed nothing in 0.00 s"
         );
         assert_eq!(summary("stopped", 1, 110.0, &[]), "stopped 1 service in 0.1 s");
     }
