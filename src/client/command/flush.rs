@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::api::{FailureKind, Route};
+use crate::api::Route;
 use crate::cli::FlushArgs;
 use crate::client::connection::Connection;
 use crate::client::error::Error;
@@ -28,10 +28,8 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
         Some(lock(&config.paths)?)
     };
     let flush = prepare(&config, args).await?;
-    let plans = flush.plan(&wanted).map_err(|error| cannot_look(&error))?;
-    if let Some(error) = unassigned(&config, &plans) {
-        return Err(error);
-    }
+    let mut plans = flush.plan(&wanted).map_err(|error| cannot_look(&error))?;
+    refuse_unassigned(&config, &mut plans);
     let reports = if args.dry_run {
         flush.dry_run(&plans)
     } else {
@@ -101,21 +99,14 @@ fn assigned(config: &Config) -> impl Iterator<Item = u16> {
 }
 
 /// Only assigned ports are ever touched. The system's and protected ones are refused by the rules themselves.
-fn unassigned(config: &Config, plans: &[PortPlan]) -> Option<Error> {
-    let is_assigned = |port: u16| assigned(config).any(|own| own == port);
-    let refused = |plan: &&PortPlan| matches!(plan.verdict, Verdict::Refuse(_));
-    let stranger = plans
-        .iter()
-        .filter(|plan| !refused(plan))
-        .find(|plan| !is_assigned(plan.port))?;
-    let own: Vec<String> = assigned(config).map(|port| port.to_string()).collect();
-    Some(
-        Error::new(
-            FailureKind::Usage,
-            format!("port {} is assigned to no service", stranger.port),
-        )
-        .help(format!("assigned ports: {}", own.join(", "))),
-    )
+fn refuse_unassigned(config: &Config, plans: &mut [PortPlan]) {
+    for plan in plans {
+        let refused = matches!(plan.verdict, Verdict::Refuse(_));
+        if !refused && assigned(config).all(|port| port != plan.port) {
+            let reason = format!("port {} is assigned to no service in services.toml", plan.port);
+            plan.verdict = Verdict::Refuse(reason);
+        }
+    }
 }
 
 /// On a terminal a person decides about processes that are not ours.
