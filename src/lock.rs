@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
@@ -106,13 +108,26 @@ impl Drop for Lock {
     }
 }
 
+impl Held {
+    /// `` `sentinel restart` (pid 123, since 08:41:02) ``, by the local clock.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        let pid = self.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
+        format!("`{}` ({pid}since {})", self.command, clock_time(&self.since))
+    }
+}
+
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is under way", self.command)?;
-        match self.pid {
-            Some(pid) => write!(f, " (pid {pid}, since {})", self.since),
-            None => Ok(()),
-        }
+        write!(f, "another operation is under way: {}", self.holder())
+    }
+}
+
+/// `08:41:02` from RFC 3339; the text itself when it is something else.
+fn clock_time(at: &str) -> String {
+    match at.parse::<Timestamp>() {
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        Err(_) => at.to_owned(),
     }
 }
 
@@ -152,7 +167,7 @@ fn write_claim(file: &mut File, command: &str) -> io::Result<()> {
         pid,
         start: Identity::of(pid)?.map_or(0, |identity| identity.start),
         command: command.to_owned(),
-        at: jiff::Timestamp::now().to_string(),
+        at: Timestamp::now().to_string(),
     };
     file.set_len(0)?;
     serde_json::to_writer(&mut *file, &claim)?;
@@ -172,7 +187,7 @@ fn read_holder(file: &mut File) -> Held {
             pid: None,
             identity: None,
             command: "sentinel".into(),
-            since: jiff::Timestamp::now().to_string(),
+            since: Timestamp::now().to_string(),
         },
     }
 }

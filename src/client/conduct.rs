@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::api::{Event, Phase};
+use crate::api::{Event, Phase, Status};
 use crate::config::Config;
 use crate::exit::ExitCode;
 
@@ -221,16 +221,22 @@ fn troubles(look: &Look) -> Vec<(String, Trouble)> {
 }
 
 fn verified(look: &Look) -> String {
-    let probed = look
-        .status
-        .services
+    let Status { services, ports, .. } = &look.status;
+    let probed = services
         .iter()
         .filter(|service| service.health.latency_ms.is_some())
         .count();
-    let services = count(look.status.services.len() as u64, "service");
-    let ports = count(look.status.ports.len() as u64, "port");
-    let probes = count(probed as u64, "probe");
-    format!("{services}, {ports} and {probes} are good")
+    let counted = [
+        (services.len(), "service"),
+        (ports.len(), "port"),
+        (probed, "probe"),
+    ];
+    let words: Vec<String> = counted
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, noun)| count(number as u64, noun))
+        .collect();
+    format!("{} good", words.join(", "))
 }
 
 fn millis(time: Duration) -> f64 {

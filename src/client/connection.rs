@@ -34,6 +34,8 @@ pub enum NoAnswer {
     Busy(Held, Option<i32>),
     /// It said no.
     Refused(Failure),
+    /// It ended in the middle of its answer.
+    Ended,
     /// The socket is there, and the way to it is barred.
     Io(io::Error),
 }
@@ -43,8 +45,11 @@ impl From<NoAnswer> for Error {
         match answer {
             NoAnswer::Absent => Error::no_supervisor(),
             NoAnswer::Unresponsive(pid) => Error::unresponsive(pid),
-            NoAnswer::Busy(held, _) => Error::busy("operation", &held),
+            NoAnswer::Busy(held, _) => Error::busy(&held),
             NoAnswer::Refused(failure) => failure.into(),
+            NoAnswer::Ended => {
+                Error::failed("the supervisor ended before it answered").help("sentinel status")
+            }
             NoAnswer::Io(error) => Error::failed("cannot speak to the supervisor")
                 .because(&error)
                 .help("run this as the user who started the supervisor"),
@@ -79,7 +84,7 @@ impl Connection {
         };
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+            .map_err(|_| NoAnswer::Ended)?;
         // Ends with the socket; what goes wrong on it reaches the request as an error.
         tokio::spawn(connection);
         Ok(Self {
@@ -127,7 +132,7 @@ impl Connection {
             .body(Full::new(body))
             .map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
         let response = self.sender.send_request(request).await;
-        let response = response.map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+        let response = response.map_err(|_| NoAnswer::Ended)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -175,9 +180,7 @@ fn under_way(paths: &Paths) -> Option<Held> {
 async fn read_json<T: serde::de::DeserializeOwned>(response: Response<Incoming>) -> Result<T, NoAnswer> {
     let status = response.status();
     let body = response.into_body().collect().await;
-    let bytes = body
-        .map_err(|error| NoAnswer::Io(io::Error::other(error)))?
-        .to_bytes();
+    let bytes = body.map_err(|_| NoAnswer::Ended)?.to_bytes();
     serde_json::from_slice(&bytes).map_err(|error| {
         NoAnswer::Io(io::Error::other(format!(
             "an answer ({status}) that is not understood: {error}"

@@ -58,13 +58,9 @@ impl Error {
         .help("sentinel restart emergency")
     }
 
-    /// A lock is taken. `what` is what may not run twice, such as `restart`.
-    pub fn busy(what: &str, held: &Held) -> Self {
-        Self::new(
-            FailureKind::Busy,
-            format!("another {what} is under way: {}", holder_words(held)),
-        )
-        .help("try again when it is done")
+    /// A lock is taken.
+    pub fn busy(held: &Held) -> Self {
+        Self::new(FailureKind::Busy, held.to_string()).help("try again when it is done")
     }
 
     /// A service that services.toml does not know.
@@ -188,24 +184,6 @@ fn clean_lines(text: &str) -> String {
         .join("\n")
 }
 
-/// `` `sentinel restart` (pid 123, since 08:41:02) ``.
-#[must_use]
-pub fn holder_words(held: &Held) -> String {
-    let pid = held.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
-    format!("`{}` ({pid}since {})", held.command, clock_time(&held.since))
-}
-
-/// `08:41:02` here, from RFC 3339; the text itself when it is something else.
-fn clock_time(at: &str) -> String {
-    match at.parse::<jiff::Timestamp>() {
-        Ok(time) => time
-            .to_zoned(jiff::tz::TimeZone::system())
-            .strftime("%H:%M:%S")
-            .to_string(),
-        Err(_) => at.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,10 +196,10 @@ mod tests {
             command: "sentinel restart".into(),
             since: "08:41:02".into(),
         };
-        let error = Error::busy("restart", &held);
+        let error = Error::busy(&held);
         assert_eq!(error.code(), ExitCode::Busy);
         insta::assert_snapshot!(error.to_text(Paint::PLAIN), @r"
-        error: another restart is under way: `sentinel restart` (pid 123, since 08:41:02)
+        error: another operation is under way: `sentinel restart` (pid 123, since 08:41:02)
         help: try again when it is done
         ");
     }

@@ -11,7 +11,7 @@ use crate::probe::{self, Answer};
 use crate::service::Spec;
 
 use super::connection::{Connection, NoAnswer};
-use super::error::{Error, holder_words};
+use super::error::Error;
 use super::holders;
 use super::house;
 use super::place::ServicePlace;
@@ -110,11 +110,15 @@ async fn ask_supervisor(config: &Config) -> Result<(Status, Option<String>), Err
         Err(no_answer) => Err(no_answer),
     };
     let (state, pid, under_way) = match answer {
-        Ok(status) => return Ok((status, None)),
-        Err(NoAnswer::Absent) => (SupervisorState::Absent, None, None),
+        Ok(mut status) => {
+            // By the name that the caller knows it by, wherever the supervisor was started.
+            status.supervisor.config = house::shown(&config.paths);
+            return Ok((status, None));
+        }
+        Err(NoAnswer::Absent | NoAnswer::Ended) => (SupervisorState::Absent, None, None),
         Err(NoAnswer::Unresponsive(pid)) => (SupervisorState::Unresponsive, pid, None),
-        Err(NoAnswer::Busy(held, None)) => (SupervisorState::Absent, None, Some(holder_words(&held))),
-        Err(NoAnswer::Busy(held, pid)) => (SupervisorState::Unresponsive, pid, Some(holder_words(&held))),
+        Err(NoAnswer::Busy(held, None)) => (SupervisorState::Absent, None, Some(held.holder())),
+        Err(NoAnswer::Busy(held, pid)) => (SupervisorState::Unresponsive, pid, Some(held.holder())),
         Err(other @ (NoAnswer::Refused(_) | NoAnswer::Io(_))) => return Err(other.into()),
     };
     Ok((unsupervised(config, state, pid), under_way))

@@ -6,7 +6,7 @@ use crate::api::Event;
 use crate::ports::{Outcome, PortReport};
 
 use super::bars::Bars;
-use super::render::{Paint, flushed_port, phase_line};
+use super::render::{Paint, flushed_port, is_worth_telling, phase_line};
 use super::stages::{Stages, Weight};
 use super::terminal::Terminal;
 use super::transaction::PhaseRecord;
@@ -86,7 +86,9 @@ impl Lines {
                     took_ms: *took_ms,
                     detail: detail.clone(),
                 };
-                let _ = writeln!(text, "{}", phase_line(&record));
+                if self.verbose || is_worth_telling(&record) {
+                    let _ = writeln!(text, "{}", phase_line(&record));
+                }
             }
             Event::Service { .. } => {
                 if let Some(step) = step.filter(|step| self.verbose || step.weight != Weight::Passing) {
@@ -161,7 +163,7 @@ mod tests {
         trade_stream: stopped in 0.1 s
         stop: ok, 0.1 s
         port 8765: freed from python3 (pid 12, a leftover of ours, SIGTERM)
-        flush: freed 1 of 2 ports, 0.0 s
+        flush: freed 1 of 2 ports, 0.02 s
         trade_stream: ready in 0.4 s
         start: ok, 0.4 s
         ");

@@ -2,6 +2,8 @@
 
 use crate::api::{HealthStatus, LastExit, Port, PortState, Service, State, Status, SupervisorState};
 
+use super::verdict;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -61,13 +63,13 @@ fn of_state(service: &Service) -> Option<Trouble> {
             logs,
         )),
         State::Fatal => Some(Trouble::new(because("given up"), logs)),
+        State::Exited if verdict::ended_well(service) => None,
         State::Exited => {
             let exit = service.last_exit.as_ref().map(exit_words);
-            let text = service.reason.clone().or(exit)?;
-            Some(Trouble {
-                text,
-                next: service.wanted.then_some(logs),
-            })
+            Some(Trouble::new(
+                because(&exit.unwrap_or_else(|| "ended".into())),
+                logs,
+            ))
         }
     }
 }
@@ -117,8 +119,7 @@ fn holder(port: &Port) -> String {
 }
 
 /// `exit code 1`, `ended by SIGSEGV`.
-#[must_use]
-pub fn exit_words(exit: &LastExit) -> String {
+fn exit_words(exit: &LastExit) -> String {
     match (&exit.signal, exit.code) {
         (Some(signal), _) => format!("ended by {signal}"),
         (None, Some(code)) => format!("exit code {code}"),

@@ -68,10 +68,11 @@ fn of_health(health: HealthStatus) -> Concern {
     }
 }
 
-/// Whether it ended by itself as its policy foresees: it need not run again, and did not fail.
-fn ended_well(service: &Service) -> bool {
+/// Whether it ended by itself and well. The supervisor calls only those EXITED whose policy leaves them; of
+/// these, one that failed is still something that should have run to its end and did not.
+pub(super) fn ended_well(service: &Service) -> bool {
     let failed = |exit: &LastExit| exit.signal.is_some() || exit.code.is_some_and(|code| code != 0);
-    !service.wanted && !service.last_exit.as_ref().is_some_and(failed)
+    !service.last_exit.as_ref().is_some_and(failed)
 }
 
 fn of_ports(service: &Service, ports: &[Port]) -> Concern {
@@ -120,7 +121,7 @@ mod tests {
             (&[(Stopping, false)], ExitCode::NotRunning),
             (&[(Stopping, true)], ExitCode::Starting),
             (&[(Exited, false), (Running, true)], ExitCode::Ok),
-            (&[(Exited, true)], ExitCode::NotRunning),
+            (&[(Exited, true)], ExitCode::Ok),
         ];
         for (states, expected) in table {
             assert_eq!(of_states(states), *expected, "{states:?}");

@@ -49,7 +49,7 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
 
 fn lock(paths: &Paths) -> Result<Lock, Error> {
     Lock::take(&paths.operation_lock(), "sentinel flush").map_err(|refused| match refused {
-        Refused::Held(held) => Error::busy("operation", &held),
+        Refused::Held(held) => Error::busy(&held),
         Refused::Io(error) => Error::failed(format!("cannot lock {}", paths.operation_lock().display()))
             .because(&error)
             .help("run this as the user who runs sentinel here"),
@@ -98,7 +98,7 @@ fn assigned(config: &Config) -> impl Iterator<Item = u16> {
     config.services.iter().flat_map(|spec| spec.ports.clone())
 }
 
-/// Only assigned ports are ever touched.
+/// Only assigned ports are ever touched. The system's and protected ones are refused by the rules themselves.
 fn refuse_unassigned(config: &Config, plans: &mut [PortPlan]) {
     for plan in plans {
         let refused = matches!(plan.verdict, Verdict::Refuse(_));

@@ -13,5 +13,5 @@ pub mod words;
 pub use flush::{flushed, flushed_port, not_free};
 pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
-pub use phases::{phase_line, summary};
+pub use phases::{is_worth_telling, phase_line, summary};
 pub use status::{View, status};

@@ -15,10 +15,11 @@ pub fn uptime(seconds: f64) -> String {
     }
 }
 
-/// `0.4 s`.
+/// `0.04 s`, `0.4 s`, `12.0 s`.
 #[must_use]
 pub fn seconds(ms: f64) -> String {
-    format!("{:.1} s", ms / 1000.0)
+    let digits = if ms < 95.0 { 2 } else { 1 };
+    format!("{:.digits$} s", ms / 1000.0)
 }
 
 /// `0.8 ms`, `12 ms`, `1.2 s`.
@@ -139,6 +140,10 @@ mod tests {
         assert_eq!(
             [latency(0.84), latency(12.4), latency(1234.0)],
             ["0.8 ms", "12 ms", "1.2 s"]
+        );
+        assert_eq!(
+            [seconds(4.0), seconds(94.0), seconds(96.0)],
+            ["0.00 s", "0.09 s", "0.1 s"]
         );
         assert_eq!([bytes(6_291_456), bytes(2_500_000_000)], ["6.3 MB", "2.5 GB"]);
     }
