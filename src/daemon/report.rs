@@ -30,7 +30,7 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         name: entry.spec.name.to_string(),
         state: state(entry.shown),
         pid: seen.pid,
-        uptime_s: seen.uptime_s,
+        uptime_s: seen.uptime_s.map(milliseconds),
         restarts: entry.restarts,
         last_exit: entry
             .last_exit
@@ -98,9 +98,15 @@ fn health(entry: &Entry, answer: Option<Answer>) -> Health {
         return Health::unasked(status, kind);
     };
     api::Health {
-        latency_ms: Some(answer.latency.as_secs_f64() * 1e3),
+        latency_ms: Some(milliseconds(answer.latency.as_secs_f64() * 1e3)),
         error: answer.outcome.as_ref().err().map(ToString::to_string),
         detail: answer.detail().cloned(),
         ..Health::unasked(status, kind)
     }
+}
+
+/// Seconds to the millisecond: more would be noise.
+#[must_use]
+pub fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
 }

@@ -244,7 +244,7 @@ impl Supervisor {
     pub(super) fn reply(&mut self, index: usize, want: Goal, reply: &Reply) {
         let name = self.units[index].spec.name.clone();
         for (request, reply) in self.units[index].reply(want, reply) {
-            self.actions
+            self.answers
                 .extend(self.pending.reply(request, name.clone(), reply));
         }
     }

@@ -68,6 +68,8 @@ pub struct Supervisor {
     closing: bool,
     finished: bool,
     actions: Vec<Action>,
+    /// Told after everything else: who has an answer has seen what led to it.
+    answers: Vec<Action>,
 }
 
 impl Supervisor {
@@ -83,6 +85,7 @@ impl Supervisor {
             closing: false,
             finished: false,
             actions: Vec::new(),
+            answers: Vec::new(),
         };
         machine.link();
         machine
@@ -110,6 +113,7 @@ impl Supervisor {
         self.settle(now);
         self.publish();
         self.finish();
+        self.actions.append(&mut self.answers);
         std::mem::take(&mut self.actions)
     }
 

@@ -25,7 +25,7 @@ impl Supervisor {
     pub(super) fn finish(&mut self) {
         if self.closing && !self.finished && self.units.iter().all(|unit| unit.live_run().is_none()) {
             self.finished = true;
-            self.actions.push(Action::Finish);
+            self.answers.push(Action::Finish);
         }
     }
 

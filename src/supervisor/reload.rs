@@ -63,7 +63,7 @@ impl Supervisor {
     }
 
     fn pursue(&mut self, id: RequestId, waits: &[(ServiceName, Goal)]) {
-        self.actions.extend(self.pending.open(id, waits.len()));
+        self.answers.extend(self.pending.open(id, waits.len()));
         for (name, want) in waits {
             let Some(index) = self.position(name) else {
                 continue;

@@ -9,7 +9,7 @@ use crate::service::ServiceName;
 impl Supervisor {
     pub(super) fn request(&mut self, id: RequestId, order: Order) {
         if let Err(refusal) = self.accept(id, order) {
-            self.actions.push(Action::Answer {
+            self.answers.push(Action::Answer {
                 id,
                 answer: Answer::Refused(refusal),
             });
@@ -117,7 +117,7 @@ impl Supervisor {
 
     /// Registers the request with each unit.
     pub(super) fn wait(&mut self, id: RequestId, named: &[usize], want: Goal) {
-        self.actions.extend(self.pending.open(id, named.len()));
+        self.answers.extend(self.pending.open(id, named.len()));
         for &index in named {
             self.units[index].waiters.push(Waiter { request: id, want });
         }

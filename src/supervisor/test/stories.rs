@@ -239,8 +239,8 @@ fn one_that_outlives_sigkill_is_told_and_recovers_when_it_is_gone() {
     start(&mut world, "a");
     assert_eq!(world.answer(stopped), "a superseded");
     world.pass(ms(8000));
-    let told = "1.0 terminate a#1, 3.0 kill a#1, 8.0 answer a failed: outlives SIGKILL: pid 7, 8.0 kill a#1, \
-                8.5 answer a superseded, 13.0 answer a failed: outlives SIGKILL: pid 7, 13.0 kill a#1, 15.0 spawn a#2";
+    let told = "1.0 terminate a#1, 3.0 kill a#1, 8.0 kill a#1, 8.0 answer a failed: outlives SIGKILL: pid 7, \
+                8.5 answer a superseded, 13.0 kill a#1, 13.0 answer a failed: outlives SIGKILL: pid 7, 15.0 spawn a#2";
     assert_eq!(world.told(), told);
     assert_eq!(world.shown("a"), "RUNNING");
 }

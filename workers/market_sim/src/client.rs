@@ -140,11 +140,7 @@ impl Client {
     }
 
     /// What has queued up goes out as one longer array, which helps a slow reader.
-    async fn send_trades(
-        &mut self,
-        mut batch: Vec<Trade>,
-        trades: &mut mpsc::Receiver<Vec<Trade>>,
-    ) -> Flow {
+    async fn send_trades(&mut self, mut batch: Vec<Trade>, trades: &mut mpsc::Receiver<Vec<Trade>>) -> Flow {
         while batch.len() < LONGEST_ARRAY
             && let Ok(more) = trades.try_recv()
         {
