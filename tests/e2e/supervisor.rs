@@ -124,8 +124,9 @@ fn the_state_folder_is_private() {
 #[test]
 fn a_restart_that_a_service_asks_for_outlives_that_service() {
     let sentinel = env!("CARGO_BIN_EXE_sentinel");
-    let script =
-        format!("[ -e asked ] || {{ touch asked; {sentinel} -c services.toml restart; }}; exec sleep 600");
+    let script = format!(
+        "[ -e asked ] || {{ touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
+    );
     let house = House::new(&format!(
         "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"
     ));
