@@ -167,6 +167,11 @@ impl Search {
                 let outcome = next.step(at, &input);
                 let fresh = outcome.is_ok() && seen.insert(situation(&next));
                 let outcome = outcome.map(drop).and_then(|()| {
+                    assert!(
+                        seen.len() < 100_000,
+                        "no end of it after {}",
+                        history(&steps, index)
+                    );
                     if fresh {
                         settles(&next, &mut settling)
                     } else {
@@ -196,7 +201,8 @@ impl Search {
         let news: Vec<Input> = news.collect();
         let mut moves: Vec<(Moment, Input)> = Vec::new();
         if let Some(deadline) = watched.machine.next_deadline() {
-            moves.push((deadline, Input::Tick));
+            let very_late = deadline + Duration::from_secs(60);
+            moves.extend([(deadline, Input::Tick), (very_late, Input::Tick)]);
             // The news may overtake the tick.
             let late = deadline + Duration::from_millis(1);
             moves.extend(news.iter().map(|input| (late, input.clone())));

@@ -113,10 +113,10 @@ impl World {
         self.tell(input);
         self.tell(input);
         if let Some(run) = subject(input) {
-            self.old_news
-                .entry(run.service.clone())
-                .or_default()
-                .push(input.clone());
+            let old = self.old_news.entry(run.service.clone()).or_default();
+            old.push(input.clone());
+            // The last runs are enough.
+            old.drain(..old.len().saturating_sub(12));
         }
     }
 
