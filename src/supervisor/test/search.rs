@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use super::super::unit::{State, Unit};
-use super::super::{Goal, Input, Moment, Order, RequestId};
+use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
 use super::spec::{changed, health, names, policy, shared, spec};
 use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
@@ -116,6 +116,15 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
+    if !watched.closing {
+        all.extend([true, false].map(|ready| Input::Adopted {
+            run: run(number + 2),
+            past: Past {
+                ready,
+                ..Past::default()
+            },
+        }));
+    }
     all.extend(exits.iter().map(|&exit| Input::Exited {
         run: run(number),
         exit,
