@@ -59,7 +59,7 @@ fn how_an_adopted_one_ends_is_known_and_it_is_started_again() {
     house.run(&["start"]).exits(0);
     signal(web, Signal::SIGABRT);
     until("it is back", || {
-        house.service("web")["state"] == "RUNNING" && house.pid("web") != web
+        house.running("web").is_some_and(|pid| pid != web)
     });
     let exit = house.service("web")["last_exit"].clone();
     let unknown = exit["signal"].is_null() && exit["code"].is_null();
@@ -70,9 +70,7 @@ fn how_an_adopted_one_ends_is_known_and_it_is_started_again() {
     assert_eq!(house.pid("other"), other);
     signal(other, Signal::SIGKILL);
     until("a new run stands alone", || {
-        house.service("other")["state"] == "RUNNING"
-            && house.pid("other") != other
-            && house.marked().len() == 4
+        house.running("other").is_some_and(|pid| pid != other) && house.marked().len() == 4
     });
     house.run(&["shutdown"]).exits(0);
     house.is_empty();

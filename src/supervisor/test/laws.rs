@@ -43,6 +43,7 @@ impl Watched {
     /// One input, and every law.
     pub fn step(&mut self, now: Moment, input: &Input) -> Result<Vec<Action>, String> {
         let no_op = self.is_no_op(now, input).then(|| self.machine.clone());
+        let no_op_news = subject(input).is_none_or(|run| self.lives.stale(run, input));
         self.now = now;
         let actions = self.machine.handle(now, input.clone());
         if no_op.is_some_and(|before| self.machine != before || !actions.is_empty()) {
@@ -56,6 +57,7 @@ impl Watched {
         ensure(last.is_none_or(|last| last + 1 == actions.len()), || {
             "something follows Finish".into()
         })?;
+        self.judge_watches(no_op_news, input, &actions)?;
         self.judge_changes(&published, &actions)?;
         self.judge_time()?;
         self.judge_entries()?;
@@ -156,6 +158,34 @@ impl Watched {
                 ensure(fits, || "finished twice, unasked or with something alive".into())
             }
         }
+    }
+
+    /// A new process is awaited, and one that got ready is asked for its health.
+    fn judge_watches(&self, stale: bool, input: &Input, actions: &[Action]) -> Result<(), String> {
+        let expected = match input {
+            Input::Spawned { run } if !stale => Some(Action::AwaitReady { run: run.clone() }),
+            Input::Ready { run } if !stale => {
+                let spec = self.entry(&run.service).map(|entry| entry.spec.clone());
+                let spec = spec.filter(|spec| spec.health.is_some());
+                spec.map(|spec| Action::WatchHealth {
+                    run: run.clone(),
+                    spec,
+                })
+            }
+            Input::Spawned { .. }
+            | Input::Ready { .. }
+            | Input::SpawnFailed { .. }
+            | Input::NotReady { .. }
+            | Input::Unhealthy { .. }
+            | Input::Exited { .. }
+            | Input::Swept { .. }
+            | Input::Survivors { .. }
+            | Input::Request { .. }
+            | Input::Tick => None,
+        };
+        ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
+            format!("{expected:?} is missing among {actions:?}")
+        })
     }
 
     fn judge_spawn(&mut self, run: &Run, spec: &Spec) -> Result<(), String> {

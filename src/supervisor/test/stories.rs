@@ -305,6 +305,8 @@ fn overtaken(news: impl Fn(Run) -> Vec<Input>) -> bool {
     for (at, input) in steps.chain(news) {
         actions = world.watched.step(at, &input).expect("no law is broken");
     }
+    let last_exit = world.watched.entry(&name("a")).and_then(|entry| entry.last_exit);
+    assert_eq!(last_exit.map(|(_, at)| at), Some(late));
     actions
         .iter()
         .any(|action| matches!(action, Action::Spawn { .. }))
