@@ -116,7 +116,8 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
-    if !watched.closing {
+    // A supervisor adopts as it begins, before anything else; one unit at a time is enough to search.
+    if watched.now == Moment::default() && watched.open.is_empty() && watched.machine.units.len() == 1 {
         all.extend([true, false].map(|ready| Input::Adopted {
             run: run(number + 2),
             past: Past {

@@ -380,8 +380,8 @@ fn a_run_of_an_earlier_supervisor_is_taken_over_as_it_is() {
         run: run.clone(),
         exit: Exit::Unknown,
     };
-    machine.handle(Moment::default(), exited);
-    let actions = machine.handle(Moment(ms(60_000)), Input::Swept { run });
+    machine.handle(Moment(ms(5000)), exited);
+    let actions = machine.handle(Moment(ms(5000)), Input::Swept { run });
     let next = actions.iter().find_map(|action| match action {
         Action::Spawn { run, .. } => Some(run.number),
         _ => None,
