@@ -11,6 +11,7 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
+use super::report;
 use super::usage::Usage;
 use crate::api::{Event, State};
 use crate::config::Config;
@@ -127,13 +128,26 @@ impl Driver {
                 Ok(order) => drop(self.request(order, None)),
                 Err(failure) => tracing::error!("reload refused: {}", failure.message),
             },
-            Message::Health { run, answer } => {
-                if let Some(state) = self.runs.get_mut(&run) {
-                    state.answer = Some(*answer);
-                }
-            }
+            Message::Health { run, answer } => self.hear_health(&run, &answer),
             Message::RunCommand(request) => self.run_command(request),
             Message::Ask(question) => self.ask(question),
+        }
+    }
+
+    /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
+    fn hear_health(&mut self, run: &Run, answer: &Answer) {
+        let Some(state) = self.runs.get_mut(run) else {
+            return;
+        };
+        let earlier = state.answer.replace(answer.clone());
+        if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
+            let error = answer.outcome.as_ref().err().map(ToString::to_string);
+            tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+            self.audience.mention(&Event::Health {
+                name: run.service.to_string(),
+                status: report::verdict(answer),
+                error,
+            });
         }
     }
 
