@@ -95,7 +95,7 @@ impl Driver {
                 state: SupervisorState::Running,
                 pid: i32::try_from(std::process::id()).ok(),
                 version: env!("CARGO_PKG_VERSION").into(),
-                uptime_s: Some(report::milliseconds(self.clock.now().0.as_secs_f64())),
+                uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
             },
             services,

@@ -34,6 +34,8 @@ pub struct Driver {
     /// The state that the log last named.
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) usage: Usage,
+    /// A `Save` is on its way.
+    pub(super) saving: bool,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
@@ -79,6 +81,7 @@ impl Driver {
             audience: Audience::default(),
             logged: HashMap::new(),
             usage: Usage::new(),
+            saving: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
@@ -117,6 +120,8 @@ impl Driver {
         match message {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
+            Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::Save => self.save(),
             Message::Leave => drop(self.request(Order::Shutdown, None)),
             Message::Hangup => match self.reread() {
                 Ok(order) => drop(self.request(order, None)),
@@ -154,6 +159,11 @@ impl Driver {
                 self.tell(Input::Exited { run, exit });
             }
         }
+        self.take_stock();
+    }
+
+    /// Some process of ours is gone: kills what is left of the condemned, and tells what is over.
+    pub(super) fn take_stock(&mut self) {
         for run in self.lives.condemned() {
             self.kill(&run);
         }
@@ -171,6 +181,7 @@ impl Driver {
                     self.runs.remove(&run);
                     self.tell(Input::Swept { run });
                 }
+                self.watch_strays();
             }
             Err(error) => {
                 tracing::error!(%error, "cannot see whether processes are left; looking again in a second");

@@ -16,6 +16,15 @@ pub enum Message {
     Input(Input),
     /// A child has ended.
     ChildEnded,
+    /// The first process of a run that is not our child has ended.
+    AdoptedEnded {
+        /// Of which run.
+        run: Run,
+        /// How, if the kernel told.
+        exit: Exit,
+    },
+    /// Something changed that the supervisor after this one should know.
+    Save,
     /// SIGTERM or SIGINT: leave.
     Leave,
     /// SIGHUP: reload.

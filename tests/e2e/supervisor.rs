@@ -13,8 +13,12 @@ const SHORT_GRACE: &str = "stop = { timeout = \"200ms\" }\n";
 
 #[test]
 fn killed_it_leaves_its_workers_and_a_restart_takes_them_down() {
-    let house =
-        House::new(&(web("web", free_port()) + &plain("deaf", "--ignore-term --leave daemon") + SHORT_GRACE));
+    let house = House::new(
+        &(web("web", free_port())
+            + SHORT_GRACE
+            + &plain("deaf", "--ignore-term --leave daemon")
+            + SHORT_GRACE),
+    );
     house.run(&["restart"]).exits(0);
     let (web, deaf) = (house.pid("web"), house.pid("deaf"));
     until("the daemon lives", || house.marked().len() == 3);
@@ -135,7 +139,7 @@ fn a_restart_that_a_service_asks_for_outlives_that_service() {
         "[ -e asked ] || {{ touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
     );
     let house = House::new(&format!(
-        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"
+        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nmin_uptime = \"100ms\"\n"
     ));
     house.run(&["start"]).exits(0);
     let first = house.supervisor();
