@@ -127,7 +127,7 @@ fn a_worker_that_never_becomes_ready_fails_the_restart_in_time() {
         .run(&["status"])
         .exits(3)
         .says("not ready after 0.3 s")
-        .says("needs mute");
+        .says("waits for mute");
     house.run(&["shutdown"]).exits(0);
     house.is_empty();
 }
