@@ -41,15 +41,8 @@ pub struct Cli {
 /// The flags that stand before or after every command.
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
-    /// services.toml [default: here or in the nearest parent folder]
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SENTINEL_CONFIG",
-        hide_env_values = true
-    )]
+    /// services.toml [default: $SENTINEL_CONFIG, else here or in the nearest parent folder]
+    #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]

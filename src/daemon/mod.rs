@@ -170,7 +170,7 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
             progress.send(&event).await;
             continue;
         };
-        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2;
         let finished = Event::Finished {
             phase: Phase::Start,
             ok: outcome.ok,

@@ -119,7 +119,7 @@ fn ask_about_strangers(caller: &Caller, args: &FlushArgs, plans: &[PortPlan]) ->
         .flat_map(|plan| plan.holders.iter().map(|holder| (plan.port, holder)))
         .filter(|(_, holder)| holder.ownership == Ownership::Foreign)
         .collect();
-    if strangers.is_empty() || args.yes || caller.terminal.json || !can_ask() {
+    if strangers.is_empty() || args.yes || !can_ask() {
         return Ok(());
     }
     for (port, holder) in strangers {
