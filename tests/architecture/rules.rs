@@ -241,9 +241,9 @@ pub const CONFINED: &[Confined] = &[
         because: "state has one owner; others get messages or snapshots",
     },
     Confined {
-        word: "dyn Any",
+        word: "killpg",
         places: &[],
-        because: "errors and messages have types",
+        because: "a group may hold what is not ours: signal each proven process",
     },
 ];
 

@@ -148,25 +148,28 @@ impl Source {
         let mut found = Vec::new();
         for at in self.positions("crate::") {
             self.heads(at + "crate::".len(), |name| {
-                found.push((self.line(at), Layer::Ours(name)))
+                found.push((self.line(at), Layer::Ours(name)));
             });
         }
         let chain = "super::".repeat(self.depth());
-        for at in self.positions(&chain) {
+        for at in self
+            .positions(&chain)
+            .filter(|&at| !self.text[..at].ends_with(':'))
+        {
             // A longer chain, from a test inside the file, was cut with the tests.
             self.heads(at + chain.len(), |name| {
-                found.push((self.line(at), Layer::Ours(name)))
+                found.push((self.line(at), Layer::Ours(name)));
             });
         }
         for at in self.positions("use ") {
             self.heads(at + "use ".len(), |name| {
-                found.push((self.line(at), Layer::Other(name)))
+                found.push((self.line(at), Layer::Other(name)));
             });
         }
         if self.path == "src/main.rs" {
             for at in self.positions("sentinel::") {
                 self.heads(at + "sentinel::".len(), |name| {
-                    found.push((self.line(at), Layer::Ours(name)))
+                    found.push((self.line(at), Layer::Ours(name)));
                 });
             }
         }
@@ -198,7 +201,8 @@ impl Source {
                 let before = self.text[..at].chars().next_back();
                 let after = self.text[at + word.len()..].chars().next();
                 let open = word.chars().next_back().is_some_and(is_name);
-                !before.is_some_and(|c| is_name(c) || c == ':') && !(open && after.is_some_and(is_name))
+                let inside = before.is_some_and(is_name) || open && after.is_some_and(is_name);
+                !inside
             })
     }
 
@@ -265,8 +269,9 @@ fn names_are_found_where_they_are_used_and_nowhere_else() {
 
     let denied = source(
         "src/supervisor/x.rs",
-        "let a = Instants; let b = my_tokio; tokio::spawn(f)\n",
+        "let a = Instants; let b = my_tokio; tokio::spawn(f)\nstd::time::Instant::now()\n",
     );
-    assert_eq!(denied.lines_with("Instant"), [] as [usize; 0]);
+    assert_eq!(denied.lines_with("Instant"), [2]);
+    assert_eq!(denied.lines_with("Instant::now"), [2]);
     assert_eq!(denied.lines_with("tokio"), [1]);
 }
