@@ -45,9 +45,10 @@ impl Driver {
         self.ports_are_free(spec)?;
         let program = config::program(spec)?;
         let notify = match spec.ready {
-            Some(Ready::Notify) => {
-                Some(Notify::bind(run).map_err(|error| format!("cannot open its notify socket: {error}"))?)
-            }
+            Some(Ready::Notify) => Some(
+                Notify::bind(run, &self.config.paths.state_dir)
+                    .map_err(|error| format!("cannot open its notify socket: {error}"))?,
+            ),
             Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
         };
         let (stdout, stderr) = self
@@ -92,7 +93,7 @@ impl Driver {
         Ok(())
     }
 
-    fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
+    pub(super) fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
         if !self.outputs.contains_key(service) {
             let folder = self.config.paths.state_dir.join("output");
             let log = self.config.log_dir.join(format!("{service}.log"));
@@ -138,6 +139,7 @@ impl Driver {
         let watch = Watch {
             run,
             leader: leader.pid,
+            house: self.config.paths.state_dir.clone(),
             mailbox: self.mailbox.clone(),
             place: DaemonPlace {
                 spec: entry.spec.clone(),
@@ -180,7 +182,9 @@ impl Driver {
             .entry(&run.service)
             .map_or(15, |entry| entry.spec.stop.signal.0);
         // A stopped process dies only once it continues.
-        match self.lives.signal(run, &[stop, Signal::SIGCONT as i32]) {
+        let signalled = self.lives.signal(run, &[stop, Signal::SIGCONT as i32]);
+        self.watch_strays();
+        match signalled {
             Ok(members) => tracing::debug!(%run, processes = members.len(), "asked to end"),
             Err(error) => tracing::error!(%run, %error, "cannot see its processes"),
         }
@@ -188,7 +192,9 @@ impl Driver {
 
     /// Kills all of the run and names whoever is still there.
     pub(super) fn kill(&mut self, run: &Run) -> Option<Input> {
-        match self.lives.kill(run) {
+        let killed = self.lives.kill(run);
+        self.watch_strays();
+        match killed {
             Ok(members) if members.is_empty() => None,
             Ok(members) => {
                 tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
@@ -216,6 +222,7 @@ impl Driver {
     }
 
     fn publish(&mut self, service: &ServiceName) {
+        self.save_soon();
         let Some(entry) = self.machine.entry(service) else {
             self.logged.remove(service);
             self.outputs.remove(service);
@@ -241,7 +248,7 @@ impl Driver {
 }
 
 /// A pidfd of a child that nobody has reaped yet.
-fn hold(leader: Identity) -> Result<Handle, String> {
+pub(super) fn hold(leader: Identity) -> Result<Handle, String> {
     match Handle::open(leader) {
         Ok(Some(handle)) => Ok(handle),
         Ok(None) => Err(format!("process {} vanished", leader.pid)),

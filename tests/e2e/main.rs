@@ -1,5 +1,6 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod adoption;
 mod cli;
 mod house;
 mod restart;

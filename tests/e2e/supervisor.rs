@@ -86,6 +86,30 @@ fn stale_files_are_no_obstacle() {
 }
 
 #[test]
+fn every_change_is_told_to_who_watches() {
+    use std::io::{BufRead, BufReader, Write};
+    let port = free_port();
+    let health =
+        format!("health = {{ http = \"http://127.0.0.1:{port}/\", every = \"20ms\", failures = 50 }}\n");
+    let house = House::new(
+        &(web("web", port).replace("\"--listen\"", "\"--sick-after\", \"400\", \"--listen\"") + &health),
+    );
+    house.run(&["start"]).exits(0);
+    let mut socket =
+        std::os::unix::net::UnixStream::connect(house.path(".sentinel/sock")).expect("it listens");
+    socket
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("written");
+    let mut lines = BufReader::new(socket).lines().map_while(Result::ok);
+    assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    let mut told = |words: &[&str]| lines.any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(told(&["\"event\":\"health\"", "unhealthy", "503"]));
+    house.run(&["stop", "web"]).exits(0);
+    assert!(told(&["\"event\":\"service\"", "STOPPING"]));
+    assert!(told(&["\"event\":\"service\"", "STOPPED"]));
+}
+
+#[test]
 fn a_second_one_is_refused() {
     let house = House::new(&plain("web", ""));
     house.run(&["start"]).exits(0);
