@@ -44,6 +44,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
 use crate::exit::ExitCode;
+pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
