@@ -1,5 +1,6 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,6 +96,9 @@ pub enum Command {
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Become a service that gets sockets.
+    #[command(hide = true)]
+    Activate(ActivateArgs),
 }
 
 /// Some services, or all.
@@ -250,6 +254,16 @@ Examples:
   sentinel logs                          the last lines of every service
   sentinel logs trade_stream -f          follow one
   sentinel logs --errors --since 10m     what went wrong lately";
+}
+
+/// What a process becomes that was started with sockets.
+#[derive(Debug, Args)]
+pub struct ActivateArgs {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
 }
 
 /// `supervise`, which only `start` and `restart` call.

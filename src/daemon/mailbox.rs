@@ -69,6 +69,8 @@ pub struct Question {
 pub enum Reply {
     /// The state of the house.
     Status(Box<Status>),
+    /// Changes follow, for as long as the caller listens.
+    Events(mpsc::Receiver<Event>),
     /// Progress follows, its last event is the end.
     Progress(mpsc::UnboundedReceiver<Event>),
     /// No.

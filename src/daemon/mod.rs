@@ -32,6 +32,7 @@ mod progress;
 mod ready;
 mod report;
 mod server;
+mod sockets;
 mod state;
 mod succession;
 mod usage;
