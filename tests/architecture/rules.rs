@@ -210,6 +210,7 @@ pub const CONFINED: &[Confined] = &[
         word: "unsafe",
         places: &[
             "src/process/spawn.rs",
+            "src/process/ended.rs",
             "src/descriptor.rs",
             "workers/chaos/src/signals.rs",
         ],
