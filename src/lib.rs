@@ -36,7 +36,7 @@
 //! - A process is signalled through a pidfd that was proven to be it, never by a bare pid, never by name.
 //! - One mailbox, one loop, one thread in the daemon. Nothing polls: while nothing happens, nothing wakes.
 //! - Whoever asks may leave: a request goes on without its client, and its result is logged.
-//! - unsafe code stands in three files (`process::spawn`, `process::ended`, `descriptor`), a few lines each.
+//! - unsafe code is a few lines in `process` and `descriptor`; `tests/architecture` names the files.
 //!
 //! # Where to start
 //! The promises are the README. The machine is `supervisor/mod.rs`, then its stories in `supervisor/test/`.

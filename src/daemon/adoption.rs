@@ -85,6 +85,7 @@ mod tests {
             cwd: "/".into(),
             env: BTreeMap::new(),
             ports: Vec::new(),
+            sockets: Vec::new(),
             after: Vec::new(),
             restart: crate::service::RestartPolicy::Always,
             min_uptime: std::time::Duration::ZERO,

@@ -95,14 +95,17 @@ impl Audience {
 }
 
 fn refused(refusal: &Refusal) -> Outcome {
-    let kind = match refusal {
-        Refusal::Unknown(_) => FailureKind::Usage,
-        Refusal::ShuttingDown => FailureKind::Busy,
+    let (kind, help) = match refusal {
+        Refusal::Unknown(_) => {
+            let help = "`sentinel status` lists the services; `sentinel reload` takes in new ones";
+            (FailureKind::Usage, help)
+        }
+        Refusal::ShuttingDown => (FailureKind::Busy, "try again when it is down"),
     };
     let failure = Failure {
         kind,
         message: refusal.to_string(),
-        help: None,
+        help: Some(help.into()),
     };
     Outcome {
         ok: false,

@@ -12,6 +12,7 @@ use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
 use super::report;
+use super::sockets::Sockets;
 use super::usage::Usage;
 use crate::api::{Event, State};
 use crate::config::Config;
@@ -34,6 +35,7 @@ pub struct Driver {
     pub(super) audience: Audience,
     /// The state that the log last named.
     pub(super) logged: HashMap<ServiceName, State>,
+    pub(super) sockets: Sockets,
     pub(super) usage: Usage,
     /// A `Save` is on its way.
     pub(super) saving: bool,
@@ -81,6 +83,7 @@ impl Driver {
             commands: HashMap::new(),
             audience: Audience::default(),
             logged: HashMap::new(),
+            sockets: Sockets::default(),
             usage: Usage::new(),
             saving: false,
             mailbox: mailbox.0,

@@ -19,7 +19,7 @@ use crate::config;
 use crate::ports;
 use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
 use crate::service::{Ready, Run, ServiceName, Spec};
-use crate::supervisor::{Action, Input};
+use crate::supervisor::{Action, Input, Shown};
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action, news: &mut VecDeque<Input>) {
@@ -55,6 +55,7 @@ impl Driver {
             .output(&run.service)
             .and_then(Output::ends)
             .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
+        let sockets = self.sockets.for_run(spec)?;
         let launch = Launch {
             program,
             args: spec.command.iter().skip(1).cloned().collect(),
@@ -62,6 +63,7 @@ impl Driver {
             env: self.environment(run, spec, notify.as_ref()),
             stdout,
             stderr,
+            sockets,
         };
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
@@ -80,7 +82,11 @@ impl Driver {
 
     /// A service whose port is taken would only die of it, or worse, seem to work.
     fn ports_are_free(&self, spec: &Spec) -> Result<(), String> {
-        for &port in &spec.ports {
+        for &port in spec
+            .ports
+            .iter()
+            .filter(|&&port| !self.sockets.holds(&spec.name, port))
+        {
             let taken = ports::is_listening(port)
                 .map_err(|error| format!("cannot see who holds port {port}: {error}"))?;
             if taken {
@@ -111,6 +117,10 @@ impl Driver {
         };
         let mut env: Vec<(String, String)> = spec.env.clone().into_iter().collect();
         env.push((MARK.to_owned(), mark.to_env().to_string_lossy().into_owned()));
+        if !spec.sockets.is_empty() {
+            let names = vec![run.service.as_str(); spec.sockets.len()];
+            env.push(("LISTEN_FDNAMES".to_owned(), names.join(":")));
+        }
         env.extend(notify.map(|notify| ("NOTIFY_SOCKET".to_owned(), notify.address.clone())));
         env
     }
@@ -225,9 +235,14 @@ impl Driver {
         self.save_soon();
         let Some(entry) = self.machine.entry(service) else {
             self.logged.remove(service);
+            self.sockets.release(service);
             self.outputs.remove(service);
             return tracing::info!(%service, "is declared no more");
         };
+        let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);
+        if !entry.live && (!entry.wanted || given_up) {
+            self.sockets.release(service);
+        }
         let state = report::state(entry.shown);
         if self.logged.insert(service.clone(), state) != Some(state) {
             tracing::info!(%service, reason = entry.reason, "{}", state.as_str());

@@ -32,6 +32,7 @@ mod progress;
 mod ready;
 mod report;
 mod server;
+mod sockets;
 mod state;
 mod succession;
 mod usage;
@@ -43,6 +44,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
 use crate::exit::ExitCode;
+pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
@@ -169,7 +171,7 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
             progress.send(&event).await;
             continue;
         };
-        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2;
         let finished = Event::Finished {
             phase: Phase::Start,
             ok: outcome.ok,

@@ -122,6 +122,13 @@ impl Plan {
             message: mistakes.to_string(),
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
+        if let Some(name) = self.services.iter().find(|name| !declares(&config, name)) {
+            return Err(Failure {
+                kind: FailureKind::Usage,
+                message: format!("there is no service `{name}`"),
+                help: Some("nothing was started".into()),
+            });
+        }
         let mut problems: Vec<String> = config::preflight(&config)
             .iter()
             .map(ToString::to_string)
@@ -183,6 +190,10 @@ impl Plan {
             .map(|pid| format!("the supervisor with pid {pid} and its services are down"));
         Ok((lock(&path, name)?, detail))
     }
+}
+
+fn declares(config: &Config, name: &str) -> bool {
+    config.services.iter().any(|spec| spec.name.as_str() == name)
 }
 
 /// The runs that a supervisor which died left behind, as far as they are worth keeping.

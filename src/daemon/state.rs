@@ -151,7 +151,7 @@ pub fn fingerprint(spec: &Spec) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     let parts = [
         spec.cwd.to_string_lossy().into_owned(),
-        format!("{:?}", spec.ports),
+        format!("{:?} {:?}", spec.ports, spec.sockets),
     ];
     let env = spec.env.iter().flat_map(|(key, value)| [key, value]);
     for part in spec.command.iter().chain(&parts).chain(env) {

@@ -8,6 +8,7 @@
 //! behind needs the difference, so a process that vanished is `None` and a failed look (descriptors
 //! exhausted, no /proc) is an error.
 
+pub mod activate;
 mod children;
 mod command;
 pub mod detach;

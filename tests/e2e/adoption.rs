@@ -50,8 +50,11 @@ fn the_next_one_takes_them_over_as_they_are() {
 
 #[test]
 fn how_an_adopted_one_ends_is_known_and_it_is_started_again() {
-    let house =
-        House::new(&(plain("web", "") + &plain("other", "--ignore-term --leave session --leave daemon")));
+    let house = House::new(
+        &(plain("web", "")
+            + &plain("other", "--ignore-term --leave session --leave daemon")
+            + "stop = { timeout = \"200ms\" }\n"),
+    );
     house.run(&["start"]).exits(0);
     until("all live", || house.marked().len() == 4);
     let (web, other) = (house.pid("web"), house.pid("other"));

@@ -8,9 +8,17 @@ use nix::sys::signal::Signal;
 use crate::house::{House, alive, free_port, signal, until};
 use crate::trouble::{plain, web};
 
+/// Deaf workers cost a test no more than this.
+const SHORT_GRACE: &str = "stop = { timeout = \"200ms\" }\n";
+
 #[test]
 fn killed_it_leaves_its_workers_and_a_restart_takes_them_down() {
-    let house = House::new(&(web("web", free_port()) + &plain("deaf", "--ignore-term --leave daemon")));
+    let house = House::new(
+        &(web("web", free_port())
+            + SHORT_GRACE
+            + &plain("deaf", "--ignore-term --leave daemon")
+            + SHORT_GRACE),
+    );
     house.run(&["restart"]).exits(0);
     let (web, deaf) = (house.pid("web"), house.pid("deaf"));
     until("the daemon lives", || house.marked().len() == 3);
@@ -40,7 +48,9 @@ fn output_written_while_there_is_no_supervisor_kills_nobody() {
 
 #[test]
 fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
-    let house = House::new(&(web("web", free_port()) + &plain("deaf", "--ignore-term --leave session")));
+    let house = House::new(
+        &(web("web", free_port()) + &plain("deaf", "--ignore-term --leave session") + SHORT_GRACE),
+    );
     house.run(&["restart"]).exits(0);
     let (supervisor, web, deaf) = (house.supervisor(), house.pid("web"), house.pid("deaf"));
     signal(supervisor, Signal::SIGSTOP);
@@ -54,10 +64,11 @@ fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
 
 #[test]
 fn an_emergency_after_its_death_leaves_nothing_of_the_old() {
-    let house = House::new(&plain(
+    let tree = plain(
         "tree",
         "--ignore-term --leave group --leave session --leave daemon",
-    ));
+    );
+    let house = House::new(&(tree + SHORT_GRACE));
     house.run(&["restart"]).exits(0);
     until("all four live", || house.marked().len() == 4);
     let old = house.marked();
@@ -152,7 +163,7 @@ fn a_restart_that_a_service_asks_for_outlives_that_service() {
         "[ -e asked ] || {{ touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
     );
     let house = House::new(&format!(
-        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"
+        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nmin_uptime = \"100ms\"\n"
     ));
     house.run(&["start"]).exits(0);
     let first = house.supervisor();
