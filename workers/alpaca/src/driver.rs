@@ -9,16 +9,21 @@ use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::listeners::Listeners;
+use crate::market::MarketClock;
 use crate::market_data::Command;
-use crate::session::{Action, Ask, Input, News, Session};
+use crate::session::{Action, Ask, Input, News, Session, VitalSigns};
 use crate::socket::{Report, Socket};
 use crate::wire::{self, Frame};
-use crate::{Credentials, Event, Status};
+use crate::{Credentials, Event, Liveness, Status};
+
+/// The market's phase is looked up this often at least: the host's clock may be set, or have slept.
+const MARKET_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
 
 /// Where to connect, and as whom.
 pub(crate) struct Endpoint {
     pub(crate) credentials: Credentials,
     pub(crate) url: String,
+    pub(crate) market: MarketClock,
 }
 
 struct Driver {
@@ -30,6 +35,8 @@ struct Driver {
     listeners: Listeners,
     publisher: watch::Sender<Status>,
     published: (u64, u64),
+    /// When the market may come to another phase.
+    market_until: Instant,
 }
 
 /// Runs one connection until it is told to close, and has closed.
@@ -41,14 +48,14 @@ pub(crate) async fn run(
     let mut driver = Driver::new(endpoint, publisher);
     let mut timer = pin!(sleep_until(tokio::time::Instant::now()));
     while !driver.session.is_closed() {
-        let deadline = driver.session.next_deadline();
+        let deadline = driver.deadline();
         set(timer.as_mut(), deadline);
         tokio::select! {
             command = inbox.recv(), if !inbox.is_closed() || !inbox.is_empty() => {
                 driver.command(command.unwrap_or(Command::Close));
             }
             report = driver.socket.next() => driver.report(report),
-            () = timer.as_mut(), if deadline.is_some() => driver.feed(Input::Tick),
+            () = timer.as_mut(), if deadline.is_some() => driver.tick(),
         }
     }
 }
@@ -72,7 +79,24 @@ impl Driver {
             connection: 0,
             listeners: Listeners::default(),
             publisher,
+            market_until: Instant::now(),
         }
+    }
+
+    /// Without a connection nothing waits for the market.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.session.next_deadline()?;
+        Some(deadline.min(self.market_until))
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.market_until <= now {
+            let (phase, left) = self.endpoint.market.phase(SystemTime::now());
+            self.market_until = now + left.min(MARKET_AT_LEAST_EVERY);
+            self.feed(Input::Market(phase));
+        }
+        self.feed(Input::Tick);
     }
 
     fn command(&mut self, command: Command) {
@@ -100,10 +124,17 @@ impl Driver {
         if frame.trades.is_empty() && frame.controls.is_empty() {
             self.news(News::Heard);
         }
+        for halt in frame.halts {
+            self.news(News::Halt(halt));
+        }
         for control in frame.controls {
             self.news(News::Control(control));
         }
         if !frame.trades.is_empty() {
+            let now = Instant::now();
+            for trade in &frame.trades {
+                self.session.count(now, &trade.symbol);
+            }
             self.news(News::Data);
             if self.session.is_receiving() {
                 self.listeners.tell(Event::Trades(frame.trades));
@@ -135,7 +166,11 @@ impl Driver {
                 self.socket.open(self.endpoint.url.clone());
             }
             Action::Authenticate => self.socket.send(wire::auth(&self.endpoint.credentials)),
-            Action::Send(request) => self.socket.send(request.encode()),
+            Action::Send(request) => self.socket.send(if self.endpoint.market.tells_halts() {
+                request.encode_with_statuses()
+            } else {
+                request.encode()
+            }),
             Action::Ping(payload) => self.socket.ping(payload),
             Action::Close => self.socket.close(),
             Action::Drop => self.socket.let_go(),
@@ -150,12 +185,14 @@ impl Driver {
     fn publish(&mut self, told: bool) {
         let revision = self.session.revision();
         let dropped_trades = self.listeners.dropped_trades();
+        let liveness = liveness(self.session.vital_signs());
         if revision == self.published {
             let last_data = self.session.last_data().map(wall_clock);
             // Nobody waits for these, so nobody is woken at every trade.
             self.publisher.send_if_modified(|status| {
                 status.last_data = last_data;
                 status.dropped_trades = dropped_trades;
+                status.liveness = liveness;
                 false
             });
             return;
@@ -178,14 +215,28 @@ impl Driver {
             connected_at: snapshot.connected_at.map(wall_clock),
             dropped_trades,
             detail: snapshot.detail,
+            liveness,
         });
     }
 }
 
-/// When an instant of the past was, by the clock on the wall.
+/// When an instant is, by the clock on the wall.
 fn wall_clock(at: Instant) -> SystemTime {
-    let ago: Duration = Instant::now().saturating_duration_since(at);
-    SystemTime::now() - ago
+    let (now, wall) = (Instant::now(), SystemTime::now());
+    wall - now.saturating_duration_since(at) + at.saturating_duration_since(now)
+}
+
+fn liveness(signs: VitalSigns) -> Liveness {
+    Liveness {
+        verdict: signs.verdict,
+        market: signs.market,
+        expected_every: signs.expected_every,
+        alarm_after: signs.alarm_after,
+        round_trip: signs.round_trip,
+        mute_alarms: signs.mute_alarms,
+        renewed_symbols: signs.renewed_symbols,
+        flapping_until: signs.flapping_until.map(wall_clock),
+    }
 }
 
 /// Whether this action's log line says what is wrong.

@@ -15,23 +15,31 @@
 //! * Alpaca allows one connection per key and endpoint. [`ConnectionManager`] keeps to that whoever
 //!   asks, from whatever thread, also while an earlier connection is still being closed.
 
+pub mod calendar;
 mod credentials;
 mod driver;
 mod event;
 mod exchange;
 mod listeners;
+mod liveness;
 mod manager;
+mod market;
 mod market_data;
+mod options;
 pub mod session;
 mod socket;
 mod status;
 pub mod wire;
 
+pub use calendar::Calendar;
 pub use credentials::Credentials;
 pub use event::{Event, Trade};
 pub use exchange::Exchange;
+pub use liveness::{Liveness, Verdict};
 pub use manager::{ConnectionManager, Error};
+pub use market::MarketPhase;
 pub use market_data::MarketData;
+pub use options::Options;
 pub use session::State;
 pub use status::Status;
 pub use stream_protocol::Number;

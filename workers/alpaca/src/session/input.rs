@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::Control;
+use crate::MarketPhase;
+use crate::wire::{Control, Halt};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Input {
         /// What happened.
         news: News,
     },
+    /// What the market of the feed is doing from now on.
+    Market(MarketPhase),
     /// Time has passed. May come early, late, or twice.
     Tick,
 }
@@ -42,8 +45,12 @@ pub enum News {
     OpenFailed(OpenFailure),
     /// A frame came that says nothing but that the peer is there, such as a pong.
     Heard,
-    /// Trades came.
+    /// A pong came, with its payload.
+    Pong(u64),
+    /// Trades came; `Session::count` was told of each.
     Data,
+    /// Trading of a symbol is halted, or goes on.
+    Halt(Halt),
     /// A message about the session came.
     Control(Control),
     /// It has ended, by whatever side and cause.

@@ -128,6 +128,7 @@ impl Session {
 
     fn disconnected(&mut self, reason: &str, actions: &mut Vec<Action>) {
         self.subscriptions.lost();
+        self.watch.offline(None);
         if self.connected_at.take().is_some() {
             actions.push(Action::Emit(Event::Disconnected {
                 reason: reason.to_owned(),

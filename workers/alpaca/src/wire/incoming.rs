@@ -14,10 +14,21 @@ pub struct Frame {
     pub controls: Vec<Control>,
     /// Trades, in order.
     pub trades: Vec<Trade>,
+    /// Halts and resumptions, in order.
+    pub halts: Vec<Halt>,
     /// Elements of kinds that are not used here, such as quotes.
     pub ignored: usize,
     /// Elements that could not be read; a frame that is no array counts as one.
     pub broken: usize,
+}
+
+/// Trading of a symbol is halted, or goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// The symbol, upper-case.
+    pub symbol: String,
+    /// Whether it is halted now.
+    pub halted: bool,
 }
 
 /// A message about the session.
@@ -59,6 +70,28 @@ struct Failure {
     code: u16,
     #[serde(default)]
     msg: String,
+}
+
+#[derive(Deserialize)]
+struct WireStatus<'a> {
+    #[serde(rename = "S")]
+    symbol: String,
+    #[serde(borrow)]
+    sc: Cow<'a, str>,
+}
+
+impl WireStatus<'_> {
+    /// `None` for what neither halts nor resumes. Codes 2 and 3 are of tapes A and B, the letters of
+    /// tape C (<https://docs.alpaca.markets/docs/real-time-stock-pricing-data#status-codes>).
+    fn halt(self) -> Option<Halt> {
+        let halted = match self.sc.as_ref() {
+            "2" | "H" | "P" => true,
+            "3" | "T" => false,
+            _ => return None,
+        };
+        let Self { symbol, .. } = self;
+        Some(Halt { symbol, halted })
+    }
 }
 
 /// Every list is optional: the test stream names only some, others may be null.
@@ -113,6 +146,10 @@ impl Frame {
             "t" => {
                 let trade: WireTrade = serde_json::from_str(element)?;
                 self.trades.push(trade.into());
+            }
+            "s" => {
+                let status: WireStatus<'_> = serde_json::from_str(element)?;
+                self.halts.extend(status.halt());
             }
             "success" => {
                 let success: Success<'_> = serde_json::from_str(element)?;
@@ -214,6 +251,31 @@ mod tests {
             ]
         );
         assert_eq!((frame.ignored, frame.broken), (1, 0));
+    }
+
+    #[test]
+    fn halts_and_resumptions_are_told_from_other_statuses() {
+        let frame = decode(
+            br#"[{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"x","t":"2021-02-22T19:15:00Z","z":"C"},
+                {"T":"s","S":"AAPL","sc":"T"},{"T":"s","S":"IBM","sc":"2"},{"T":"s","S":"IBM","sc":"3"},
+                {"T":"s","S":"AAPL","sc":"P"},{"T":"s","S":"IBM","sc":"5"}]"#,
+        );
+        let told: Vec<_> = frame
+            .halts
+            .iter()
+            .map(|halt| (halt.symbol.as_str(), halt.halted))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("AAPL", true),
+                ("AAPL", false),
+                ("IBM", true),
+                ("IBM", false),
+                ("AAPL", true)
+            ]
+        );
+        assert_eq!(frame.broken, 0);
     }
 
     #[test]

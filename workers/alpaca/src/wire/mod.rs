@@ -7,6 +7,6 @@
 mod incoming;
 mod outgoing;
 
-pub use incoming::{Control, Frame, decode};
+pub use incoming::{Control, Frame, Halt, decode};
 pub use outgoing::{MAX_FRAME, Request, Verb};
 pub(crate) use outgoing::{auth, chunk_len};

@@ -34,6 +34,8 @@ pub enum Verb {
 struct Wire<'a> {
     action: Verb,
     trades: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -46,9 +48,19 @@ struct Auth<'a> {
 impl Request {
     /// The text frame.
     pub fn encode(&self) -> String {
+        self.frame(None)
+    }
+
+    /// The text frame that also asks for halts and resumptions, which only stock feeds tell.
+    pub fn encode_with_statuses(&self) -> String {
+        self.frame(Some(&self.symbols))
+    }
+
+    fn frame(&self, statuses: Option<&[String]>) -> String {
         json(&Wire {
             action: self.verb,
             trades: &self.symbols,
+            statuses,
         })
     }
 }
@@ -62,9 +74,10 @@ pub(crate) fn auth(credentials: &Credentials) -> String {
     })
 }
 
-/// How many of these symbols, taken from the front, fit into one frame; at least one.
+/// How many of these symbols, taken from the front, fit into one frame that names them twice; at
+/// least one.
 pub(crate) fn chunk_len(symbols: &[String]) -> usize {
-    let mut room = MAX_FRAME - ENVELOPE;
+    let mut room = (MAX_FRAME - ENVELOPE) / 2;
     let fitting = symbols.iter().take_while(|symbol| {
         let needed = json(symbol).len() + 1;
         let fits = needed <= room;
@@ -98,6 +111,10 @@ mod tests {
             r#"{"action":"unsubscribe","trades":["AAPL","BRK.B"]}"#
         );
         assert_eq!(
+            request(Verb::Subscribe).encode_with_statuses(),
+            r#"{"action":"subscribe","trades":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#
+        );
+        assert_eq!(
             auth(&Credentials::new("K", "S")),
             r#"{"action":"auth","key":"K","secret":"S"}"#
         );
@@ -111,8 +128,9 @@ mod tests {
             verb: Verb::Unsubscribe,
             symbols: symbols.to_vec(),
         };
-        assert!(frame(&symbols[..length]).encode().len() <= MAX_FRAME);
-        assert!(frame(&symbols[..length + 10]).encode().len() > MAX_FRAME);
+        let length_of = |symbols| frame(symbols).encode_with_statuses().len();
+        assert!(length_of(&symbols[..length]) <= MAX_FRAME);
+        assert!(length_of(&symbols[..length + 10]) > MAX_FRAME);
         assert_eq!(chunk_len(&["x".repeat(MAX_FRAME)]), 1);
     }
 }
