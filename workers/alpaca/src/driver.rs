@@ -8,10 +8,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
+use crate::lease::{Lease, NotYet};
 use crate::listeners::Listeners;
 use crate::market::MarketClock;
 use crate::market_data::Command;
-use crate::session::{Action, Ask, Input, News, Session, VitalSigns};
+use crate::session::{Action, Ask, Input, News, OpenFailure, Session, VitalSigns};
 use crate::socket::{Report, Socket};
 use crate::wire::{self, Frame};
 use crate::{Credentials, Event, Liveness, Status};
@@ -24,6 +25,8 @@ pub(crate) struct Endpoint {
     pub(crate) credentials: Credentials,
     pub(crate) url: String,
     pub(crate) market: MarketClock,
+    /// Held from the first connection to the end of the last.
+    pub(crate) lease: Option<Lease>,
 }
 
 struct Driver {
@@ -55,8 +58,16 @@ pub(crate) async fn run(
                 driver.command(command.unwrap_or(Command::Close));
             }
             report = driver.socket.next() => driver.report(report),
+            () = granted(&mut driver.endpoint.lease) => driver.feed(Input::Leased),
             () = timer.as_mut(), if deadline.is_some() => driver.tick(),
         }
+    }
+}
+
+async fn granted(lease: &mut Option<Lease>) {
+    match lease {
+        Some(lease) => lease.granted().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -163,7 +174,7 @@ impl Driver {
             Action::Open { connection } => {
                 debug!("connecting to {} (connection {connection})", self.endpoint.url);
                 self.connection = connection;
-                self.socket.open(self.endpoint.url.clone());
+                self.open();
             }
             Action::Authenticate => self.socket.send(wire::auth(&self.endpoint.credentials)),
             Action::Send(request) => self.socket.send(if self.endpoint.market.tells_halts() {
@@ -178,6 +189,14 @@ impl Driver {
                 log(&event);
                 self.listeners.tell(event);
             }
+        }
+    }
+
+    fn open(&mut self) {
+        match self.endpoint.lease.as_mut().map_or(Ok(()), Lease::take) {
+            Ok(()) => self.socket.open(self.endpoint.url.clone()),
+            Err(NotYet::HeldBy(holder)) => self.socket.fail(OpenFailure::Leased { holder }),
+            Err(NotYet::Failed(why)) => self.socket.fail(OpenFailure::Transport(why)),
         }
     }
 

@@ -13,13 +13,15 @@
 //! * `driver` performs what the session decides and tells it what came of it.
 //! * `wire` alone knows how messages are spelled (streams of JSON arrays; msgpack has room there).
 //! * Alpaca allows one connection per key and endpoint. [`ConnectionManager`] keeps to that whoever
-//!   asks, from whatever thread, also while an earlier connection is still being closed.
+//!   asks, from whatever thread, also while an earlier connection is still being closed; `lease`
+//!   among processes.
 
 pub mod calendar;
 mod credentials;
 mod driver;
 mod event;
 mod exchange;
+mod lease;
 mod listeners;
 mod liveness;
 mod manager;

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::driver::{self, Endpoint};
+use crate::lease::Lease;
 use crate::market::{MarketClock, Venue};
 use crate::market_data::{Command, Ended, Link};
 use crate::{Credentials, MarketData, Options, Status, socket};
@@ -90,6 +91,7 @@ impl ConnectionManager {
             credentials: credentials.clone(),
             url: url.to_owned(),
             market: self.0.market(url),
+            lease: self.0.lease(credentials, url),
         };
         let link = start(&runtime, endpoint, predecessor);
         entries.retain(|_, entry| entry.ended.has_changed().is_ok());
@@ -126,6 +128,11 @@ impl Registry {
     fn market(&self, url: &str) -> MarketClock {
         let Options { calendar, shift, .. } = &self.options;
         MarketClock::new(Venue::at(url), Arc::clone(calendar), *shift)
+    }
+
+    fn lease(&self, credentials: &Credentials, url: &str) -> Option<Lease> {
+        let folder = self.options.lease_folder.as_deref()?;
+        Some(Lease::new(folder, credentials, url))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u64; 2], Entry>> {

@@ -1,25 +1,29 @@
 //! What a manager of connections knows of its surroundings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Calendar;
+use crate::{Calendar, lease};
 
-/// Surroundings. The default is the built-in calendar and the host's clock.
+/// Surroundings. The default is the built-in calendar, the host's clock, and no lease.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) calendar: Arc<Calendar>,
     pub(crate) shift: SignedDuration,
+    pub(crate) lease_folder: Option<PathBuf>,
 }
 
 impl Options {
     /// As the environment says: `ALPACA_CALENDAR_FILE` names a file of days that go before the
     /// built-in calendar; `ALPACA_MARKET_TIME`, an RFC 3339 time, is what the market's clock shows
-    /// now, for rehearsals with a simulator. The error is for a person.
+    /// now, for rehearsals with a simulator; `ALPACA_LEASE_DIR` is where the processes of this host
+    /// agree on who has the one connection of a key, by default `$XDG_RUNTIME_DIR/sentinel` or
+    /// `/tmp/sentinel-<uid>`. The error is for a person.
     pub fn from_env() -> Result<Self, String> {
-        let mut options = Self::default();
+        let folder = std::env::var_os("ALPACA_LEASE_DIR").map(PathBuf::from);
+        let mut options = Self::default().lease_folder(folder.unwrap_or_else(lease::default_folder));
         if let Some(path) = std::env::var_os("ALPACA_CALENDAR_FILE") {
             options = options.calendar(Calendar::with_file(Path::new(&path))?);
         }
@@ -32,6 +36,14 @@ impl Options {
             options = options.market_time(parsed.into());
         }
         Ok(options)
+    }
+
+    /// With leases in this folder: connections with the same key and endpoint take turns among all
+    /// processes that use it. It is made if need be, and must be writable for its owner only.
+    #[must_use]
+    pub fn lease_folder(mut self, folder: PathBuf) -> Self {
+        self.lease_folder = Some(folder);
+        self
     }
 
     /// With this calendar.

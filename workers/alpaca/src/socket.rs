@@ -59,6 +59,11 @@ impl Socket {
         self.0 = Some(Stage::Opening(Box::pin(connect(url))));
     }
 
+    /// Reports that no socket can be opened.
+    pub(crate) fn fail(&mut self, failure: OpenFailure) {
+        self.0 = Some(Stage::Opening(Box::pin(async { Err(failure) })));
+    }
+
     /// Queues a text frame.
     pub(crate) fn send(&mut self, text: String) {
         self.queue(Message::text(text));

@@ -19,6 +19,8 @@ pub enum Input {
     },
     /// What the market of the feed is doing from now on.
     Market(MarketPhase),
+    /// The lease that another process had is ours.
+    Leased,
     /// Time has passed. May come early, late, or twice.
     Tick,
 }
@@ -69,6 +71,11 @@ pub enum OpenFailure {
         status: u16,
         /// How long it asks to wait, if it does.
         retry_after: Option<Duration>,
+    },
+    /// Another process of this host has the connection of this key, and it is being waited for.
+    Leased {
+        /// What that process says of itself.
+        holder: String,
     },
     /// Anything else: name resolution, TCP, TLS.
     Transport(String),

@@ -89,6 +89,23 @@ impl Session {
         )));
     }
 
+    /// Remembers that another process has the lease.
+    pub(super) fn hold_for(&mut self, holder: &str) {
+        self.slot_held = true;
+        self.say(Some(format!(
+            "waits for {holder} to close its connection with this key and endpoint"
+        )));
+    }
+
+    /// The lease is ours: nothing is waited for any more.
+    pub(super) fn leased(&mut self, now: Instant) {
+        if let Phase::Waiting { until } = &mut self.phase
+            && self.slot_held
+        {
+            *until = now;
+        }
+    }
+
     pub(super) fn held_wait(&mut self) -> Duration {
         self.backoff.jittered(HELD)
     }

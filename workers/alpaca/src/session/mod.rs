@@ -146,6 +146,7 @@ impl Session {
             }
             Input::Socket { .. } => {}
             Input::Market(phase) => self.market(now, phase),
+            Input::Leased => self.leased(now),
             Input::Tick => self.tick(now, &mut actions),
         }
         self.proceed(now, &mut actions);

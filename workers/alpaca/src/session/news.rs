@@ -75,6 +75,12 @@ impl Session {
     fn not_opened(&mut self, now: Instant, failure: OpenFailure, actions: &mut Vec<Action>) {
         match failure {
             OpenFailure::Transport(reason) => self.retry(now, &reason),
+            OpenFailure::Leased { holder } => {
+                self.hold_for(&holder);
+                self.phase = Phase::Waiting {
+                    until: now + LONGEST_ASKED,
+                };
+            }
             OpenFailure::Http {
                 status: 429,
                 retry_after,

@@ -20,6 +20,7 @@ enum Step {
     Data,
     Pong(u64),
     Market(MarketPhase),
+    Leased,
     Halt(usize, bool),
     Welcome,
     Authenticated,
@@ -35,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
     let code = prop::sample::select(vec![
         400_u16, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 500, 999,
     ]);
-    let status = prop::sample::select(vec![0_u16, 401, 404, 429, 503]);
+    let status = prop::sample::select(vec![0_u16, 1, 401, 404, 429, 503]);
     prop_oneof![
         4 => (0..4_usize).prop_map(Step::Want),
         2 => (0..4_usize).prop_map(Step::Unwant),
@@ -52,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Authenticated),
         6 => (0..16_u8).prop_map(Step::Confirm),
         4 => code.prop_map(Step::Error),
+        1 => Just(Step::Leased),
         2 => Just(Step::Ended),
         1 => Just(Step::Stale),
         2 => (0..12_000_u64).prop_map(Step::Wait),
@@ -140,7 +142,7 @@ fn possible(step: &Step, opening: bool, observer: &Observer) -> bool {
     match step {
         Step::Opened | Step::OpenFailed(_) => opening,
         Step::Pong(_) | Step::Halt(..) => observer.socket && !opening,
-        Step::Market(_) => true,
+        Step::Market(_) | Step::Leased => true,
         Step::Heard | Step::Data | Step::Welcome | Step::Authenticated => observer.socket && !opening,
         Step::Confirm(_) | Step::Error(_) => observer.socket && !opening,
         Step::Ended => observer.socket && !opening,
@@ -157,6 +159,7 @@ fn play(stage: &mut Stage, step: &Step) -> Vec<Action> {
         Step::Close => stage.input(Input::Asked(Ask::Close)),
         Step::Opened => stage.news(News::Opened),
         Step::OpenFailed(0) => stage.news(News::OpenFailed(OpenFailure::Transport("x".into()))),
+        Step::OpenFailed(1) => stage.news(News::OpenFailed(OpenFailure::Leased { holder: "x".into() })),
         Step::OpenFailed(status) => stage.news(News::OpenFailed(OpenFailure::Http {
             status: *status,
             retry_after: None,
@@ -164,6 +167,7 @@ fn play(stage: &mut Stage, step: &Step) -> Vec<Action> {
         Step::Heard => stage.news(News::Heard),
         Step::Data => stage.trade(&SYMBOLS),
         Step::Pong(payload) => stage.news(News::Pong(*payload)),
+        Step::Leased => stage.input(Input::Leased),
         Step::Market(phase) => stage.input(Input::Market(*phase)),
         Step::Halt(n, halted) => stage.halt(SYMBOLS[*n], *halted),
         Step::Welcome => stage.control(Control::Welcome),
