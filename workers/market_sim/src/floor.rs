@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 
 use crate::feed::Feed;
+use crate::ledger::{Ledger, Page, Query};
 use crate::random::Random;
 use crate::tape::Tape;
 use crate::trade::Trade;
@@ -37,6 +38,7 @@ pub(crate) struct Floor {
     tapes: HashMap<Listing, Tape>,
     /// What is traded now, and who sees it.
     active: Vec<(Listing, Vec<Viewer>)>,
+    ledger: Ledger,
     next_at: Option<Instant>,
     /// No trade is told before then.
     burst_until: Option<Instant>,
@@ -51,6 +53,7 @@ impl Floor {
             viewers: HashMap::new(),
             tapes: HashMap::new(),
             active: Vec::new(),
+            ledger: Ledger::default(),
             next_at: None,
             burst_until: None,
         }
@@ -97,11 +100,17 @@ impl Floor {
             };
             let time = Timestamp::try_from(clock - lag).unwrap_or(Timestamp::UNIX_EPOCH);
             let trade = tape.trade(time);
+            self.ledger.enter(key.0, &trade);
             for viewer in viewers {
                 seen.entry(*viewer).or_default().push(trade.clone());
             }
         }
         seen
+    }
+
+    /// A page of the trades made.
+    pub(crate) fn page(&self, query: &Query) -> Page {
+        self.ledger.page(query)
     }
 
     fn arrange(&mut self, now: Instant) {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use crate::feed::Feed;
 use crate::floor::{Floor, Viewer};
+use crate::ledger::{Page, Query};
 use crate::trade::Trade;
 
 /// Messages the market keeps for a connection; a client that lets them fill is too slow.
@@ -36,6 +37,7 @@ enum Order {
     Enter(Viewer, mpsc::Sender<Vec<Trade>>),
     Watch(Viewer, Feed, BTreeSet<String>),
     Leave(Viewer),
+    Ask(Query, oneshot::Sender<Page>),
 }
 
 impl Market {
@@ -60,6 +62,13 @@ impl Market {
             feed,
         };
         (seat, trades)
+    }
+
+    /// Trades that were made; `None` when the market has ended.
+    pub(crate) async fn ask(&self, query: Query) -> Option<Page> {
+        let (sender, page) = oneshot::channel();
+        self.order(Order::Ask(query, sender));
+        page.await.ok()
     }
 
     fn order(&self, order: Order) {
@@ -115,6 +124,10 @@ fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sende
             floor.watch(now, viewer, feed, &symbols);
         }
         Order::Watch(..) => {}
+        Order::Ask(query, asker) => {
+            // Who asked may have gone.
+            let _ = asker.send(floor.page(&query));
+        }
         Order::Leave(viewer) => {
             seats.remove(&viewer);
             floor.leave(now, viewer);

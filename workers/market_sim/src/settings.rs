@@ -1,5 +1,7 @@
 //! What can be chosen about the simulated market.
 
+use crate::Faults;
+
 /// The choices. The default is what a free Alpaca account sees, at ten trades a second and symbol.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -11,6 +13,8 @@ pub struct Settings {
     pub symbol_limit: Option<usize>,
     /// The only key and secret that are accepted; `None` accepts any that are not empty.
     pub credentials: Option<(String, String)>,
+    /// What goes wrong from the beginning.
+    pub faults: Faults,
 }
 
 impl Default for Settings {
@@ -20,6 +24,7 @@ impl Default for Settings {
             seed: 1,
             symbol_limit: Some(30),
             credentials: None,
+            faults: Faults::default(),
         }
     }
 }
