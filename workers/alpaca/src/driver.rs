@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
@@ -12,6 +13,7 @@ use crate::lease::{Lease, NotYet};
 use crate::listeners::Listeners;
 use crate::market::MarketClock;
 use crate::market_data::Command;
+use crate::rest::LatestTrades;
 use crate::session::{Action, Ask, Input, News, OpenFailure, Session, VitalSigns};
 use crate::socket::{Report, Socket};
 use crate::wire::{self, Frame};
@@ -20,6 +22,9 @@ use crate::{Credentials, Event, Liveness, Status};
 /// The market's phase is looked up this often at least: the host's clock may be set, or have slept.
 const MARKET_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
 
+/// The host's clock and the exchanges' differ by less.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
 /// Where to connect, and as whom.
 pub(crate) struct Endpoint {
     pub(crate) credentials: Credentials,
@@ -27,6 +32,7 @@ pub(crate) struct Endpoint {
     pub(crate) market: MarketClock,
     /// Held from the first connection to the end of the last.
     pub(crate) lease: Option<Lease>,
+    pub(crate) latest: Option<LatestTrades>,
 }
 
 struct Driver {
@@ -40,7 +46,11 @@ struct Driver {
     published: (u64, u64),
     /// When the market may come to another phase.
     market_until: Instant,
+    /// What is looked up, and for which connection.
+    looking: Option<(u64, Looking)>,
 }
+
+type Looking = JoinHandle<Result<Option<SystemTime>, String>>;
 
 /// Runs one connection until it is told to close, and has closed.
 pub(crate) async fn run(
@@ -58,10 +68,27 @@ pub(crate) async fn run(
                 driver.command(command.unwrap_or(Command::Close));
             }
             report = driver.socket.next() => driver.report(report),
+            (connection, latest) = looked(&mut driver.looking) => driver.looked(connection, latest),
             () = granted(&mut driver.endpoint.lease) => driver.feed(Input::Leased),
             () = timer.as_mut(), if deadline.is_some() => driver.tick(),
         }
     }
+}
+
+/// The latest trade that was looked up, if it was found; never when nothing is. Cancel-safe.
+async fn looked(looking: &mut Option<(u64, Looking)>) -> (u64, Option<SystemTime>) {
+    let Some((connection, task)) = looking else {
+        return std::future::pending().await;
+    };
+    let (connection, found) = (*connection, task.await);
+    *looking = None;
+    let why = match found {
+        Ok(Ok(latest)) => return (connection, latest),
+        Ok(Err(why)) => why,
+        Err(failed) => failed.to_string(),
+    };
+    debug!("the latest trade is not known: {why}");
+    (connection, None)
 }
 
 async fn granted(lease: &mut Option<Lease>) {
@@ -91,6 +118,7 @@ impl Driver {
             listeners: Listeners::default(),
             publisher,
             market_until: Instant::now(),
+            looking: None,
         }
     }
 
@@ -182,6 +210,7 @@ impl Driver {
             } else {
                 request.encode()
             }),
+            Action::Look(symbols) => self.look(symbols),
             Action::Ping(payload) => self.socket.ping(payload),
             Action::Close => self.socket.close(),
             Action::Drop => self.socket.let_go(),
@@ -190,6 +219,22 @@ impl Driver {
                 self.listeners.tell(event);
             }
         }
+    }
+
+    fn look(&mut self, symbols: Vec<String>) {
+        if let Some(latest) = self.endpoint.latest.clone() {
+            self.looking = Some((self.connection, tokio::spawn(latest.ask(symbols))));
+        }
+    }
+
+    fn looked(&mut self, connection: u64, latest: Option<SystemTime>) {
+        let snapshot = self.session.snapshot();
+        // What was made before the connection was, it need not have sent.
+        let came = snapshot.last_data.max(snapshot.connected_at).map(wall_clock);
+        let newer = latest
+            .zip(came)
+            .is_some_and(|(latest, came)| latest > came + CLOCKS_DIFFER);
+        self.feed(Input::Looked { connection, newer });
     }
 
     fn open(&mut self) {

@@ -28,6 +28,7 @@ mod manager;
 mod market;
 mod market_data;
 mod options;
+mod rest;
 pub mod session;
 mod socket;
 mod status;

@@ -13,6 +13,7 @@ use crate::driver::{self, Endpoint};
 use crate::lease::Lease;
 use crate::market::{MarketClock, Venue};
 use crate::market_data::{Command, Ended, Link};
+use crate::rest::LatestTrades;
 use crate::{Credentials, MarketData, Options, Status, socket};
 
 /// Hands out references to connections, and makes each connection only once. A clone shares the
@@ -92,6 +93,7 @@ impl ConnectionManager {
             url: url.to_owned(),
             market: self.0.market(url),
             lease: self.0.lease(credentials, url),
+            latest: LatestTrades::beside(url, credentials),
         };
         let link = start(&runtime, endpoint, predecessor);
         entries.retain(|_, entry| entry.ended.has_changed().is_ok());

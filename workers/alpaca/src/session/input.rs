@@ -19,6 +19,13 @@ pub enum Input {
     },
     /// What the market of the feed is doing from now on.
     Market(MarketPhase),
+    /// The answer to `Action::Look`: newer trades were made than came, so the feed is mute.
+    Looked {
+        /// The connection that it was asked for.
+        connection: u64,
+        /// Whether there are newer ones.
+        newer: bool,
+    },
     /// The lease that another process had is ours.
     Leased,
     /// Time has passed. May come early, late, or twice.

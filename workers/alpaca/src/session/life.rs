@@ -52,17 +52,28 @@ impl Session {
 
     /// Acts on what the clocks of the feed find.
     pub(super) fn judge(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        match self.watch.judge(now) {
+        let finding = self.watch.judge(now);
+        self.act_on(now, finding, actions);
+    }
+
+    /// The latest trades were looked up.
+    pub(super) fn looked(&mut self, now: Instant, newer: bool, actions: &mut Vec<Action>) {
+        let finding = self.watch.looked(now, newer);
+        self.act_on(now, finding, actions);
+    }
+
+    fn act_on(&mut self, now: Instant, finding: Finding, actions: &mut Vec<Action>) {
+        match finding {
             Finding::Fine => {}
             Finding::Ask => self.ask_for_life(now, actions),
             Finding::Mute(silence) => {
                 let market = self.watch.phase().name();
-                let every = self.watch.expected_every().unwrap_or_default();
-                let reason = format!(
-                    "the feed is mute: no trade for {} in {market}, where one came every {} on average",
-                    short(silence),
-                    short(every),
-                );
+                let proof = match self.watch.expected_every() {
+                    Some(every) => format!("where one came every {} on average", short(every)),
+                    None => "and newer ones were made".into(),
+                };
+                let silence = short(silence);
+                let reason = format!("the feed is mute: no trade for {silence} in {market}, {proof}");
                 self.mute_alarms += 1;
                 self.leave(now, &reason, actions);
                 self.watch.offline(Some(Verdict::Mute));
@@ -87,6 +98,7 @@ impl Session {
         {
             *answer_due = Some(now + STEP);
             actions.push(Action::Send(request));
+            actions.push(Action::Look(self.subscriptions.confirmed()));
         }
     }
 

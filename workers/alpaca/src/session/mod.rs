@@ -146,6 +146,10 @@ impl Session {
             }
             Input::Socket { .. } => {}
             Input::Market(phase) => self.market(now, phase),
+            Input::Looked { connection, newer } if connection == self.connection && self.is_online() => {
+                self.looked(now, newer, &mut actions);
+            }
+            Input::Looked { .. } => {}
             Input::Leased => self.leased(now),
             Input::Tick => self.tick(now, &mut actions),
         }

@@ -185,6 +185,17 @@ impl Watch {
         }
     }
 
+    /// It is certain that data was missed, or that none was.
+    pub(super) fn looked(&mut self, now: Instant, newer: bool) -> Finding {
+        let silence = now.saturating_duration_since(self.silent_since);
+        let silent = matches!(self.verdict, Some(Verdict::Suspect | Verdict::Quiet));
+        if !newer || !silent {
+            return Finding::Fine;
+        }
+        self.in_vain += 1;
+        Finding::Mute(silence)
+    }
+
     /// Judges what is due.
     pub(super) fn judge(&mut self, now: Instant) -> Finding {
         if self.judge_at.is_none_or(|at| at > now) {

@@ -21,6 +21,7 @@ enum Step {
     Pong(u64),
     Market(MarketPhase),
     Leased,
+    Looked(bool),
     Halt(usize, bool),
     Welcome,
     Authenticated,
@@ -54,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..16_u8).prop_map(Step::Confirm),
         4 => code.prop_map(Step::Error),
         1 => Just(Step::Leased),
+        1 => prop::bool::ANY.prop_map(Step::Looked),
         2 => Just(Step::Ended),
         1 => Just(Step::Stale),
         2 => (0..12_000_u64).prop_map(Step::Wait),
@@ -110,6 +112,7 @@ impl Observer {
                 self.closing = true;
             }
             Action::Authenticate => assert!(self.socket && !self.closing),
+            Action::Look(symbols) => assert!(self.authenticated && !symbols.is_empty()),
             Action::Ping(_) => assert!(self.socket && !self.closing),
             Action::Send(request) => {
                 assert!(self.authenticated && !self.closing, "before authentication");
@@ -142,7 +145,7 @@ fn possible(step: &Step, opening: bool, observer: &Observer) -> bool {
     match step {
         Step::Opened | Step::OpenFailed(_) => opening,
         Step::Pong(_) | Step::Halt(..) => observer.socket && !opening,
-        Step::Market(_) | Step::Leased => true,
+        Step::Market(_) | Step::Leased | Step::Looked(_) => true,
         Step::Heard | Step::Data | Step::Welcome | Step::Authenticated => observer.socket && !opening,
         Step::Confirm(_) | Step::Error(_) => observer.socket && !opening,
         Step::Ended => observer.socket && !opening,
@@ -168,6 +171,11 @@ fn play(stage: &mut Stage, step: &Step) -> Vec<Action> {
         Step::Data => stage.trade(&SYMBOLS),
         Step::Pong(payload) => stage.news(News::Pong(*payload)),
         Step::Leased => stage.input(Input::Leased),
+        Step::Looked(newer) => {
+            let connection = stage.connection;
+            let newer = *newer;
+            stage.input(Input::Looked { connection, newer })
+        }
         Step::Market(phase) => stage.input(Input::Market(*phase)),
         Step::Halt(n, halted) => stage.halt(SYMBOLS[*n], *halted),
         Step::Welcome => stage.control(Control::Welcome),

@@ -64,7 +64,7 @@ impl Stage {
             if done.iter().any(|(_, action)| *action == Action::Close) {
                 return done;
             }
-            if let Some((_, Action::Send(_))) = done.last()
+            if let Some((_, Action::Look(_))) = done.last()
                 && !self.session.snapshot().confirmed.is_empty()
             {
                 let confirmed = self.session.snapshot().confirmed;
@@ -121,12 +121,10 @@ fn a_quiet_night_costs_no_connection() {
     // Early trading is thin: the server is asked for a sign of life, and the connection stays.
     stage.input(Input::Market(MarketPhase::Pre));
     let done = stage.silence(3600);
-    assert!(
-        done.iter().all(|(_, action)| *action == subscribe(&["SPY"])),
-        "{done:?}"
-    );
+    let signs = [subscribe(&["SPY"]), Action::Look(owned(&["SPY"]))];
+    assert!(done.iter().all(|(_, action)| signs.contains(action)), "{done:?}");
     assert_eq!(done.first().map(|(seconds, _)| *seconds), Some(120));
-    assert_eq!(done.len(), 30);
+    assert_eq!(done.len(), 60);
     assert_eq!(stage.verdict(), Some(Verdict::Quiet));
 }
 
@@ -138,7 +136,7 @@ fn too_thin_to_judge_is_asked_and_an_unanswered_question_is_death() {
     while asked.is_empty() {
         asked = stage.answered_tick();
     }
-    assert_eq!(asked, [subscribe(&["THIN"])]);
+    assert_eq!(asked, [subscribe(&["THIN"]), Action::Look(owned(&["THIN"]))]);
     assert_eq!(stage.session.state(), State::Live, "asking is no change");
     assert_eq!(stage.verdict(), Some(Verdict::Suspect));
     let mut refused = stage.clone_of();
@@ -153,6 +151,27 @@ fn too_thin_to_judge_is_asked_and_an_unanswered_question_is_death() {
     let why = "no answer to a subscription within 5 s";
     assert_eq!(actions, [disconnected(why), Action::Close]);
     assert_eq!(stage.verdict(), Some(Verdict::Dead));
+}
+
+#[test]
+fn a_thin_feed_is_mute_when_newer_trades_were_made() {
+    let mut stage = trading(MarketPhase::Core, &["THIN"], 15_000);
+    while stage.answered_tick().is_empty() {}
+    stage.confirm(&["THIN"]);
+    assert_eq!(stage.verdict(), Some(Verdict::Quiet), "the server answers");
+    let looked = |connection, newer| Input::Looked { connection, newer };
+    assert_eq!(stage.input(looked(1, false)), []);
+    assert_eq!(stage.input(looked(0, true)), [], "of an earlier connection");
+    let mut alive = stage.clone_of();
+    alive.trade(&["THIN"]);
+    assert_eq!(alive.input(looked(1, true)), [], "they have come meanwhile");
+    let actions = stage.input(looked(1, true));
+    assert!(
+        matches!(&actions[..], [Action::Emit(Event::Disconnected { reason }), Action::Close]
+            if reason.contains("newer ones were made")),
+        "{actions:?}"
+    );
+    assert_eq!(stage.verdict(), Some(Verdict::Mute));
 }
 
 #[test]
