@@ -22,7 +22,7 @@ use crate::market::{Market, Seat};
 use crate::peer::{Peer, Reply};
 use crate::random::Random;
 use crate::slots::Slots;
-use crate::trade::Trade;
+use crate::trade::Item;
 use crate::upgrade::{self, Visitor};
 
 /// Alpaca gives a client this long to authenticate.
@@ -102,7 +102,7 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
 impl Client {
     async fn converse(
         &mut self,
-        mut trades: mpsc::Receiver<Vec<Trade>>,
+        mut trades: mpsc::Receiver<Vec<Item>>,
         mut blows: broadcast::Receiver<Blow>,
         mut stop: Stop,
     ) -> Option<Farewell> {
@@ -185,7 +185,7 @@ impl Client {
         for reply in replies {
             match reply {
                 Reply::Say(answer) => self.send(self.codec.answer(&answer)).await?,
-                Reply::Watch(symbols) => self.seat.watch(symbols),
+                Reply::Watch(wants) => self.seat.watch(wants),
                 Reply::HangUp => return Flow::Break(Some(Farewell::HangUp)),
             }
         }
@@ -193,7 +193,7 @@ impl Client {
     }
 
     /// What has queued up goes out as one longer array, which helps a slow reader.
-    async fn send_trades(&mut self, mut batch: Vec<Trade>, trades: &mut mpsc::Receiver<Vec<Trade>>) -> Flow {
+    async fn send_trades(&mut self, mut batch: Vec<Item>, trades: &mut mpsc::Receiver<Vec<Item>>) -> Flow {
         while batch.len() < LONGEST_ARRAY
             && let Ok(more) = trades.try_recv()
         {
@@ -203,7 +203,7 @@ impl Client {
         if batch.is_empty() {
             return Flow::Continue(());
         }
-        self.send(self.codec.trades(&batch)).await
+        self.send(self.codec.items(&batch)).await
     }
 
     async fn send(&mut self, message: Message) -> Flow {

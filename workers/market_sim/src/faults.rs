@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 
 use crate::random::Random;
-use crate::trade::Trade;
+use crate::trade::Item;
 
 /// Orders that a connection may be behind with.
 const ORDERS: usize = 64;
@@ -110,22 +110,22 @@ impl Trouble {
 }
 
 impl Faults {
-    /// What is left of these trades for a connection, and in what order.
-    pub(crate) fn spoil(&self, trades: &mut Vec<Trade>, random: &mut Random) {
+    /// What is left of these for a connection, and in what order.
+    pub(crate) fn spoil(&self, items: &mut Vec<Item>, random: &mut Random) {
         if !self.silent.is_empty() {
-            trades.retain(|trade| !self.is_silent(&trade.symbol));
+            items.retain(|item| !self.is_silent(item.symbol()));
         }
         if self.duplicates > 0.0 {
-            let twice = |trade: Trade, random: &mut Random| {
-                let again = (random.fraction() < self.duplicates).then(|| trade.clone());
-                [Some(trade), again].into_iter().flatten()
+            let twice = |item: Item, random: &mut Random| {
+                let again = (random.fraction() < self.duplicates).then(|| item.clone());
+                [Some(item), again].into_iter().flatten()
             };
-            *trades = trades.drain(..).flat_map(|trade| twice(trade, random)).collect();
+            *items = items.drain(..).flat_map(|item| twice(item, random)).collect();
         }
         if self.disorder > 0.0 {
-            for index in 1..trades.len() {
+            for index in 1..items.len() {
                 if random.fraction() < self.disorder {
-                    trades.swap(index - 1, index);
+                    items.swap(index - 1, index);
                 }
             }
         }
@@ -147,19 +147,22 @@ mod tests {
     use crate::feed::Feed;
     use crate::random::Random;
     use crate::tape::Tape;
-    use crate::trade::Trade;
+    use crate::trade::Item;
 
-    fn trades(symbol: &str) -> Vec<Trade> {
+    fn trades(symbol: &str) -> Vec<Item> {
         let mut tape = Tape::new(symbol.into(), Feed::Sip, 1);
-        (0..1000)
-            .map(|_| tape.trade(jiff::Timestamp::UNIX_EPOCH))
-            .collect()
+        let trade = |_| Item::Trade(tape.trade(jiff::Timestamp::UNIX_EPOCH));
+        (0..1000).map(trade).collect()
     }
 
     fn spoilt(faults: &Faults, symbol: &str) -> Vec<u64> {
         let mut trades = trades(symbol);
         faults.spoil(&mut trades, &mut Random::new(1));
-        trades.iter().map(|trade| trade.id).collect()
+        let id = |item: &Item| match item {
+            Item::Trade(trade) => trade.id,
+            Item::Quote(_) | Item::Bar(_) => 0,
+        };
+        trades.iter().map(id).collect()
     }
 
     #[test]

@@ -52,7 +52,7 @@ const MAX_CLIENTS: usize = 1000;
 /// Serves clients on this listener until `stop`; then every connection is closed with a Close frame.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let house = client::House {
-        market: Market::open(settings.rate, settings.seed),
+        market: Market::open(settings.rate, settings.seed, settings.shift()),
         slots: Slots::default(),
         trouble: Trouble::new(settings.faults.clone()),
         settings: Arc::new(settings),

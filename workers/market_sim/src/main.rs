@@ -36,6 +36,9 @@ struct Arguments {
     /// The secret of that key.
     #[arg(long, env = "MARKET_SIM_SECRET", hide_env_values = true, requires = "key")]
     secret: Option<String>,
+    /// What the market's clock shows at the start, such as 2025-10-08T10:29:00-04:00.
+    #[arg(long, value_name = "TIME")]
+    market_time: Option<jiff::Timestamp>,
     /// Send nothing for this symbol, or for all with `*`, while the connection stays open.
     #[arg(long, value_name = "SYMBOL")]
     silent: Vec<String>,
@@ -99,6 +102,7 @@ impl Arguments {
             seed: self.seed,
             symbol_limit: (self.symbol_limit > 0).then_some(self.symbol_limit),
             credentials: self.key.zip(self.secret),
+            market_time: self.market_time,
             faults: Faults {
                 silent: self.silent,
                 black_hole: false,

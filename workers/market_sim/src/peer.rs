@@ -1,7 +1,6 @@
 //! The server's side of the protocol for one connection, in Alpaca's words and codes. Pure but for
 //! the table of slots.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Settings;
-use crate::channels::{Channels, Refusal};
+use crate::channels::{Channels, Refusal, Wants};
 use crate::codec::Fields;
 use crate::faults::Faults;
 use crate::feed::Feed;
@@ -47,8 +46,8 @@ pub(crate) struct Subscription(pub(crate) Vec<(&'static str, Vec<String>)>);
 pub(crate) enum Reply {
     /// Tell the client.
     Say(Answer),
-    /// From now on send the trades of exactly these symbols.
-    Watch(BTreeSet<String>),
+    /// From now on send exactly these.
+    Watch(Wants),
     /// Close the connection.
     HangUp,
 }
@@ -183,7 +182,7 @@ impl Peer {
                 self.channels = channels;
                 vec![
                     Reply::Say(Answer::Subscription(self.channels.told())),
-                    Reply::Watch(self.channels.trades()),
+                    Reply::Watch(self.channels.wants()),
                 ]
             }
         }
@@ -220,7 +219,7 @@ mod tests {
 
     use tokio::sync::watch;
 
-    use super::{Answer, Faults, Peer, Reply, Subscription, failure, success};
+    use super::{Answer, Faults, Peer, Reply, Subscription, Wants, failure, success};
     use crate::Settings;
     use crate::codec::Codec;
     use crate::feed::Feed;
@@ -312,7 +311,9 @@ mod tests {
         );
         let replies = say(&mut peer, r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#);
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
-        assert_eq!(replies[1], Reply::Watch([].into()));
+        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"]];
+        let wants = quotes_and_bars.map(|symbols| symbols.iter().map(ToString::to_string).collect());
+        assert_eq!(replies[1], Reply::Watch(Wants(wants)));
     }
 
     #[test]
