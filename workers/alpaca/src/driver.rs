@@ -16,7 +16,7 @@ use crate::market_data::Command;
 use crate::rest::LatestTrades;
 use crate::session::{Action, Ask, Input, News, OpenFailure, Session, VitalSigns};
 use crate::socket::{Report, Socket};
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Spelling};
 use crate::{Credentials, Event, Liveness, Status};
 
 /// The market's phase is looked up this often at least: the host's clock may be set, or have slept.
@@ -29,6 +29,7 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 pub(crate) struct Endpoint {
     pub(crate) credentials: Credentials,
     pub(crate) url: String,
+    pub(crate) spelling: Spelling,
     pub(crate) market: MarketClock,
     /// Held from the first connection to the end of the last.
     pub(crate) lease: Option<Lease>,
@@ -204,12 +205,19 @@ impl Driver {
                 self.connection = connection;
                 self.open();
             }
-            Action::Authenticate => self.socket.send(wire::auth(&self.endpoint.credentials)),
-            Action::Send(request) => self.socket.send(if self.endpoint.market.tells_halts() {
-                request.encode_with_statuses()
-            } else {
-                request.encode()
-            }),
+            Action::Authenticate => {
+                let Endpoint {
+                    spelling,
+                    credentials,
+                    ..
+                } = &self.endpoint;
+                self.socket.send(wire::auth(*spelling, credentials));
+            }
+            Action::Send(request) => {
+                let statuses = self.endpoint.market.tells_halts();
+                self.socket
+                    .send(self.endpoint.spelling.request(&request, statuses));
+            }
             Action::Look(symbols) => self.look(symbols),
             Action::Ping(payload) => self.socket.ping(payload),
             Action::Close => self.socket.close(),
@@ -239,7 +247,9 @@ impl Driver {
 
     fn open(&mut self) {
         match self.endpoint.lease.as_mut().map_or(Ok(()), Lease::take) {
-            Ok(()) => self.socket.open(self.endpoint.url.clone()),
+            Ok(()) => self
+                .socket
+                .open(self.endpoint.url.clone(), self.endpoint.spelling),
             Err(NotYet::HeldBy(holder)) => self.socket.fail(OpenFailure::Leased { holder }),
             Err(NotYet::Failed(why)) => self.socket.fail(OpenFailure::Transport(why)),
         }

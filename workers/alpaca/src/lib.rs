@@ -11,7 +11,7 @@
 //! * `session` decides everything: when to connect, authenticate, subscribe, ping, give up. It does
 //!   no I/O and reads no clock.
 //! * `driver` performs what the session decides and tells it what came of it.
-//! * `wire` alone knows how messages are spelled (streams of JSON arrays; msgpack has room there).
+//! * `wire` alone knows how messages are spelled (arrays of JSON or msgpack).
 //! * Alpaca allows one connection per key and endpoint. [`ConnectionManager`] keeps to that whoever
 //!   asks, from whatever thread, also while an earlier connection is still being closed; `lease`
 //!   among processes.

@@ -91,6 +91,7 @@ impl ConnectionManager {
         let endpoint = Endpoint {
             credentials: credentials.clone(),
             url: url.to_owned(),
+            spelling: self.0.options.spelling,
             market: self.0.market(url),
             lease: self.0.lease(credentials, url),
             latest: LatestTrades::beside(url, credentials),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::wire::Spelling;
 use crate::{Calendar, lease};
 
 /// Surroundings. The default is the built-in calendar, the host's clock, and no lease.
@@ -13,6 +14,7 @@ pub struct Options {
     pub(crate) calendar: Arc<Calendar>,
     pub(crate) shift: SignedDuration,
     pub(crate) lease_folder: Option<PathBuf>,
+    pub(crate) spelling: Spelling,
 }
 
 impl Options {
@@ -20,12 +22,17 @@ impl Options {
     /// built-in calendar; `ALPACA_MARKET_TIME`, an RFC 3339 time, is what the market's clock shows
     /// now, for rehearsals with a simulator; `ALPACA_LEASE_DIR` is where the processes of this host
     /// agree on who has the one connection of a key, by default `$XDG_RUNTIME_DIR/sentinel` or
-    /// `/tmp/sentinel-<uid>`. The error is for a person.
+    /// `/tmp/sentinel-<uid>`; `ALPACA_CODEC=msgpack` asks for msgpack in place of JSON. The error is for a person.
     pub fn from_env() -> Result<Self, String> {
         let folder = std::env::var_os("ALPACA_LEASE_DIR").map(PathBuf::from);
         let mut options = Self::default().lease_folder(folder.unwrap_or_else(lease::default_folder));
         if let Some(path) = std::env::var_os("ALPACA_CALENDAR_FILE") {
             options = options.calendar(Calendar::with_file(Path::new(&path))?);
+        }
+        match std::env::var("ALPACA_CODEC").as_deref() {
+            Ok("msgpack") => options = options.msgpack(),
+            Ok("json") | Err(_) => {}
+            Ok(other) => return Err(format!("ALPACA_CODEC is {other:?}: it must be json or msgpack")),
         }
         if let Ok(time) = std::env::var("ALPACA_MARKET_TIME") {
             let parsed: Timestamp = time.parse().map_err(|error| {
@@ -43,6 +50,13 @@ impl Options {
     #[must_use]
     pub fn lease_folder(mut self, folder: PathBuf) -> Self {
         self.lease_folder = Some(folder);
+        self
+    }
+
+    /// With msgpack in place of JSON on the wire, as the official clients speak; smaller by a quarter.
+    #[must_use]
+    pub fn msgpack(mut self) -> Self {
+        self.spelling = Spelling::Msgpack;
         self
     }
 

@@ -10,7 +10,9 @@ use futures_util::{Sink, Stream};
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use tokio_tungstenite::tungstenite::http::header::{
+    CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -18,7 +20,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tracing::debug;
 
 use crate::session::{News, OpenFailure};
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Spelling};
 
 /// How we introduce ourselves.
 const AGENT: &str = concat!("sentinel-alpaca/", env!("CARGO_PKG_VERSION"));
@@ -55,8 +57,8 @@ pub(crate) enum Report {
 
 impl Socket {
     /// Begins to open a socket; whatever was there is let go.
-    pub(crate) fn open(&mut self, url: String) {
-        self.0 = Some(Stage::Opening(Box::pin(connect(url))));
+    pub(crate) fn open(&mut self, url: String, spelling: Spelling) {
+        self.0 = Some(Stage::Opening(Box::pin(connect(url, spelling))));
     }
 
     /// Reports that no socket can be opened.
@@ -64,9 +66,9 @@ impl Socket {
         self.0 = Some(Stage::Opening(Box::pin(async { Err(failure) })));
     }
 
-    /// Queues a text frame.
-    pub(crate) fn send(&mut self, text: String) {
-        self.queue(Message::text(text));
+    /// Queues a message.
+    pub(crate) fn send(&mut self, message: Message) {
+        self.queue(message);
     }
 
     /// Queues a ping.
@@ -181,12 +183,15 @@ pub(crate) fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-async fn connect(url: String) -> Result<WebSocket, OpenFailure> {
+async fn connect(url: String, spelling: Spelling) -> Result<WebSocket, OpenFailure> {
     let mut request = url
         .into_client_request()
         .map_err(|error| failure(&error, SystemTime::now()))?;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if spelling == Spelling::Msgpack {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/msgpack"));
+    }
     match connect_async_with_config(request, None, true).await {
         Ok((stream, _)) => {
             limit_retransmission(&stream);

@@ -76,6 +76,22 @@ async fn from_subscription_to_trades_to_a_clean_close() {
 }
 
 #[tokio::test]
+async fn msgpack_carries_the_same() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::with(Options::default().msgpack());
+    let data = connect(&manager, &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["AAPL"]));
+    let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
+        panic!("trades were asked for");
+    };
+    assert_eq!((trades[0].symbol.as_str(), trades[0].id), ("AAPL", 1));
+    assert!(trades[0].price.to_f64() > 200.0 && !trades[0].conditions.is_empty());
+    assert!(trades[0].timestamp.starts_with("20") && trades[0].timestamp.ends_with('Z'));
+    assert_eq!(data.status().borrow().confirmed, symbols(&["AAPL"]));
+}
+
+#[tokio::test]
 async fn many_threads_share_one_connection() {
     let sim = Sim::start(Settings::default()).await;
     let manager = ConnectionManager::new();

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use tokio_tungstenite::tungstenite::Message;
+
 use crate::Credentials;
 
 /// The longest frame that is sent, in bytes. The official Python client cuts at this length, so the
@@ -28,6 +30,31 @@ pub enum Verb {
     Subscribe,
     /// No longer these.
     Unsubscribe,
+}
+
+/// How messages are spelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    #[default]
+    Json,
+    Msgpack,
+}
+
+impl Spelling {
+    /// A request in this spelling, also for statuses if they are told.
+    pub(crate) fn request(self, request: &Request, statuses: bool) -> Message {
+        self.message(&request.wire(statuses.then_some(&request.symbols)))
+    }
+
+    fn message(self, value: &impl Serialize) -> Message {
+        match self {
+            Self::Json => Message::text(json(value)),
+            Self::Msgpack => {
+                let bytes = rmp_serde::to_vec_named(value);
+                Message::binary(bytes.expect("texts and lists of texts always serialize"))
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -57,17 +84,21 @@ impl Request {
     }
 
     fn frame(&self, statuses: Option<&[String]>) -> String {
-        json(&Wire {
+        json(&self.wire(statuses))
+    }
+
+    fn wire<'a>(&'a self, statuses: Option<&'a [String]>) -> Wire<'a> {
+        Wire {
             action: self.verb,
             trades: &self.symbols,
             statuses,
-        })
+        }
     }
 }
 
-/// The text frame that authenticates. Never to be logged.
-pub(crate) fn auth(credentials: &Credentials) -> String {
-    json(&Auth {
+/// The frame that authenticates. Never to be logged.
+pub(crate) fn auth(spelling: Spelling, credentials: &Credentials) -> Message {
+    spelling.message(&Auth {
         action: "auth",
         key: credentials.key(),
         secret: credentials.secret(),
@@ -93,7 +124,7 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_FRAME, Request, Verb, auth, chunk_len};
+    use super::{MAX_FRAME, Message, Request, Spelling, Verb, auth, chunk_len};
     use crate::Credentials;
 
     #[test]
@@ -115,8 +146,8 @@ mod tests {
             r#"{"action":"subscribe","trades":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#
         );
         assert_eq!(
-            auth(&Credentials::new("K", "S")),
-            r#"{"action":"auth","key":"K","secret":"S"}"#
+            auth(Spelling::Json, &Credentials::new("K", "S")),
+            Message::text(r#"{"action":"auth","key":"K","secret":"S"}"#)
         );
     }
 
