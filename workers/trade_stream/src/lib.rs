@@ -9,6 +9,9 @@
 //! and framed once, and handed to the outboxes of its symbol's subscribers. Each client's writer
 //! sends all that has gathered with one system call; a client that does not keep up loses its own
 //! oldest trades, and is told. The upstream is connected on the first subscription.
+//!
+//! Trades are numbered per symbol, and the last are kept: a client that comes back gets what it
+//! missed or a `gap`. So does every client wherever trades were lost on the way to it.
 
 mod client;
 mod feed;
@@ -27,6 +30,7 @@ pub use client::{Limits, Slow};
 pub use feed::{ALPACA, BadSource, Feed, Source};
 
 use client::Reception;
+pub use hub::Retention;
 use hub::{ClientId, Hub};
 
 /// Requests that wait for the hub, of all clients together; more wait in their sockets.
@@ -41,6 +45,10 @@ pub struct Settings {
     pub door: Door,
     /// The bound of each client's queue.
     pub limits: Limits,
+    /// What is kept of each symbol for clients that come back.
+    pub retention: Retention,
+    /// How long a client that asked for heartbeats hears nothing.
+    pub heartbeat: Duration,
     /// How long the upstream keeps a symbol that nobody is subscribed to any more, so that a page
     /// that is loaded again does not cost an unsubscribe and a subscribe.
     pub linger: Duration,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use alpaca::ConnectionManager;
 use clap::{Parser, ValueEnum};
 use tracing::{error, info};
-use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Settings, Slow, Source};
+use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Retention, Settings, Slow, Source};
 use ws_listener::{Door, Origins, Stop};
 
 /// `EX_CONFIG` of sysexits.h: sentinel does not start a service again that ended with it.
@@ -43,6 +43,18 @@ struct Arguments {
     /// Trades that may wait for a client.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     queue_trades: usize,
+    /// Trades kept per symbol for clients that come back.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    keep_trades: usize,
+    /// Bytes kept per symbol for clients that come back.
+    #[arg(long, default_value_t = 256 << 10, value_name = "BYTES")]
+    keep_bytes: usize,
+    /// Bytes kept of all symbols together.
+    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES")]
+    keep_total: usize,
+    /// Seconds until a client that asked for heartbeats gets one, when there is nothing else.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    heartbeat: u64,
     /// Seconds the upstream keeps a symbol that nobody is subscribed to any more.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     linger: u64,
@@ -116,6 +128,12 @@ impl Arguments {
                     SlowArgument::Close => Slow::Close,
                 },
             },
+            retention: Retention {
+                trades: self.keep_trades,
+                bytes: self.keep_bytes,
+                total_bytes: self.keep_total,
+            },
+            heartbeat: Duration::from_secs(self.heartbeat),
             linger: Duration::from_secs(self.linger),
             grace: Duration::from_secs(self.grace),
             max_clients: self.max_clients,

@@ -60,6 +60,17 @@ fn write_into_memory(written: tokio_tungstenite::tungstenite::Result<()>) {
     written.expect("writing to a growing buffer cannot fail");
 }
 
+/// The length of the whole frame that `bytes` begins with, as soon as its header is there.
+pub fn length(bytes: &[u8]) -> Option<u64> {
+    let header = header_len(bytes);
+    if bytes.len() < header {
+        return None;
+    }
+    let mut start = [0; 14];
+    start[..header].copy_from_slice(&bytes[..header]);
+    Some(header as u64 + payload_len(&start))
+}
+
 /// Follows a byte stream of frames without keeping any of it: where frames end, and whether a
 /// Close frame has passed. A forwarder needs this to speak up itself without cutting a frame.
 #[derive(Debug, Default)]
@@ -135,7 +146,7 @@ fn payload_len(header: &[u8; 14]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Boundary, Sender, close, text};
+    use super::{Boundary, Sender, close, length, text};
 
     #[test]
     fn text_is_framed_for_each_length_class() {
@@ -181,6 +192,16 @@ mod tests {
                 boundary.is_between_frames() && boundary.close_passed(),
                 "step {step}"
             );
+        }
+    }
+
+    #[test]
+    fn a_length_is_known_with_the_header() {
+        for payload in [0, 125, 126, 65_536] {
+            let frame = text(&vec![b'x'; payload]);
+            assert_eq!(length(&frame), Some(frame.len() as u64));
+            assert_eq!(length(&frame[..frame.len() - payload]), Some(frame.len() as u64));
+            assert_eq!(length(&frame[..1]), None);
         }
     }
 

@@ -44,10 +44,19 @@ pub struct Limits {
 pub struct Chunk {
     /// The symbol, upper-case.
     pub symbol: Arc<str>,
+    /// The number of the first of them; the others follow without a hole.
+    pub first: u64,
     /// How many trades the frames hold.
     pub trades: usize,
     /// Whole text frames, one per trade.
     pub frames: Bytes,
+}
+
+impl Chunk {
+    /// The number of the last trade.
+    pub fn last(&self) -> u64 {
+        self.first + self.trades as u64 - 1
+    }
 }
 
 /// A queue for one client. See the module.
@@ -155,6 +164,11 @@ impl Outbox {
             self.room.notify_waiters();
         }
         filled
+    }
+
+    /// Whether nothing was queued since this was asked last.
+    pub fn was_idle(&self) -> bool {
+        self.lock().was_idle()
     }
 
     /// How many trades this client has missed in its life.

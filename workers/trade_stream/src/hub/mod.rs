@@ -2,6 +2,9 @@
 //! and answers without ever waiting for anyone.
 
 mod health;
+mod history;
+mod outages;
+mod pulse;
 mod rate;
 mod topics;
 mod upstream;
@@ -12,14 +15,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alpaca::{MarketData, Status};
-use stream_protocol::{BadRequest, ClientMessage, ServerMessage};
+use stream_protocol::{BadRequest, ClientMessage, Position, ServerMessage};
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::client::Outbox;
 use crate::{Fatal, Settings};
+pub use history::Retention;
+use outages::Outages;
 use rate::PerMinute;
-use topics::Topics;
+use topics::{Joined, Recovery, Topics};
 
 /// Events that are taken together before their trades are passed on, when they are there anyway.
 const EVENTS_AT_ONCE: usize = 64;
@@ -64,6 +69,13 @@ pub struct Hub {
     status: watch::Receiver<Status>,
     /// Since when a connection is wanted and missing.
     down_since: Option<Instant>,
+    outages: Outages,
+    /// Trades that the upstream's client had dropped when we last looked.
+    overruns: u64,
+    /// How long a client that wants heartbeats may hear nothing.
+    pulse: Duration,
+    /// Set while a client wants heartbeats.
+    next_pulse: Option<Instant>,
     feed: String,
     grace: Duration,
     rate: PerMinute,
@@ -73,6 +85,7 @@ struct Client {
     peer: SocketAddr,
     outbox: Arc<Outbox>,
     symbols: BTreeSet<String>,
+    wants_heartbeats: bool,
 }
 
 impl Hub {
@@ -80,10 +93,14 @@ impl Hub {
     pub fn new(settings: &Settings, upstream: MarketData) -> Self {
         Self {
             clients: HashMap::new(),
-            topics: Topics::new(settings.linger),
+            topics: Topics::new(settings.linger, settings.retention),
             status: upstream.status(),
             upstream,
             down_since: None,
+            outages: Outages::default(),
+            overruns: 0,
+            pulse: settings.heartbeat,
+            next_pulse: None,
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
@@ -93,21 +110,40 @@ impl Hub {
     /// Runs until the upstream refuses for good; then all clients have been told.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Fatal {
         let mut events = self.upstream.events();
+        let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
         loop {
             tokio::select! {
                 Some(request) = requests.recv() => self.request(request),
-                _ = events.recv_many(&mut batch, EVENTS_AT_ONCE) => {
+                count = events.recv_many(&mut batch, EVENTS_AT_ONCE), if listening => {
+                    if count == 0 {
+                        listening = self.is_upstream_there();
+                        events = self.listen_again();
+                    }
                     for event in batch.drain(..) {
                         if let Some(fatal) = self.event(event) {
                             return fatal;
                         }
                     }
+                    self.tell_overruns();
                     self.topics.publish();
                 }
                 () = at(self.topics.next_expiry()) => self.expire(),
+                () = at(self.next_pulse) => self.pulse(),
             }
         }
+    }
+
+    /// False once the upstream's client has ended, when there is nothing left to listen to.
+    fn is_upstream_there(&self) -> bool {
+        self.status.has_changed().is_ok()
+    }
+
+    /// The upstream's client has cut us off for not listening at all.
+    fn listen_again(&mut self) -> mpsc::Receiver<alpaca::Event> {
+        warn!("missed events of the upstream: too slow");
+        self.gap_everywhere();
+        self.upstream.events()
     }
 
     fn request(&mut self, request: Request) {
@@ -120,6 +156,7 @@ impl Hub {
                         peer,
                         outbox,
                         symbols: BTreeSet::new(),
+                        wants_heartbeats: false,
                     },
                 );
             }
@@ -130,7 +167,9 @@ impl Hub {
 
     fn asked(&mut self, id: ClientId, asked: Result<ClientMessage, BadRequest>) {
         match asked {
-            Ok(ClientMessage::Subscribe { symbols }) => self.subscribe(id, symbols),
+            Ok(ClientMessage::Subscribe { symbols, since }) => {
+                self.subscribe(id, symbols, since.as_ref());
+            }
             Ok(ClientMessage::Unsubscribe { symbols }) => self.unsubscribe(id, &symbols),
             Ok(ClientMessage::Ping) => {
                 let alpaca_connected = self.is_connected();
@@ -140,6 +179,7 @@ impl Hub {
                 let health = self.health();
                 self.reply(id, &ServerMessage::Health(health));
             }
+            Ok(ClientMessage::Heartbeat) => self.wants_heartbeats(id),
             Ok(ClientMessage::Reconnect) => {
                 info!("a client asked for a new upstream connection");
                 self.upstream.reconnect();
@@ -149,7 +189,7 @@ impl Hub {
         }
     }
 
-    fn subscribe(&mut self, id: ClientId, symbols: Vec<String>) {
+    fn subscribe(&mut self, id: ClientId, symbols: Vec<String>, since: Option<&Position>) {
         let connected = self.is_connected();
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -164,10 +204,11 @@ impl Hub {
             if !connected {
                 client.outbox.reply(&ServerMessage::connecting(&symbol).to_json());
             }
-            client.outbox.reply(&ServerMessage::subscribed(&symbol).to_json());
-            if self.topics.subscribe(&symbol, id, &client.outbox) {
+            let joined = self.topics.subscribe(&symbol, id, &client.outbox, since);
+            if joined.is_new {
                 wanted.push(symbol.clone());
             }
+            tell_joined(&client.outbox, &symbol, joined);
             client.symbols.insert(symbol);
         }
         if !wanted.is_empty() {
@@ -215,6 +256,9 @@ impl Hub {
         if !expired.is_empty() {
             info!("nobody is subscribed to {} any more", expired.join(" "));
             self.upstream.unsubscribe(&expired);
+            for symbol in &expired {
+                self.outages.forget(symbol);
+            }
         }
     }
 
@@ -226,6 +270,26 @@ impl Hub {
         if let Some(client) = self.clients.get(&id) {
             client.outbox.reply(&message.to_json());
         }
+    }
+}
+
+/// `subscribed`, then what the client missed, or that it cannot have it.
+fn tell_joined(outbox: &Outbox, symbol: &str, joined: Joined) {
+    let recovered = match &joined.recovery {
+        Recovery::NotAsked => None,
+        Recovery::Whole(_) => Some(true),
+        Recovery::Lost(_) => Some(false),
+    };
+    let subscribed = ServerMessage::subscribed_at(symbol, joined.position, recovered);
+    outbox.reply(&subscribed.to_json());
+    match joined.recovery {
+        Recovery::NotAsked => {}
+        Recovery::Whole(chunks) => {
+            for chunk in chunks {
+                outbox.push_trades(chunk);
+            }
+        }
+        Recovery::Lost(gap) => outbox.reply(&ServerMessage::Gap(gap).to_json()),
     }
 }
 

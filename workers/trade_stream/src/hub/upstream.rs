@@ -1,10 +1,10 @@
 //! What the hub makes of the upstream's events.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use alpaca::{Event, Trade};
-use stream_protocol::{ServerMessage, TradeData};
+use stream_protocol::{Gap, GapReason, ServerMessage, TradeData, rfc3339};
 use tracing::warn;
 
 use super::Hub;
@@ -22,8 +22,11 @@ impl Hub {
             Event::Connected => self.down_since = None,
             Event::Disconnected { .. } => {
                 self.down_since.get_or_insert_with(Instant::now);
+                let good = self.status.borrow().last_data;
+                self.outages
+                    .disconnected(&rfc3339(good.unwrap_or_else(SystemTime::now)));
             }
-            Event::Subscribed { .. } => {}
+            Event::Subscribed { symbols } => self.confirmed(&symbols),
             Event::Refused {
                 symbols,
                 code,
@@ -41,14 +44,60 @@ impl Hub {
     fn trades(&mut self, trades: &[Trade]) {
         self.rate.add(Instant::now(), trades.len());
         for trade in trades {
-            self.topics.trade(&trade.symbol, |text| write_trade(text, trade));
+            self.topics
+                .add(&trade.symbol, |text, seq| write_trade(text, trade, seq));
         }
+    }
+
+    fn confirmed(&mut self, symbols: &[String]) {
+        let now = rfc3339(SystemTime::now());
+        for symbol in symbols {
+            if let Some(since) = self.outages.confirmed(symbol) {
+                self.gap(Gap {
+                    since: Some(since),
+                    until: Some(now.clone()),
+                    ..Gap::unknown(symbol, GapReason::Upstream)
+                });
+            }
+        }
+    }
+
+    /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
+    /// not known, so all are told.
+    pub(super) fn tell_overruns(&mut self) {
+        let dropped = self.status.borrow().dropped_trades;
+        if dropped <= self.overruns {
+            return;
+        }
+        warn!("{} trades were dropped: too slow", dropped - self.overruns);
+        self.overruns = dropped;
+        self.gap_everywhere();
+    }
+
+    pub(super) fn gap_everywhere(&mut self) {
+        let carried: Vec<_> = self.topics.carried().cloned().collect();
+        for symbol in carried {
+            self.gap(Gap::unknown(&*symbol, GapReason::Overrun));
+        }
+    }
+
+    /// Puts a gap where the trades would have been; those who come back later find it there too.
+    fn gap(&mut self, gap: Gap<'_>) {
+        let symbol = gap.symbol.to_string();
+        self.topics.add(&symbol, |text, seq| {
+            let numbered = Gap {
+                seq: Some(seq),
+                ..gap
+            };
+            write(text, &ServerMessage::Gap(numbered));
+        });
     }
 
     /// A refused symbol costs its own subscribers that symbol, and nobody anything else.
     fn refused(&mut self, symbols: &[String], code: u16, message: &str) {
         warn!("upstream: refused {}: {message} ({code})", symbols.join(" "));
         for symbol in symbols {
+            self.outages.forget(symbol);
             let told = ServerMessage::Error {
                 code: "refused".into(),
                 message: format!("Alpaca refused {symbol}: {message} ({code})"),
@@ -78,7 +127,7 @@ impl Hub {
     }
 }
 
-fn write_trade(text: &mut Vec<u8>, trade: &Trade) {
+fn write_trade(text: &mut Vec<u8>, trade: &Trade, seq: u64) {
     let message = ServerMessage::Trade {
         symbol: trade.symbol.as_str().into(),
         data: TradeData {
@@ -88,6 +137,11 @@ fn write_trade(text: &mut Vec<u8>, trade: &Trade) {
             exchange: trade.exchange.name().into(),
             conditions: trade.conditions.as_slice().into(),
         },
+        seq: Some(seq),
     };
-    serde_json::to_writer(text, &message).expect("texts and numbers, into memory");
+    write(text, &message);
+}
+
+fn write(text: &mut Vec<u8>, message: &ServerMessage<'_>) {
+    serde_json::to_writer(text, message).expect("texts and numbers, into memory");
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use trade_stream::{Fatal, Feed, Limits, Settings, Slow, Source};
+use trade_stream::{Fatal, Feed, Limits, Retention, Settings, Slow, Source};
 use ws_listener::{Door, Origins, Stop, StopTrigger};
 
 /// Fails the test instead of hanging it.
@@ -69,6 +69,12 @@ fn settings(upstream: SocketAddr) -> Settings {
             trades: 10_000,
             slow: Slow::Drop,
         },
+        retention: Retention {
+            trades: 1000,
+            bytes: 1 << 20,
+            total_bytes: 1 << 20,
+        },
+        heartbeat: Duration::from_secs(15),
         linger: Duration::from_secs(30),
         grace: Duration::from_secs(30),
         max_clients: 100,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use serde::Serialize;
+use stream_protocol::{Gap, GapReason, ServerMessage};
 use ws_listener::frame;
 
 use super::{Chunk, Limits};
@@ -17,9 +17,11 @@ pub(super) struct Queue {
     reply_bytes: usize,
     trades: usize,
     /// Trades dropped since the last gap message, all older than any entry.
-    missed: BTreeMap<Arc<str>, usize>,
+    missed: BTreeMap<Arc<str>, Missed>,
     missed_ever: usize,
     ended: bool,
+    /// Something was queued since `was_idle` was asked.
+    touched: bool,
 }
 
 #[derive(Debug)]
@@ -29,11 +31,11 @@ enum Entry {
     Rest(Bytes),
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "gap")]
-struct Gap<'a> {
-    symbol: &'a str,
-    missed: usize,
+/// Numbers `from..=to` of one symbol. Dropped are always the oldest, so there is no hole in them.
+#[derive(Debug)]
+struct Missed {
+    from: u64,
+    to: u64,
 }
 
 impl Queue {
@@ -42,6 +44,7 @@ impl Queue {
         if !self.ended {
             self.bytes += chunk.frames.len();
             self.trades += chunk.trades;
+            self.touched = true;
             self.entries.push_back(Entry::Trades(chunk));
         }
     }
@@ -51,8 +54,14 @@ impl Queue {
         if !self.ended {
             self.bytes += frame.len();
             self.reply_bytes += frame.len();
+            self.touched = true;
             self.entries.push_back(Entry::Rest(frame));
         }
+    }
+
+    /// Whether nothing was queued since this was asked last.
+    pub(super) fn was_idle(&mut self) -> bool {
+        !std::mem::take(&mut self.touched)
     }
 
     /// Nothing is added from now on.
@@ -108,8 +117,7 @@ impl Queue {
                 Some(Entry::Trades(chunk)) => {
                     self.bytes -= chunk.frames.len();
                     self.trades -= chunk.trades;
-                    self.missed_ever += chunk.trades;
-                    *self.missed.entry(chunk.symbol).or_default() += chunk.trades;
+                    self.miss(&chunk);
                 }
                 Some(rest) => kept.push_front(rest),
                 None => break,
@@ -120,6 +128,13 @@ impl Queue {
         }
     }
 
+    fn miss(&mut self, chunk: &Chunk) {
+        self.missed_ever += chunk.trades;
+        let (from, to) = (chunk.first, chunk.last());
+        let missed = self.missed.entry(Arc::clone(&chunk.symbol));
+        missed.or_insert(Missed { from, to }).to = to;
+    }
+
     /// Puts the gap messages where the missing trades were: before all trades that are left, but
     /// not into the middle of a frame.
     fn tell_gaps(&mut self) {
@@ -128,13 +143,9 @@ impl Queue {
         }
         let replies = |entry: &Entry| matches!(entry, Entry::Rest(_));
         let at = self.entries.iter().take_while(|entry| replies(entry)).count();
-        for (symbol, missed) in std::mem::take(&mut self.missed) {
-            let gap = Gap {
-                symbol: &symbol,
-                missed,
-            };
-            let text = serde_json::to_vec(&gap).expect("a text and a number");
-            let frame = frame::text(&text);
+        for (symbol, Missed { from, to }) in std::mem::take(&mut self.missed) {
+            let gap = Gap::range(&*symbol, from, to, GapReason::Slow);
+            let frame = frame::text(ServerMessage::Gap(gap).to_json().as_bytes());
             self.bytes += frame.len();
             self.reply_bytes += frame.len();
             self.entries.insert(at, Entry::Rest(frame));

@@ -13,13 +13,15 @@ const LIMITS: Limits = Limits {
     slow: Slow::Drop,
 };
 
-fn chunk(symbol: &str, texts: &[&str]) -> Chunk {
+/// Trades of a symbol; the first number is the one that the texts' own numbers begin with.
+fn chunk(symbol: &str, first: u64, texts: &[&str]) -> Chunk {
     let frames: Vec<u8> = texts
         .iter()
         .flat_map(|text| frame::text(text.as_bytes()))
         .collect();
     Chunk {
         symbol: Arc::from(symbol),
+        first,
         trades: texts.len(),
         frames: Bytes::from(frames),
     }
@@ -47,9 +49,9 @@ fn drain(outbox: &Outbox) -> Vec<String> {
 fn what_fits_comes_out_in_order() {
     let outbox = Outbox::new(LIMITS);
     outbox.reply("subscribed");
-    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
-    outbox.push_trades(chunk("B", &["b1"]));
+    outbox.push_trades(chunk("B", 1, &["b1"]));
     assert_eq!(drain(&outbox), ["subscribed", "a1", "a2", "pong", "b1"]);
     assert_eq!(drain(&outbox), [""; 0]);
 }
@@ -57,16 +59,16 @@ fn what_fits_comes_out_in_order() {
 #[test]
 fn the_oldest_trades_make_room_and_a_gap_says_so() {
     let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
-    for text in ["b1", "b2", "b3", "b4"] {
-        outbox.push_trades(chunk("B", &[text]));
+    for (text, first) in ["b1", "b2", "b3", "b4"].iter().zip(1..) {
+        outbox.push_trades(chunk("B", first, &[text]));
     }
     assert_eq!(
         drain(&outbox),
         [
             "pong",
-            r#"{"type":"gap","symbol":"A","missed":2}"#,
+            r#"{"type":"gap","symbol":"A","from":1,"to":2,"missed":2,"reason":"slow"}"#,
             "b1",
             "b2",
             "b3",
@@ -74,16 +76,16 @@ fn the_oldest_trades_make_room_and_a_gap_says_so() {
         ]
     );
     assert_eq!(outbox.missed(), 2);
-    outbox.push_trades(chunk("A", &["a3"]));
+    outbox.push_trades(chunk("A", 3, &["a3"]));
     assert_eq!(drain(&outbox), ["a3"], "a gap is told once");
 }
 
 #[test]
 fn losses_add_up_until_they_are_told() {
     let outbox = Outbox::new(LIMITS);
-    for _ in 0..1000 {
-        outbox.push_trades(chunk("A", &["a"]));
-        outbox.push_trades(chunk("B", &["b"]));
+    for number in 1..=1000 {
+        outbox.push_trades(chunk("A", number, &["a"]));
+        outbox.push_trades(chunk("B", number, &["b"]));
     }
     let drained = drain(&outbox);
     assert_eq!(drained.len(), 2 + 5);
@@ -100,37 +102,43 @@ fn losses_add_up_until_they_are_told() {
 fn bytes_are_bounded_too() {
     let outbox = Outbox::new(LIMITS);
     let long = "x".repeat(60);
-    outbox.push_trades(chunk("A", &[&long]));
-    outbox.push_trades(chunk("A", &[&long]));
+    outbox.push_trades(chunk("A", 1, &[&long]));
+    outbox.push_trades(chunk("A", 2, &[&long]));
     assert_eq!(
         drain(&outbox),
-        [r#"{"type":"gap","symbol":"A","missed":1}"#, &long]
+        [
+            r#"{"type":"gap","symbol":"A","from":1,"to":1,"missed":1,"reason":"slow"}"#,
+            &long
+        ]
     );
 }
 
 #[test]
 fn a_trade_that_can_never_fit_is_told_too() {
     let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &[&"x".repeat(120)]));
+    outbox.push_trades(chunk("A", 1, &[&"x".repeat(120)]));
     outbox.finish();
     assert!(!outbox.is_done());
-    assert_eq!(drain(&outbox), [r#"{"type":"gap","symbol":"A","missed":1}"#]);
+    assert_eq!(
+        drain(&outbox),
+        [r#"{"type":"gap","symbol":"A","from":1,"to":1,"missed":1,"reason":"slow"}"#]
+    );
     assert!(outbox.is_done());
 }
 
 #[test]
 fn a_frame_once_begun_is_finished_whatever_is_dropped() {
     let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["begun"]));
+    outbox.push_trades(chunk("A", 1, &["begun"]));
     let mut taken = vec![0; 3];
     assert_eq!(outbox.fill(&mut taken), 3);
-    for text in ["1", "2", "3", "4", "5", "6"] {
-        outbox.push_trades(chunk("A", &[text]));
+    for (text, first) in ["1", "2", "3", "4", "5", "6"].iter().zip(2..) {
+        outbox.push_trades(chunk("A", first, &[text]));
     }
     let mut rest = [0; 4096];
     let filled = outbox.fill(&mut rest);
     taken.extend_from_slice(&rest[..filled]);
-    let gap = r#"{"type":"gap","symbol":"A","missed":1}"#;
+    let gap = r#"{"type":"gap","symbol":"A","from":2,"to":2,"missed":1,"reason":"slow"}"#;
     assert_eq!(texts(&taken), ["begun", gap, "2", "3", "4", "5", "6"]);
 }
 
@@ -140,8 +148,8 @@ fn the_other_policy_closes_with_a_reason() {
         slow: Slow::Close,
         ..LIMITS
     });
-    for text in ["1", "2", "3", "4", "5", "6", "7"] {
-        outbox.push_trades(chunk("A", &[text]));
+    for (text, first) in ["1", "2", "3", "4", "5", "6", "7"].iter().zip(1..) {
+        outbox.push_trades(chunk("A", first, &[text]));
     }
     assert_eq!(drain(&outbox), ["too slow: over 100 bytes or 5 trades waited"]);
     assert!(outbox.is_done());
@@ -150,10 +158,10 @@ fn the_other_policy_closes_with_a_reason() {
 #[test]
 fn nothing_follows_the_close() {
     let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["last"]));
+    outbox.push_trades(chunk("A", 1, &["last"]));
     outbox.close(1001, "stopping");
     outbox.close(1011, "another");
-    outbox.push_trades(chunk("A", &["late"]));
+    outbox.push_trades(chunk("A", 2, &["late"]));
     outbox.reply("late");
     assert!(!outbox.is_done());
     assert_eq!(drain(&outbox), ["last", "stopping"]);
