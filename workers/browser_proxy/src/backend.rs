@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::http::{Request, Uri};
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
 /// Pauses between attempts double from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest answer head that is read.
 const MAX_HEAD: usize = 16 * 1024;
 

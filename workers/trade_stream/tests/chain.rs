@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use browser_proxy::Settings;
 use common::alpaca::{Alpaca, trade};
-use common::{Client, Stream, code};
+use common::{Client, Stream, soon};
 use serde_json::json;
 use ws_listener::{Door, Origins, Stop, StopTrigger};
 
@@ -65,16 +65,35 @@ async fn a_browser_that_leaves_leaves_the_stream_too() {
 }
 
 #[tokio::test]
-async fn a_stopping_stream_tells_the_browser() {
+async fn a_stream_that_is_started_again_costs_no_browser_and_no_trade_unnoticed() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::start(alpaca.address).await;
-    let (address, _proxy) = proxy(stream.address).await;
+    let (backend, (address, _proxy)) = (stream.address, proxy(stream.address).await);
     let mut browser = Client::connect(address).await;
     browser.subscribe(&alpaca, "AAPL").await;
+    alpaca.send(json!([trade("AAPL", 1)]));
+    assert_eq!(browser.hear().await["seq"], 1);
     drop(stream.stop);
-    let close = browser.expect_close().await;
+    soon("the stream ends", stream.ended)
+        .await
+        .expect("no panic")
+        .expect("not fatal");
+
+    let _again = Stream::at(backend, alpaca.address).await;
+    let mut types = Vec::new();
+    while types.last().is_none_or(|kind| kind != "gap") {
+        types.push(browser.hear().await["type"].as_str().expect("a type").to_owned());
+    }
     assert_eq!(
-        (code(&close), close.reason.as_str()),
-        (1001, "trade-stream is stopping")
+        types,
+        ["connecting", "connecting", "subscribed", "gap"],
+        "the proxy's word, then the stream's"
     );
+    alpaca
+        .saw("a second connection with AAPL", |seen| {
+            seen.connections == 2 && seen.trades.contains("AAPL")
+        })
+        .await;
+    alpaca.send(json!([trade("AAPL", 2)]));
+    assert_eq!(browser.hear().await["type"], "trade");
 }

@@ -11,6 +11,7 @@
 
 pub mod frame;
 mod handshake;
+mod inherited;
 mod origin;
 mod outlet;
 mod process;

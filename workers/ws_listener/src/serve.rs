@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::Stop;
 use crate::handshake::answer;
+use crate::{Stop, inherited};
 
 /// A pause after `accept` failed for want of descriptors or memory, so that it is not retried hot.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -24,11 +24,15 @@ const STOP_DEADLINE: Duration = Duration::from_secs(3);
 /// itself it takes megabytes, and a client is far behind before anyone can notice.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Listens on `host:port`; port 0 takes a free one. The error names the address.
+/// Listens on `host:port`; port 0 takes a free one. A socket for that port that was inherited by
+/// `LISTEN_FDS` is used in place of a new one, whatever the host. The error names the address.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     let in_words =
         |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
-    let listener = TcpListener::bind((host, port)).await.map_err(in_words)?;
+    let listener = match inherited::listener(port).map_err(in_words)? {
+        Some(inherited) => TcpListener::from_std(inherited)?,
+        None => TcpListener::bind((host, port)).await.map_err(in_words)?,
+    };
     // Accepted sockets inherit it.
     setsockopt(&listener, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
     Ok(listener)

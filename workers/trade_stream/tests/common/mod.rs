@@ -40,6 +40,22 @@ impl Stream {
 
     pub async fn with(upstream: SocketAddr, adjust: impl FnOnce(&mut Settings)) -> Self {
         let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
+        Self::on(listener, upstream, adjust)
+    }
+
+    /// A stream in the place of an earlier one.
+    pub async fn at(address: SocketAddr, upstream: SocketAddr) -> Self {
+        let listener = ws_listener::bind("127.0.0.1", address.port())
+            .await
+            .expect("free again");
+        Self::on(listener, upstream, |_| {})
+    }
+
+    fn on(
+        listener: tokio::net::TcpListener,
+        upstream: SocketAddr,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> Self {
         let address = listener.local_addr().expect("bound");
         let mut settings = settings(upstream);
         adjust(&mut settings);
