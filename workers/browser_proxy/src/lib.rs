@@ -27,7 +27,7 @@ mod wishes;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use ws_listener::{Door, Stop};
+use ws_listener::{Door, Places, Stop};
 
 pub use backend::{Backend, BadAddress};
 
@@ -40,14 +40,14 @@ pub struct Settings {
     pub door: Door,
     /// How long a browser is kept waiting for a backend that is not up yet.
     pub patience: Duration,
-    /// The most browsers at a time.
-    pub max_clients: usize,
+    /// How many browsers at a time.
+    pub places: Places,
 }
 
 /// Serves browsers on `listener` until `stop`; returns once all of them are closed.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
-    let max_clients = settings.max_clients;
-    ws_listener::serve(listener, max_clients, stop.clone(), move |stream, peer| {
+    let places = settings.places;
+    ws_listener::serve(listener, places, stop.clone(), move |stream, peer| {
         let (settings, stop) = (settings.clone(), stop.clone());
         async move { session::run(stream, peer, &settings, stop).await }
     })

@@ -9,6 +9,7 @@ use tracing::info;
 use ws_listener::{Refused, Stop};
 
 use crate::Settings;
+use crate::backend::Visitor;
 use crate::browser::Browser;
 use crate::link::{Close, Left, Link};
 
@@ -16,6 +17,7 @@ use crate::link::{Close, Left, Link};
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
 const SERVICE_RESTART: u16 = 1012;
+const POLICY: u16 = 1008;
 const TRY_AGAIN_LATER: u16 = 1013;
 
 const STOPPING: &str = "browser-proxy is stopping";
@@ -42,7 +44,7 @@ impl fmt::Display for Ended {
 
 struct Session<'a> {
     settings: &'a Settings,
-    path: String,
+    visitor: Visitor,
     peer: SocketAddr,
     stop: Stop,
 }
@@ -60,7 +62,10 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Sett
     info!("browser {peer}: connected");
     let session = Session {
         settings,
-        path: opening.path,
+        visitor: Visitor {
+            path: opening.path,
+            authorization: opening.authorization,
+        },
         peer,
         stop,
     };
@@ -95,7 +100,8 @@ impl Session<'_> {
     /// The stream's messages can be taken up elsewhere, and only when the backend left for reasons
     /// of its own: what else it says in a Close is meant for the browser.
     fn may_resume(&self, left: &Left) -> bool {
-        let is_stream = self.path == "/" || self.path.starts_with("/?");
+        let path = &self.visitor.path;
+        let is_stream = path == "/" || path.starts_with("/?");
         is_stream
             && match left {
                 Left::Backend(None) => true,
@@ -109,7 +115,7 @@ impl Session<'_> {
             backend, patience, ..
         } = self.settings;
         let dialled = tokio::select! {
-            dialled = backend.dial(&self.path, *patience) => dialled.map_err(Ended::BackendAbsent)?,
+            dialled = backend.dial(&self.visitor, *patience) => dialled.map_err(Ended::BackendAbsent)?,
             () = browser.wait() => return Err(Ended::BrowserLeft),
             () = self.stop.requested() => return Err(Ended::Stopped),
         };
@@ -121,6 +127,9 @@ impl Session<'_> {
         match ended {
             Ended::BrowserLeft => Close::new(NORMAL, ""),
             Ended::BackendLeft => Close::new(SERVICE_RESTART, "the backend went away: connect again"),
+            Ended::BackendAbsent(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Close::new(POLICY, format!("the backend refuses this connection: {error}"))
+            }
             Ended::BackendAbsent(_) => {
                 let backend = &self.settings.backend;
                 Close::new(

@@ -24,7 +24,7 @@ use std::time::Duration;
 use alpaca::MarketData;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use ws_listener::{Door, Stop};
+use ws_listener::{Door, Places, Stop};
 
 pub use client::{Limits, Slow};
 pub use feed::{ALPACA, BadSource, Feed, Source};
@@ -45,6 +45,13 @@ pub struct Settings {
     pub door: Door,
     /// The bound of each client's queue.
     pub limits: Limits,
+    /// Symbols one client may have.
+    pub max_symbols: usize,
+    /// Requests one client may send per second; a burst of ten seconds' worth is free, and who asks
+    /// faster is read no faster.
+    pub requests_per_s: u32,
+    /// How often a client that says nothing is pinged; after three without an answer it is closed.
+    pub ping: Duration,
     /// What is kept of each symbol for clients that come back.
     pub retention: Retention,
     /// How long a client that asked for heartbeats hears nothing.
@@ -54,8 +61,8 @@ pub struct Settings {
     pub linger: Duration,
     /// How long the upstream may be gone before the stream calls itself unhealthy.
     pub grace: Duration,
-    /// The most clients at a time.
-    pub max_clients: usize,
+    /// How many clients at a time.
+    pub places: Places,
 }
 
 /// The upstream refused for good: other keys or another plan are needed, trying again is no use.
@@ -91,12 +98,13 @@ pub async fn run(
     let reception = Reception {
         door: settings.door.clone(),
         limits: settings.limits,
+        requests_per_s: settings.requests_per_s,
         hub: requests,
     };
     let next_id = AtomicU64::new(0);
     let serving = ws_listener::serve(
         listener,
-        settings.max_clients,
+        settings.places,
         clients_stopped.clone(),
         move |stream, peer| {
             let id = ClientId(next_id.fetch_add(1, Ordering::Relaxed));

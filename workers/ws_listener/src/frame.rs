@@ -63,6 +63,11 @@ pub fn masked_text(text: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// A server's ping, without a payload.
+pub fn ping() -> Bytes {
+    Bytes::from_static(b"\x89\x00")
+}
+
 /// A server's answer to a ping.
 pub fn pong(payload: &[u8]) -> Bytes {
     let frame = Frame::pong(Bytes::copy_from_slice(payload));

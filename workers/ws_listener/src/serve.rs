@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::handshake::answer;
-use crate::{Stop, inherited};
+use crate::places::Taken;
+use crate::{Places, Stop, inherited};
 
 /// A pause after `accept` failed for want of descriptors or memory, so that it is not retried hot.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -38,17 +39,18 @@ pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Runs `client` for every visitor until `stop`, at most `limit` of them at a time; then waits for
+/// Runs `client` for every visitor until `stop`, while there are places for them; then waits for
 /// those still there, which see the same `Stop`.
 pub async fn serve<F>(
     listener: TcpListener,
-    limit: usize,
+    places: impl Into<Places>,
     mut stop: Stop,
     client: impl Fn(TcpStream, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut clients = JoinSet::new();
+    let taken = Taken::new(places.into());
     // False after a failure that has been logged, so that a long shortage is logged once.
     let mut accepting = true;
     loop {
@@ -60,12 +62,20 @@ pub async fn serve<F>(
                 }
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if clients.len() >= limit => { clients.spawn(turn_away(stream, limit)); }
                 Ok((stream, peer)) => {
-                    // Trades are small and must not wait for more to fill a packet.
-                    let _ = stream.set_nodelay(true);
                     accepting = true;
-                    clients.spawn(client(stream, peer));
+                    match taken.take(peer.ip(), clients.len()) {
+                        Ok(place) => {
+                            // Trades are small and must not wait for more to fill a packet.
+                            let _ = stream.set_nodelay(true);
+                            let client = client(stream, peer);
+                            clients.spawn(async move {
+                                client.await;
+                                drop(place);
+                            });
+                        }
+                        Err(reason) => { clients.spawn(turn_away(stream, reason)); }
+                    }
                 }
                 Err(error) => {
                     if accepting {
@@ -84,8 +94,7 @@ pub async fn serve<F>(
     }
 }
 
-async fn turn_away(mut stream: TcpStream, limit: usize) {
-    let reason = format!("all {limit} places are taken: try again later");
+async fn turn_away(mut stream: TcpStream, reason: String) {
     answer(&mut stream, "503 Service Unavailable", &reason).await;
 }
 

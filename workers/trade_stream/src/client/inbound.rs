@@ -7,16 +7,19 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use stream_protocol::{BadRequest, ClientMessage};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
+use super::pace::Pace;
 use super::{Client, Outbox};
 use crate::hub::Request;
 use ws_listener::drain;
@@ -40,7 +43,9 @@ impl Client {
         };
         let mut socket =
             WebSocketStream::from_partially_read(half, rest.into(), Role::Server, Some(config())).await;
+        let mut pace = Pace::new(self.requests_per_s, Instant::now());
         while let Some(message) = socket.next().await {
+            self.outbox.heard();
             let asked = match message {
                 Ok(Message::Text(text)) => Some(ClientMessage::parse(&text)),
                 Ok(Message::Binary(_)) => Some(Err(BadRequest("send text frames, not binary ones".into()))),
@@ -52,14 +57,15 @@ impl Client {
                     return;
                 }
             };
-            if let Some(asked) = asked
-                && self
-                    .hub
-                    .send(Request::Asked { id: self.id, asked })
-                    .await
-                    .is_err()
-            {
-                return;
+            if let Some(asked) = asked {
+                let request = Request::Asked { id: self.id, asked };
+                if self.hub.send(request).await.is_err() {
+                    return;
+                }
+                let pause = pace.take(Instant::now());
+                if pause > Duration::ZERO {
+                    sleep(pause).await;
+                }
             }
             // A client that asks without reading the answers waits until it has.
             self.outbox.room().await;

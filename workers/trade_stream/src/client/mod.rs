@@ -2,6 +2,7 @@
 
 mod inbound;
 mod outbox;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub struct Reception {
     pub door: Door,
     /// The bound of each client's queue.
     pub limits: Limits,
+    /// Requests a client may send per second.
+    pub requests_per_s: u32,
     /// Where requests go.
     pub hub: mpsc::Sender<Request>,
 }
@@ -38,6 +41,7 @@ pub struct Reception {
 struct Client {
     id: ClientId,
     outbox: Arc<Outbox>,
+    requests_per_s: u32,
     hub: mpsc::Sender<Request>,
 }
 
@@ -61,6 +65,7 @@ pub async fn run(
     let client = Client {
         id,
         outbox: Arc::clone(&outbox),
+        requests_per_s: reception.requests_per_s,
         hub: reception.hub,
     };
     // A hub that is gone has told the clients it knew; this one is told by `stop`.

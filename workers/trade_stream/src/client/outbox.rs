@@ -1,14 +1,16 @@
 //! One client's queue: bounded in bytes and trades, shared buffers, and never silent about a loss.
 //!
 //! The hub pushes without waiting, the client's writer drains. When the client is too slow the
-//! oldest trades make room (`Slow::Drop`), and a `gap` message in their place says how many of
-//! which symbol are missing; or the client is closed with a reason (`Slow::Close`).
+//! oldest trades make room (`Slow::Drop`), or all but the newest of each symbol (`Slow::Conflate`),
+//! and a `gap` message in their place says how many of which symbol are missing; or the client is
+//! closed with a reason (`Slow::Close`).
 
 mod queue;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 use ws_listener::frame::{self, Sender};
 
@@ -24,6 +26,8 @@ const POLICY: u16 = 1008;
 pub enum Slow {
     /// Its oldest trades are dropped, and a `gap` message tells how many.
     Drop,
+    /// Of each symbol only the newest trade is kept, and a `gap` message tells how many it skips.
+    Conflate,
     /// It is closed with code 1008 and a reason.
     Close,
 }
@@ -57,6 +61,18 @@ impl Chunk {
     pub fn last(&self) -> u64 {
         self.first + self.trades as u64 - 1
     }
+
+    /// The chunk without what is numbered up to `seq`.
+    pub fn after(mut self, seq: u64) -> Self {
+        while self.first <= seq && self.trades > 0 {
+            let length = frame::length(&self.frames).expect("a chunk holds whole frames");
+            // A frame in memory is not longer than memory.
+            self.frames.advance(length as usize);
+            self.first += 1;
+            self.trades -= 1;
+        }
+        self
+    }
 }
 
 /// A queue for one client. See the module.
@@ -70,6 +86,8 @@ pub struct Outbox {
     room: Notify,
     /// The end has begun.
     ending: Notify,
+    /// Nothing was heard of the client since `was_silent` was asked.
+    is_silent: AtomicBool,
 }
 
 impl Outbox {
@@ -81,6 +99,7 @@ impl Outbox {
             ready: Notify::new(),
             room: Notify::new(),
             ending: Notify::new(),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -91,6 +110,11 @@ impl Outbox {
         if queue.is_over(&self.limits) {
             match self.limits.slow {
                 Slow::Drop => queue.drop_oldest(&self.limits),
+                Slow::Conflate => {
+                    queue.conflate();
+                    // The newest of many symbols may still be too much.
+                    queue.drop_oldest(&self.limits);
+                }
                 Slow::Close => {
                     let Limits { bytes, trades, .. } = self.limits;
                     let reason = format!("too slow: over {bytes} bytes or {trades} trades waited");
@@ -108,6 +132,17 @@ impl Outbox {
     /// Queues a reply as a text frame.
     pub fn reply(&self, text: &str) {
         self.push_frame(frame::text(text.as_bytes()));
+        self.lock().touch();
+    }
+
+    /// Notes that the client is there.
+    pub fn heard(&self) {
+        self.is_silent.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing was heard of the client since this was asked last.
+    pub fn was_silent(&self) -> bool {
+        self.is_silent.swap(true, Ordering::Relaxed)
     }
 
     /// Queues bytes that are whole frames already.
@@ -166,7 +201,7 @@ impl Outbox {
         filled
     }
 
-    /// Whether nothing was queued since this was asked last.
+    /// Whether neither trades nor replies were queued since this was asked last.
     pub fn was_idle(&self) -> bool {
         self.lock().was_idle()
     }

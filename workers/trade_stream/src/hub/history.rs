@@ -4,9 +4,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Buf;
-use ws_listener::frame;
-
 use crate::client::Chunk;
 
 /// What is kept for clients that come back.
@@ -60,22 +57,9 @@ impl History {
         let is_kept = self.chunks.front().is_some_and(|oldest| oldest.first <= seq + 1);
         (is_kept && seq < head).then(|| {
             let newer = self.chunks.iter().filter(|chunk| chunk.last() > seq);
-            newer.map(|chunk| without(chunk, seq)).collect()
+            newer.map(|chunk| chunk.clone().after(seq)).collect()
         })
     }
-}
-
-/// The chunk without what is numbered up to `seq`.
-fn without(chunk: &Chunk, seq: u64) -> Chunk {
-    let mut chunk = chunk.clone();
-    while chunk.first <= seq {
-        let length = frame::length(&chunk.frames).expect("a chunk holds whole frames");
-        // A frame in memory is not longer than memory.
-        chunk.frames.advance(length as usize);
-        chunk.first += 1;
-        chunk.trades -= 1;
-    }
-    chunk
 }
 
 #[cfg(test)]

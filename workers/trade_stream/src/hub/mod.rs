@@ -28,8 +28,6 @@ use topics::{Joined, Recovery, Topics};
 
 /// Events that are taken together before their trades are passed on, when they are there anyway.
 const EVENTS_AT_ONCE: usize = 64;
-/// The most symbols of one client.
-const MAX_SYMBOLS: usize = 10_000;
 
 /// A client's number, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +74,10 @@ pub struct Hub {
     pulse: Duration,
     /// Set while a client wants heartbeats.
     next_pulse: Option<Instant>,
+    ping: Duration,
+    /// Set while there are clients.
+    next_ping: Option<Instant>,
+    max_symbols: usize,
     feed: String,
     grace: Duration,
     rate: PerMinute,
@@ -86,6 +88,8 @@ struct Client {
     outbox: Arc<Outbox>,
     symbols: BTreeSet<String>,
     wants_heartbeats: bool,
+    /// Pings since it was heard of last.
+    unanswered: u8,
 }
 
 impl Hub {
@@ -101,6 +105,9 @@ impl Hub {
             overruns: 0,
             pulse: settings.heartbeat,
             next_pulse: None,
+            ping: settings.ping,
+            next_ping: None,
+            max_symbols: settings.max_symbols,
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
@@ -130,6 +137,7 @@ impl Hub {
                 }
                 () = at(self.topics.next_expiry()) => self.expire(),
                 () = at(self.next_pulse) => self.pulse(),
+                () = at(self.next_ping) => self.ping_silent(),
             }
         }
     }
@@ -157,8 +165,10 @@ impl Hub {
                         outbox,
                         symbols: BTreeSet::new(),
                         wants_heartbeats: false,
+                        unanswered: 0,
                     },
                 );
+                self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
             }
             Request::Asked { id, asked } => self.asked(id, asked),
             Request::Left { id } => self.left(id),
@@ -194,8 +204,9 @@ impl Hub {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        if client.symbols.len() + symbols.len() > MAX_SYMBOLS {
-            let bad = BadRequest(format!("a client may have {MAX_SYMBOLS} symbols at most"));
+        let new = symbols.iter().filter(|symbol| !client.symbols.contains(*symbol));
+        if client.symbols.len() + new.count() > self.max_symbols {
+            let bad = BadRequest(format!("a client may have {} symbols at most", self.max_symbols));
             return client.outbox.reply(&ServerMessage::from(bad).to_json());
         }
         info!("client {}: subscribes {}", client.peer, symbols.join(" "));

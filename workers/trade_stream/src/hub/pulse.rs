@@ -7,6 +7,11 @@ use ws_listener::frame;
 
 use super::Hub;
 
+/// Pings without an answer before a client is given up.
+const MAX_UNANSWERED: u8 = 3;
+/// RFC 6455 §7.4.1, as other servers close for a missing pong.
+const INTERNAL_ERROR: u16 = 1011;
+
 impl Hub {
     /// The client wants to hear from us even when there is nothing to tell.
     pub(super) fn wants_heartbeats(&mut self, id: super::ClientId) {
@@ -28,11 +33,27 @@ impl Hub {
             is_wanted = true;
             if client.outbox.was_idle() {
                 client.outbox.push_frame(heartbeat.clone());
-                // Our own word does not count as news.
-                client.outbox.was_idle();
             }
         }
         self.next_pulse = is_wanted.then(|| Instant::now() + self.pulse);
+    }
+
+    /// Pings the clients that said nothing since the last time, and closes those that have not
+    /// answered: their connection may be gone without a word, and holds memory and a place.
+    pub(super) fn ping_silent(&mut self) {
+        let ping = frame::ping();
+        for client in self.clients.values_mut() {
+            if !client.outbox.was_silent() {
+                client.unanswered = 0;
+            } else if client.unanswered < MAX_UNANSWERED {
+                client.unanswered += 1;
+                client.outbox.push_frame(ping.clone());
+            } else {
+                client.outbox.close(INTERNAL_ERROR, "no answer to ping");
+            }
+        }
+        let someone = !self.clients.is_empty();
+        self.next_ping = someone.then(|| Instant::now() + self.ping);
     }
 
     fn heartbeat(&self) -> ServerMessage<'static> {

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use trade_stream::{Fatal, Feed, Limits, Retention, Settings, Slow, Source};
-use ws_listener::{Door, Origins, Stop, StopTrigger};
+use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
 /// Fails the test instead of hanging it.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
@@ -79,12 +79,16 @@ fn settings(upstream: SocketAddr) -> Settings {
         door: Door {
             service: "trade-stream",
             origins: Origins::default(),
+            tokens: Tokens::default(),
         },
         limits: Limits {
             bytes: 1 << 20,
             trades: 10_000,
             slow: Slow::Drop,
         },
+        max_symbols: 100,
+        requests_per_s: 1000,
+        ping: Duration::from_secs(30),
         retention: Retention {
             trades: 1000,
             bytes: 1 << 20,
@@ -93,7 +97,10 @@ fn settings(upstream: SocketAddr) -> Settings {
         heartbeat: Duration::from_secs(15),
         linger: Duration::from_secs(30),
         grace: Duration::from_secs(30),
-        max_clients: 100,
+        places: Places {
+            total: 100,
+            per_ip: None,
+        },
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Queue {
     missed: BTreeMap<Arc<str>, Missed>,
     missed_ever: usize,
     ended: bool,
-    /// Something was queued since `was_idle` was asked.
+    /// Something worth hearing was queued since `was_idle` was asked.
     touched: bool,
 }
 
@@ -54,12 +54,16 @@ impl Queue {
         if !self.ended {
             self.bytes += frame.len();
             self.reply_bytes += frame.len();
-            self.touched = true;
             self.entries.push_back(Entry::Rest(frame));
         }
     }
 
-    /// Whether nothing was queued since this was asked last.
+    /// Something worth hearing was queued.
+    pub(super) fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Whether nothing worth hearing was queued since this was asked last.
     pub(super) fn was_idle(&mut self) -> bool {
         !std::mem::take(&mut self.touched)
     }
@@ -125,6 +129,40 @@ impl Queue {
         }
         for rest in kept {
             self.entries.push_front(rest);
+        }
+    }
+
+    /// Drops all trades but the newest of each symbol.
+    pub(super) fn conflate(&mut self) {
+        let mut newest = BTreeMap::new();
+        for entry in &self.entries {
+            if let Entry::Trades(chunk) = entry {
+                newest.insert(Arc::clone(&chunk.symbol), chunk.last());
+            }
+        }
+        let entries = std::mem::take(&mut self.entries);
+        for entry in entries {
+            match entry {
+                Entry::Trades(chunk) => self.keep_newest(chunk, &newest),
+                Entry::Rest(rest) => self.entries.push_back(Entry::Rest(rest)),
+            }
+        }
+    }
+
+    fn keep_newest(&mut self, chunk: Chunk, newest: &BTreeMap<Arc<str>, u64>) {
+        self.bytes -= chunk.frames.len();
+        self.trades -= chunk.trades;
+        let last = newest.get(&chunk.symbol).copied().unwrap_or_default();
+        if chunk.first < last {
+            let older = chunk.trades.min((last - chunk.first) as usize);
+            self.miss(&Chunk {
+                trades: older,
+                ..chunk.clone()
+            });
+        }
+        let kept = chunk.after(last.saturating_sub(1));
+        if kept.trades > 0 {
+            self.push_trades(kept);
         }
     }
 

@@ -143,6 +143,23 @@ fn a_frame_once_begun_is_finished_whatever_is_dropped() {
 }
 
 #[test]
+fn conflation_keeps_the_newest_of_each_symbol_and_tells_the_rest() {
+    let outbox = Outbox::new(Limits {
+        slow: Slow::Conflate,
+        ..LIMITS
+    });
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
+    outbox.push_trades(chunk("B", 1, &["b1"]));
+    outbox.reply("pong");
+    outbox.push_trades(chunk("A", 3, &["a3", "a4", "a5"]));
+    outbox.push_trades(chunk("A", 6, &["a6"]));
+    let told = drain(&outbox);
+    let gap = r#"{"type":"gap","symbol":"A","from":1,"to":4,"missed":4,"reason":"slow"}"#;
+    assert_eq!(told, [gap, "b1", "pong", "a5", "a6"]);
+    assert_eq!(outbox.missed(), 4);
+}
+
+#[test]
 fn the_other_policy_closes_with_a_reason() {
     let outbox = Outbox::new(Limits {
         slow: Slow::Close,
