@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::client::{Response, generate_key, generate_request};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
-use tokio_tungstenite::tungstenite::http::{Request, Uri};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Uri};
 
 /// One attempt to connect and shake hands takes no longer.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ pub(crate) struct Visitor {
     /// Path and query.
     pub(crate) path: String,
     /// The `Authorization` header.
-    pub(crate) authorization: Option<String>,
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl Backend {

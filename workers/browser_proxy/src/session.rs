@@ -64,7 +64,7 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Sett
         settings,
         visitor: Visitor {
             path: opening.path,
-            authorization: opening.authorization,
+            authorization: opening.headers.get("authorization").cloned(),
         },
         peer,
         stop,

@@ -10,6 +10,9 @@
 //! sends all that has gathered with one system call; a client that does not keep up loses its own
 //! oldest trades, and is told. The upstream is connected on the first subscription.
 //!
+//! On `/v2/FEED` clients are spoken to in Alpaca's own protocol, so that programs with an official
+//! SDK share the one connection by changing a URL.
+//!
 //! Trades are numbered per symbol, and the last are kept: a client that comes back gets what it
 //! missed or a `gap`. So does every client wherever trades were lost on the way to it.
 
@@ -99,6 +102,7 @@ pub async fn run(
         door: settings.door.clone(),
         limits: settings.limits,
         requests_per_s: settings.requests_per_s,
+        feed: settings.source.feed.as_str().into(),
         hub: requests,
     };
     let next_id = AtomicU64::new(0);

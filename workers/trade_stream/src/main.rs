@@ -137,6 +137,7 @@ impl Arguments {
                 service: "trade-stream",
                 origins: Origins::with(&self.allow_origin),
                 tokens: Tokens::from_env(TOKENS),
+                self_authenticating: Some("/v2/"),
             },
             limits: Limits {
                 bytes: self.queue_bytes,

@@ -21,6 +21,7 @@ async fn proxy(backend: SocketAddr) -> (SocketAddr, StopTrigger) {
             service: "browser-proxy",
             origins: Origins::default(),
             tokens: Tokens::default(),
+            self_authenticating: Some("/v2/"),
         },
         patience: Duration::from_secs(5),
         places: Places {

@@ -109,7 +109,7 @@ async fn who_asks_too_fast_waits_and_loses_nothing() {
 async fn silent_clients_are_pinged_and_the_gone_are_closed() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::with(alpaca.address, |settings| {
-        settings.ping = Duration::from_millis(30)
+        settings.ping = Duration::from_millis(30);
     })
     .await;
     let mut there = stream.client().await;

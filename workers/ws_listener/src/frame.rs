@@ -25,7 +25,16 @@ pub enum Sender {
 /// Appends `text` as one text frame of a server. The result is the same for every client, so it
 /// can be made once and shared.
 pub fn put_text(out: &mut BytesMut, text: &[u8]) {
-    let opcode = OpCode::Data(Data::Text);
+    put(out, Data::Text, text);
+}
+
+/// Appends `bytes` as one binary frame of a server.
+pub fn put_binary(out: &mut BytesMut, bytes: &[u8]) {
+    put(out, Data::Binary, bytes);
+}
+
+fn put(out: &mut BytesMut, kind: Data, text: &[u8]) {
+    let opcode = OpCode::Data(kind);
     // `message` shares its payload; the header alone is wanted here, to copy the text only once.
     let frame = Frame::message(Bytes::new(), opcode, true);
     write_into_memory(frame.header().format(text.len() as u64, &mut out.writer()));

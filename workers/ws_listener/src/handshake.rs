@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
+use tokio_tungstenite::tungstenite::http::HeaderMap;
 
 use crate::serve::drain;
 use crate::{Origins, Stop, Tokens};
@@ -29,6 +30,8 @@ pub struct Door {
     pub origins: Origins,
     /// The bearer tokens that let a visitor in.
     pub tokens: Tokens,
+    /// Paths that begin so have a way of their own to tell who may: no token is asked for here.
+    pub self_authenticating: Option<&'static str>,
 }
 
 /// An accepted client: from here on the socket carries frames.
@@ -36,8 +39,8 @@ pub struct Door {
 pub struct Opening {
     /// Path and query that were asked for, such as `/` or `/v2/iex`.
     pub path: String,
-    /// The `Authorization` header, for whoever this visitor is passed on to.
-    pub authorization: Option<String>,
+    /// The request's headers, for whoever reads more out of them or passes them on.
+    pub headers: HeaderMap,
     /// Bytes of frames that came together with the request.
     pub rest: BytesMut,
 }
@@ -71,15 +74,11 @@ impl Door {
         match judged {
             Ok(Permit {
                 path,
-                authorization,
+                headers,
                 answer,
             }) => {
                 stream.write_all(&answer).await.map_err(|_| Refused::Left)?;
-                Ok(Opening {
-                    path,
-                    authorization,
-                    rest,
-                })
+                Ok(Opening { path, headers, rest })
             }
             Err((status, reason)) => {
                 answer(stream, status, &reason).await;
@@ -143,7 +142,11 @@ impl Door {
             return Err(refusal("403 Forbidden", &what));
         }
         let authorization = header("authorization");
-        if !self.tokens.permit(authorization, request.uri().query()) {
+        let path = request.uri().path();
+        let asks_itself = self
+            .self_authenticating
+            .is_some_and(|start| path.starts_with(start));
+        if !asks_itself && !self.tokens.permit(authorization, request.uri().query()) {
             let what = "a token is needed: send \"Authorization: Bearer TOKEN\", or connect to /?token=TOKEN";
             return Err(refusal("401 Unauthorized", what));
         }
@@ -153,7 +156,7 @@ impl Door {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         Ok(Permit {
             path: path.to_owned(),
-            authorization: authorization.map(str::to_owned),
+            headers: request.headers().clone(),
             answer,
         })
     }
@@ -164,7 +167,7 @@ type Judged = Result<Permit, (&'static str, String)>;
 
 struct Permit {
     path: String,
-    authorization: Option<String>,
+    headers: HeaderMap,
     answer: Vec<u8>,
 }
 

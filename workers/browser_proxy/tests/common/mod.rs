@@ -41,6 +41,7 @@ impl Proxy {
                 service: "browser-proxy",
                 origins: Origins::default(),
                 tokens: Tokens::default(),
+                self_authenticating: Some("/v2/"),
             },
             patience,
             places: Places {

@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 use ws_listener::frame::{self, Sender};
 
+use super::Format;
 use queue::Queue;
 
 /// More replies than this must be read before the client's next request is.
@@ -52,7 +53,7 @@ pub struct Chunk {
     pub first: u64,
     /// How many trades the frames hold.
     pub trades: usize,
-    /// Whole text frames, one per trade.
+    /// Whole frames, one per trade.
     pub frames: Bytes,
 }
 
@@ -79,6 +80,7 @@ impl Chunk {
 #[derive(Debug)]
 pub struct Outbox {
     limits: Limits,
+    format: Format,
     queue: Mutex<Queue>,
     /// Something to write, or the end.
     ready: Notify,
@@ -92,15 +94,21 @@ pub struct Outbox {
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, format: Format) -> Self {
         Self {
             limits,
+            format,
             queue: Mutex::default(),
             ready: Notify::new(),
             room: Notify::new(),
             ending: Notify::new(),
             is_silent: AtomicBool::new(false),
         }
+    }
+
+    /// How this client's messages are spelled.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Queues trades; at the bound the client pays for being slow, nobody else does.
@@ -192,7 +200,7 @@ impl Outbox {
     /// Moves the oldest bytes into `buffer` and returns how many; what does not fit stays.
     pub fn fill(&self, buffer: &mut [u8]) -> usize {
         let mut queue = self.lock();
-        let filled = queue.fill(buffer);
+        let filled = queue.fill(buffer, self.format);
         let has_room = queue.reply_bytes() < REPLY_BYTES;
         drop(queue);
         if has_room {

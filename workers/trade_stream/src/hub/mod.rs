@@ -1,6 +1,7 @@
 //! The only owner of clients and subscriptions: takes requests and upstream events, one at a time,
 //! and answers without ever waiting for anyone.
 
+mod bots;
 mod health;
 mod history;
 mod outages;
@@ -19,7 +20,7 @@ use stream_protocol::{BadRequest, ClientMessage, Position, ServerMessage};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::client::Outbox;
+use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
 pub use history::Retention;
 use outages::Outages;
@@ -51,6 +52,13 @@ pub enum Request {
         id: ClientId,
         /// The message, or why it is none.
         asked: Result<ClientMessage, BadRequest>,
+    },
+    /// A client that speaks Alpaca's protocol, and has joined, asks.
+    Bot {
+        /// Its number.
+        id: ClientId,
+        /// What for.
+        ask: Ask,
     },
     /// A client is gone.
     Left {
@@ -171,6 +179,7 @@ impl Hub {
                 self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
             }
             Request::Asked { id, asked } => self.asked(id, asked),
+            Request::Bot { id, ask } => self.bot_asks(id, ask),
             Request::Left { id } => self.left(id),
         }
     }
@@ -222,11 +231,17 @@ impl Hub {
             tell_joined(&client.outbox, &symbol, joined);
             client.symbols.insert(symbol);
         }
-        if !wanted.is_empty() {
-            self.upstream.subscribe(&wanted);
-            if !connected {
-                self.down_since.get_or_insert_with(Instant::now);
-            }
+        self.want(&wanted, connected);
+    }
+
+    /// Asks the upstream for symbols that it does not carry yet.
+    fn want(&mut self, symbols: &[String], connected: bool) {
+        if symbols.is_empty() {
+            return;
+        }
+        self.upstream.subscribe(symbols);
+        if !connected {
+            self.down_since.get_or_insert_with(Instant::now);
         }
     }
 

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use stream_protocol::{Gap, GapReason, Position};
-use ws_listener::frame;
 
 use super::ClientId;
 use super::history::{History, Retention};
-use crate::client::{Chunk, Outbox};
+use crate::client::{Chunk, Format, Outbox};
 
 /// A chunk is passed on when it has grown to this, so that a drop costs a slow client little.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -42,15 +41,23 @@ struct Topic {
     symbol: Arc<str>,
     /// Which of the topics made, for the epoch.
     number: u64,
-    subscribers: Vec<(ClientId, Arc<Outbox>)>,
+    /// One for each of `Format::ALL`.
+    lanes: [Lane; 3],
     /// When the upstream may drop the symbol; set while nobody is subscribed.
     drop_at: Option<Instant>,
-    /// Framed trades since the last `publish`.
-    frames: BytesMut,
-    trades: usize,
     /// The number of the last trade taken.
     head: u64,
     history: History,
+}
+
+/// The subscribers of one spelling.
+#[derive(Debug)]
+struct Lane {
+    format: Format,
+    subscribers: Vec<(ClientId, Arc<Outbox>)>,
+    /// Framed trades since the last `publish`.
+    frames: BytesMut,
+    trades: usize,
 }
 
 /// What a new subscriber is told.
@@ -108,9 +115,7 @@ impl Topics {
             .entry(symbol.into())
             .or_insert_with_key(|symbol| Topic::new(symbol, made));
         topic.drop_at = None;
-        if topic.subscribers.iter().all(|(one, _)| *one != id) {
-            topic.subscribers.push((id, Arc::clone(outbox)));
-        }
+        topic.lane(outbox.format()).add(id, outbox);
         let position = Position {
             epoch: format!("{:x}.{}", self.boot, topic.number),
             seq: topic.head,
@@ -128,8 +133,10 @@ impl Topics {
         let Some(topic) = self.topics.get_mut(symbol) else {
             return;
         };
-        topic.subscribers.retain(|(one, _)| *one != id);
-        if topic.subscribers.is_empty() && topic.drop_at.is_none() {
+        for lane in &mut topic.lanes {
+            lane.subscribers.retain(|(one, _)| *one != id);
+        }
+        if !topic.is_wanted() && topic.drop_at.is_none() {
             let at = now + self.linger;
             topic.drop_at = Some(at);
             self.expiries.push_back((at, Arc::clone(&topic.symbol)));
@@ -142,7 +149,11 @@ impl Topics {
             return Vec::new();
         };
         topic.history.clear(&mut self.kept);
-        topic.subscribers
+        topic
+            .lanes
+            .into_iter()
+            .flat_map(|lane| lane.subscribers)
+            .collect()
     }
 
     /// Forgets the symbols that nobody wanted back in time, and returns them.
@@ -165,7 +176,7 @@ impl Topics {
 
     /// The symbols with subscribers, sorted.
     pub fn active(&self) -> Vec<String> {
-        let active = self.topics.values().filter(|topic| !topic.subscribers.is_empty());
+        let active = self.topics.values().filter(|topic| topic.is_wanted());
         let mut symbols: Vec<String> = active.map(|topic| topic.symbol.to_string()).collect();
         symbols.sort_unstable();
         symbols
@@ -177,20 +188,22 @@ impl Topics {
     }
 
     /// Takes a trade, or a gap that is to be replayed like one: `write` makes its text with the
-    /// number it is given, once, and only if the symbol is carried. What comes while it lingers is
-    /// kept for those who come back.
-    pub fn add(&mut self, symbol: &str, write: impl FnOnce(&mut Vec<u8>, u64)) {
+    /// number it is given, once for each spelling that someone wants, and only if the symbol is
+    /// carried; no text, no message. What comes while a symbol lingers is kept for those who come back.
+    pub fn add(&mut self, symbol: &str, mut write: impl FnMut(Format, &mut Vec<u8>, u64)) {
         let Some(topic) = self.topics.get_mut(symbol) else {
             return;
         };
         topic.head += 1;
-        self.text.clear();
-        write(&mut self.text, topic.head);
-        frame::put_text(&mut topic.frames, &self.text);
-        topic.trades += 1;
-        if topic.frames.len() >= CHUNK_BYTES {
+        let mut is_full = false;
+        for lane in topic.lanes.iter_mut().filter(|lane| lane.is_written()) {
+            self.text.clear();
+            write(lane.format, &mut self.text, topic.head);
+            is_full |= lane.put(&self.text);
+        }
+        if is_full {
             topic.publish(&self.retention, &mut self.kept);
-        } else if topic.trades == 1 {
+        } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
     }
@@ -210,30 +223,33 @@ impl Topic {
         Self {
             symbol: Arc::clone(symbol),
             number,
-            subscribers: Vec::new(),
+            lanes: Format::ALL.map(Lane::new),
             drop_at: None,
-            frames: BytesMut::new(),
-            trades: 0,
             head: 0,
             history: History::default(),
         }
     }
 
+    fn lane(&mut self, format: Format) -> &mut Lane {
+        &mut self.lanes[format as usize]
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.subscribers.is_empty())
+    }
+
     fn publish(&mut self, retention: &Retention, kept: &mut usize) {
-        if self.trades == 0 {
-            return;
+        for lane in &mut self.lanes {
+            let Some(chunk) = lane.take(&self.symbol, self.head) else {
+                continue;
+            };
+            for (_, outbox) in &lane.subscribers {
+                outbox.push_trades(chunk.clone());
+            }
+            if lane.format == Format::Stream {
+                self.history.push(chunk, retention, kept);
+            }
         }
-        let trades = std::mem::take(&mut self.trades);
-        let chunk = Chunk {
-            symbol: Arc::clone(&self.symbol),
-            first: self.head + 1 - trades as u64,
-            trades,
-            frames: self.frames.split().freeze(),
-        };
-        for (_, outbox) in &self.subscribers {
-            outbox.push_trades(chunk.clone());
-        }
-        self.history.push(chunk, retention, kept);
     }
 
     fn recover(&self, since: &Position, here: &Position) -> Recovery {
@@ -249,6 +265,47 @@ impl Topic {
     fn lost_since(&self, seq: u64) -> Recovery {
         let symbol = self.symbol.to_string();
         Recovery::Lost(Gap::range(symbol, seq + 1, self.head, GapReason::History))
+    }
+}
+
+impl Lane {
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            subscribers: Vec::new(),
+            frames: BytesMut::new(),
+            trades: 0,
+        }
+    }
+
+    /// The stream's own spelling is always written: it is what the history keeps.
+    fn is_written(&self) -> bool {
+        self.format == Format::Stream || !self.subscribers.is_empty()
+    }
+
+    fn add(&mut self, id: ClientId, outbox: &Arc<Outbox>) {
+        if self.subscribers.iter().all(|(one, _)| *one != id) {
+            self.subscribers.push((id, Arc::clone(outbox)));
+        }
+    }
+
+    /// Takes a message; true when it is time to pass it on.
+    fn put(&mut self, message: &[u8]) -> bool {
+        if !message.is_empty() {
+            self.format.put_frame(&mut self.frames, message);
+            self.trades += 1;
+        }
+        self.frames.len() >= CHUNK_BYTES
+    }
+
+    fn take(&mut self, symbol: &Arc<str>, head: u64) -> Option<Chunk> {
+        let trades = std::mem::take(&mut self.trades);
+        (trades > 0).then(|| Chunk {
+            symbol: Arc::clone(symbol),
+            first: head + 1 - trades as u64,
+            trades,
+            frames: self.frames.split().freeze(),
+        })
     }
 }
 

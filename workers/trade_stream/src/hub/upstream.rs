@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::Hub;
 use crate::Fatal;
+use crate::client::Format;
 
 /// RFC 6455 §7.4.1: the server cannot fulfil the request.
 const INTERNAL_ERROR: u16 = 1011;
@@ -44,8 +45,10 @@ impl Hub {
     fn trades(&mut self, trades: &[Trade]) {
         self.rate.add(Instant::now(), trades.len());
         for trade in trades {
-            self.topics
-                .add(&trade.symbol, |text, seq| write_trade(text, trade, seq));
+            self.topics.add(&trade.symbol, |format, text, seq| match format {
+                Format::Stream => write_trade(text, trade, seq),
+                Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+            });
         }
     }
 
@@ -53,7 +56,7 @@ impl Hub {
         let now = rfc3339(SystemTime::now());
         for symbol in symbols {
             if let Some(since) = self.outages.confirmed(symbol) {
-                self.gap(Gap {
+                self.gap(&Gap {
                     since: Some(since),
                     until: Some(now.clone()),
                     ..Gap::unknown(symbol, GapReason::Upstream)
@@ -77,19 +80,23 @@ impl Hub {
     pub(super) fn gap_everywhere(&mut self) {
         let carried: Vec<_> = self.topics.carried().cloned().collect();
         for symbol in carried {
-            self.gap(Gap::unknown(&*symbol, GapReason::Overrun));
+            self.gap(&Gap::unknown(&*symbol, GapReason::Overrun));
         }
     }
 
     /// Puts a gap where the trades would have been; those who come back later find it there too.
-    fn gap(&mut self, gap: Gap<'_>) {
+    fn gap(&mut self, gap: &Gap<'_>) {
         let symbol = gap.symbol.to_string();
-        self.topics.add(&symbol, |text, seq| {
-            let numbered = Gap {
-                seq: Some(seq),
-                ..gap
-            };
-            write(text, &ServerMessage::Gap(numbered));
+        self.topics.add(&symbol, |format, text, seq| match format {
+            Format::Stream => {
+                let numbered = Gap {
+                    seq: Some(seq),
+                    ..gap.clone()
+                };
+                write(text, &ServerMessage::Gap(numbered));
+            }
+            // Alpaca's protocol has no word for it.
+            Format::AlpacaJson | Format::AlpacaMsgpack => {}
         });
     }
 
@@ -104,7 +111,10 @@ impl Hub {
             };
             let told = told.to_json();
             for (id, outbox) in self.topics.remove(symbol) {
-                outbox.reply(&told);
+                match outbox.format() {
+                    Format::Stream => outbox.reply(&told),
+                    format => outbox.push_frame(format.error(code, message)),
+                }
                 if let Some(client) = self.clients.get_mut(&id) {
                     client.symbols.remove(symbol);
                 }
@@ -119,7 +129,9 @@ impl Hub {
         };
         let told = told.to_json();
         for client in self.clients.values() {
-            client.outbox.reply(&told);
+            if client.outbox.format() == Format::Stream {
+                client.outbox.reply(&told);
+            }
             client
                 .outbox
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");

@@ -68,6 +68,16 @@ impl Stream {
         Self { address, ended, stop }
     }
 
+    /// A client of Alpaca's own protocol.
+    pub async fn bot(&self, feed: &str) -> Client {
+        let stream = soon("connect", TcpStream::connect(self.address))
+            .await
+            .expect("connected");
+        let handshake = client_async(format!("ws://{}/v2/{feed}", self.address), stream);
+        let (socket, _) = soon("handshake", handshake).await.expect("accepted");
+        Client(socket)
+    }
+
     pub async fn client(&self) -> Client {
         Client::connect(self.address).await
     }
@@ -80,6 +90,7 @@ fn settings(upstream: SocketAddr) -> Settings {
             service: "trade-stream",
             origins: Origins::default(),
             tokens: Tokens::default(),
+            self_authenticating: Some("/v2/"),
         },
         limits: Limits {
             bytes: 1 << 20,

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use stream_protocol::{Gap, GapReason, ServerMessage};
 use ws_listener::frame;
 
-use super::{Chunk, Limits};
+use super::{Chunk, Format, Limits};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -175,15 +175,13 @@ impl Queue {
 
     /// Puts the gap messages where the missing trades were: before all trades that are left, but
     /// not into the middle of a frame.
-    fn tell_gaps(&mut self) {
+    fn tell_gaps(&mut self, format: Format) {
         if self.missed.is_empty() {
             return;
         }
         let replies = |entry: &Entry| matches!(entry, Entry::Rest(_));
         let at = self.entries.iter().take_while(|entry| replies(entry)).count();
-        for (symbol, Missed { from, to }) in std::mem::take(&mut self.missed) {
-            let gap = Gap::range(&*symbol, from, to, GapReason::Slow);
-            let frame = frame::text(ServerMessage::Gap(gap).to_json().as_bytes());
+        for frame in gap_frames(std::mem::take(&mut self.missed), format) {
             self.bytes += frame.len();
             self.reply_bytes += frame.len();
             self.entries.insert(at, Entry::Rest(frame));
@@ -191,8 +189,8 @@ impl Queue {
     }
 
     /// Moves the oldest bytes into `buffer`, gap messages first, and returns how many.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> usize {
-        self.tell_gaps();
+    pub(super) fn fill(&mut self, buffer: &mut [u8], format: Format) -> usize {
+        self.tell_gaps(format);
         let mut filled = 0;
         while filled < buffer.len() {
             let Some(entry) = self.entries.pop_front() else {
@@ -219,5 +217,19 @@ impl Queue {
             }
         }
         filled
+    }
+}
+
+/// A gap for each symbol; Alpaca's protocol has one word for all.
+fn gap_frames(missed: BTreeMap<Arc<str>, Missed>, format: Format) -> Vec<Bytes> {
+    match format {
+        Format::Stream => missed
+            .into_iter()
+            .map(|(symbol, Missed { from, to })| {
+                let gap = Gap::range(&*symbol, from, to, GapReason::Slow);
+                frame::text(ServerMessage::Gap(gap).to_json().as_bytes())
+            })
+            .collect(),
+        Format::AlpacaJson | Format::AlpacaMsgpack => vec![format.error(407, "slow client")],
     }
 }

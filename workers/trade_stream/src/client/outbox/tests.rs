@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ws_listener::frame;
 
-use super::{Chunk, Limits, Outbox, Slow};
+use super::{Chunk, Format, Limits, Outbox, Slow};
 
 const LIMITS: Limits = Limits {
     bytes: 100,
@@ -47,7 +47,7 @@ fn drain(outbox: &Outbox) -> Vec<String> {
 
 #[test]
 fn what_fits_comes_out_in_order() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.reply("subscribed");
     outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
@@ -58,7 +58,7 @@ fn what_fits_comes_out_in_order() {
 
 #[test]
 fn the_oldest_trades_make_room_and_a_gap_says_so() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
     for (text, first) in ["b1", "b2", "b3", "b4"].iter().zip(1..) {
@@ -82,7 +82,7 @@ fn the_oldest_trades_make_room_and_a_gap_says_so() {
 
 #[test]
 fn losses_add_up_until_they_are_told() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     for number in 1..=1000 {
         outbox.push_trades(chunk("A", number, &["a"]));
         outbox.push_trades(chunk("B", number, &["b"]));
@@ -100,7 +100,7 @@ fn losses_add_up_until_they_are_told() {
 
 #[test]
 fn bytes_are_bounded_too() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     let long = "x".repeat(60);
     outbox.push_trades(chunk("A", 1, &[&long]));
     outbox.push_trades(chunk("A", 2, &[&long]));
@@ -115,7 +115,7 @@ fn bytes_are_bounded_too() {
 
 #[test]
 fn a_trade_that_can_never_fit_is_told_too() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.push_trades(chunk("A", 1, &[&"x".repeat(120)]));
     outbox.finish();
     assert!(!outbox.is_done());
@@ -128,7 +128,7 @@ fn a_trade_that_can_never_fit_is_told_too() {
 
 #[test]
 fn a_frame_once_begun_is_finished_whatever_is_dropped() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.push_trades(chunk("A", 1, &["begun"]));
     let mut taken = vec![0; 3];
     assert_eq!(outbox.fill(&mut taken), 3);
@@ -144,10 +144,13 @@ fn a_frame_once_begun_is_finished_whatever_is_dropped() {
 
 #[test]
 fn conflation_keeps_the_newest_of_each_symbol_and_tells_the_rest() {
-    let outbox = Outbox::new(Limits {
-        slow: Slow::Conflate,
-        ..LIMITS
-    });
+    let outbox = Outbox::new(
+        Limits {
+            slow: Slow::Conflate,
+            ..LIMITS
+        },
+        Format::Stream,
+    );
     outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.push_trades(chunk("B", 1, &["b1"]));
     outbox.reply("pong");
@@ -161,10 +164,13 @@ fn conflation_keeps_the_newest_of_each_symbol_and_tells_the_rest() {
 
 #[test]
 fn the_other_policy_closes_with_a_reason() {
-    let outbox = Outbox::new(Limits {
-        slow: Slow::Close,
-        ..LIMITS
-    });
+    let outbox = Outbox::new(
+        Limits {
+            slow: Slow::Close,
+            ..LIMITS
+        },
+        Format::Stream,
+    );
     for (text, first) in ["1", "2", "3", "4", "5", "6", "7"].iter().zip(1..) {
         outbox.push_trades(chunk("A", first, &[text]));
     }
@@ -174,7 +180,7 @@ fn the_other_policy_closes_with_a_reason() {
 
 #[test]
 fn nothing_follows_the_close() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.push_trades(chunk("A", 1, &["last"]));
     outbox.close(1001, "stopping");
     outbox.close(1011, "another");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stream_protocol::{Gap, GapReason, Position};
 
 use super::{Recovery, Topics};
-use crate::client::{Limits, Outbox, Slow};
+use crate::client::{Format, Limits, Outbox, Slow};
 use crate::hub::{ClientId, Retention};
 
 const LINGER: Duration = Duration::from_secs(30);
@@ -31,11 +31,14 @@ fn since(epoch: &str, seq: u64) -> Option<Position> {
 }
 
 fn outbox() -> Arc<Outbox> {
-    Arc::new(Outbox::new(Limits {
-        bytes: 1 << 20,
-        trades: 1 << 20,
-        slow: Slow::Drop,
-    }))
+    Arc::new(Outbox::new(
+        Limits {
+            bytes: 1 << 20,
+            trades: 1 << 20,
+            slow: Slow::Drop,
+        },
+        Format::Stream,
+    ))
 }
 
 fn received(outbox: &Outbox) -> Vec<u8> {
@@ -52,9 +55,9 @@ fn a_trade_reaches_its_subscribers_and_nobody_else() {
     assert!(topics.subscribe("A", FIRST, &first, None).is_new);
     assert!(!topics.subscribe("A", SECOND, &second, None).is_new);
     assert!(topics.subscribe("B", SECOND, &second, None).is_new);
-    topics.add("A", |text, _| text.extend(b"a"));
-    topics.add("B", |text, _| text.extend(b"b"));
-    topics.add("C", |_, _| unreachable!("nobody wants C"));
+    topics.add("A", |_, text, _| text.extend(b"a"));
+    topics.add("B", |_, text, _| text.extend(b"b"));
+    topics.add("C", |_, _, _| unreachable!("nobody wants C"));
     topics.publish();
     assert_eq!(received(&first), b"\x81\x01a");
     assert_eq!(received(&second), b"\x81\x01a\x81\x01b");
@@ -68,7 +71,7 @@ fn subscribing_twice_delivers_once() {
     let first = outbox();
     topics.subscribe("A", FIRST, &first, None);
     topics.subscribe("A", FIRST, &first, None);
-    topics.add("A", |text, _| text.extend(b"a"));
+    topics.add("A", |_, text, _| text.extend(b"a"));
     topics.publish();
     assert_eq!(received(&first), b"\x81\x01a");
 }
@@ -109,7 +112,7 @@ fn coming_back_in_time_asks_nothing_of_the_upstream() {
 fn a_refused_symbol_names_those_who_wanted_it() {
     let mut topics = topics();
     topics.subscribe("A", FIRST, &outbox(), None);
-    topics.add("A", |text, _| text.extend(b"a"));
+    topics.add("A", |_, text, _| text.extend(b"a"));
     let wanted: Vec<ClientId> = topics.remove("A").into_iter().map(|(id, _)| id).collect();
     assert_eq!(wanted, [FIRST]);
     assert!(topics.remove("A").is_empty());
@@ -122,7 +125,7 @@ fn a_burst_is_passed_on_in_chunks_with_nothing_lost_or_doubled() {
     let first = outbox();
     topics.subscribe("A", FIRST, &first, None);
     for _ in 0..1000 {
-        topics.add("A", |text, _| text.extend([b'x'; 100]));
+        topics.add("A", |_, text, _| text.extend([b'x'; 100]));
     }
     topics.publish();
     assert_eq!(received(&first).len(), 1000 * 102);
@@ -135,11 +138,11 @@ fn who_comes_back_gets_what_came_meanwhile_in_order() {
     let first = outbox();
     let start = topics.subscribe("A", FIRST, &first, None).position;
     assert_eq!(start.seq, 0);
-    topics.add("A", |text, seq| text.extend(seq.to_string().bytes()));
+    topics.add("A", |_, text, seq| text.extend(seq.to_string().bytes()));
     topics.publish();
     topics.unsubscribe("A", FIRST, now);
     for _ in 0..3 {
-        topics.add("A", |text, seq| text.extend(seq.to_string().bytes()));
+        topics.add("A", |_, text, seq| text.extend(seq.to_string().bytes()));
     }
     let back = topics.subscribe("A", SECOND, &outbox(), since(&start.epoch, 2).as_ref());
     assert_eq!(back.position, since(&start.epoch, 4).expect("a position"));
@@ -156,7 +159,7 @@ fn who_was_elsewhere_or_away_too_long_is_told_what_is_lost() {
     let mut topics = Topics::new(LINGER, retention);
     let epoch = topics.subscribe("A", FIRST, &outbox(), None).position.epoch;
     for _ in 0..5 {
-        topics.add("A", |text, _| text.extend(b"a"));
+        topics.add("A", |_, text, _| text.extend(b"a"));
         topics.publish();
     }
     let mut lost = |epoch: &str, seq| match topics
