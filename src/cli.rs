@@ -99,6 +99,9 @@ pub enum Command {
     Check,
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
     Run(Services),
+    /// Write a services.toml from what another supervisor reads
+    #[command(after_help = ImportArgs::EXAMPLES)]
+    Import(ImportArgs),
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -257,6 +260,30 @@ Examples:
   sentinel logs                          the last lines of every service
   sentinel logs trade_stream -f          follow one
   sentinel logs --errors --since 10m     what went wrong lately";
+}
+
+/// `import`.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// supervisord.conf, Procfile, PM2 JSON, docker-compose or process-compose YAML, systemd .service
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where to write; `-` is standard output, and then no env file is written
+    #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
+    pub output: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl ImportArgs {
+    const EXAMPLES: &'static str = "\
+Examples:
+  sentinel import /etc/supervisor/supervisord.conf
+  sentinel import Procfile -o -                  only look
+  sentinel import api.service worker.service
+
+It says of every key what became of it. Secrets go to an env file beside the output, mode 0600.";
 }
 
 /// `supervise`, which only `start` and `restart` call.

@@ -27,7 +27,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Reload
-        | Command::Check => client::run(cli),
+        | Command::Check
+        | Command::Import(_) => client::run(cli),
     }
 }
 

@@ -96,6 +96,19 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
     }
 }
 
+/// The variables of an env file's text, by the rules that `env_file` follows.
+///
+/// # Errors
+/// The line, from 1, of the first that is not NAME=value.
+pub fn variables_of(text: &str) -> Result<Environment, usize> {
+    let report = Report::new(text);
+    let variables = env_file::parse(&report);
+    match report.into_mistakes("").first() {
+        None => Ok(variables),
+        Some(mistake) => Err(mistake.line),
+    }
+}
+
 fn alone(file: &Path, name: &str, text: &str, finding: Finding) -> Mistakes {
     let report = Report::new(text);
     report.add(finding);

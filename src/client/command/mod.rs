@@ -2,6 +2,7 @@
 
 mod check;
 mod flush;
+mod import;
 mod logs;
 mod reload;
 mod restart;
@@ -45,6 +46,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
+        Command::Import(args) => import::run(caller, args),
         Command::Run(_) | Command::Supervise(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
             "the supervisor was asked for at the wrong door",

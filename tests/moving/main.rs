@@ -1,0 +1,3 @@
+//! Moving in and out, through the real binary.
+
+mod import;
