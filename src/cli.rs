@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
+use crate::moving::export::Target;
 use crate::service::ServiceName;
 
 const EXAMPLES: &str = "\
@@ -102,6 +103,8 @@ pub enum Command {
     /// Write a services.toml from what another supervisor reads
     #[command(after_help = ImportArgs::EXAMPLES)]
     Import(ImportArgs),
+    /// Write what another supervisor needs to run these services; secrets by name only
+    Export(ExportArgs),
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -271,6 +274,20 @@ pub struct ImportArgs {
     /// Where to write; `-` is standard output, and then no env file is written
     #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
     pub output: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Whose words
+    #[arg(value_name = "TARGET", value_enum)]
+    pub target: Target,
+    /// Folder to write to; standard output without it
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,

@@ -28,7 +28,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Logs(_)
         | Command::Reload
         | Command::Check
-        | Command::Import(_) => client::run(cli),
+        | Command::Import(_)
+        | Command::Export(_) => client::run(cli),
     }
 }
 

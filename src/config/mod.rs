@@ -36,7 +36,7 @@ pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
-pub use variables::{Environment, environment};
+pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;
 use crate::service::Spec;

@@ -6,12 +6,15 @@
 //!        v
 //!     import/<format>: takes every key through a Branch ──> Ledger (carried to …, or left because …)
 //!        v
-//!      Draft ── secrets, ports, names ──> write: services.toml, env file
+//!      Draft ── settle: secrets, ports, order ──> write: services.toml, env file
+//!
+//! Config ── export/outline: secrets by name only ──> export/<target>: files
 //! ```
 //! A key can be had only through [`ledger::Branch`], which writes down what became of it, and a branch that is
 //! closed reports all that nobody asked for: so nothing of an input is dropped without a word.
 
 pub mod draft;
+pub mod export;
 pub mod import;
 pub mod ledger;
 mod listens;

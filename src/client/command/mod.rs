@@ -1,6 +1,7 @@
 //! One verb, one file.
 
 mod check;
+mod export;
 mod flush;
 mod import;
 mod logs;
@@ -46,6 +47,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
+        Command::Export(args) => export::run(caller, args),
         Command::Import(args) => import::run(caller, args),
         Command::Run(_) | Command::Supervise(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
