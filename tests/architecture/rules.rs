@@ -19,7 +19,7 @@ const fn row(name: &'static str, may_import: &'static [&'static str], because: &
 /// Who may import whom: from the vocabulary, which knows nobody, to main, which knows all.
 pub const LAYERS: &[Row] = &[
     row("service", &[], "the vocabulary that all others share"),
-    row("exit", &[], "numbers that scripts rely on"),
+    row("exit", &["api"], "numbers that scripts rely on"),
     row("paths", &[], "where things lie follows from one path"),
     row("descriptor", &[], "one wrapped system call"),
     row("supervisor", &["service"], "it decides and never acts"),
