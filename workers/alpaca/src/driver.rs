@@ -47,9 +47,15 @@ struct Driver {
     published: (u64, u64),
     /// When the market may come to another phase.
     market_until: Instant,
+    no_tick_before: Instant,
     /// What is looked up, and for which connection.
     looking: Option<(u64, Looking)>,
 }
+
+/// A tick so late means that this process was stopped, or its host. What came meanwhile is read for
+/// so long before any silence is judged.
+const STOPPED: Duration = Duration::from_secs(1);
+const CATCH_UP: Duration = Duration::from_millis(200);
 
 type Looking = JoinHandle<Result<Option<SystemTime>, String>>;
 
@@ -71,7 +77,7 @@ pub(crate) async fn run(
             report = driver.socket.next() => driver.report(report),
             (connection, latest) = looked(&mut driver.looking) => driver.looked(connection, latest),
             () = granted(&mut driver.endpoint.lease) => driver.feed(Input::Leased),
-            () = timer.as_mut(), if deadline.is_some() => driver.tick(),
+            () = timer.as_mut(), if deadline.is_some() => driver.tick(deadline),
         }
     }
 }
@@ -119,6 +125,7 @@ impl Driver {
             listeners: Listeners::default(),
             publisher,
             market_until: Instant::now(),
+            no_tick_before: Instant::now(),
             looking: None,
         }
     }
@@ -126,11 +133,15 @@ impl Driver {
     /// Without a connection nothing waits for the market.
     fn deadline(&self) -> Option<Instant> {
         let deadline = self.session.next_deadline()?;
-        Some(deadline.min(self.market_until))
+        Some(deadline.min(self.market_until).max(self.no_tick_before))
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, due: Option<Instant>) {
         let now = Instant::now();
+        if due.is_some_and(|due| now.saturating_duration_since(due) > STOPPED) {
+            self.no_tick_before = now + CATCH_UP;
+            return;
+        }
         if self.market_until <= now {
             let (phase, left) = self.endpoint.market.phase(SystemTime::now());
             self.market_until = now + left.min(MARKET_AT_LEAST_EVERY);
