@@ -3,6 +3,8 @@
 mod rules;
 mod source;
 
+use std::collections::BTreeSet;
+
 use rules::{CONFINED, LAYERS, MEMBERS, PURE, SMALL};
 use source::{Layer, Source};
 
@@ -15,7 +17,7 @@ fn none(findings: &[String], way_out: &str) {
 #[test]
 fn every_module_has_a_row_in_the_table() {
     let sources = source::of_sentinel();
-    let layers: Vec<&str> = sources.iter().map(Source::layer).collect();
+    let layers: BTreeSet<&str> = sources.iter().map(Source::layer).collect();
     let missing: Vec<String> = layers
         .iter()
         .filter(|layer| !LAYERS.iter().any(|row| row.name == **layer))

@@ -46,7 +46,12 @@ pub const LAYERS: &[Row] = &[
         &["process", "api", "service"],
         "who listens where, and the rules of flushing",
     ),
-    row("cli", &["api", "service"], "words become values"),
+    row(
+        "moving",
+        &["config", "service"],
+        "files of other supervisors become services.toml, and back",
+    ),
+    row("cli", &["api", "moving", "service"], "words become values"),
     row(
         "daemon",
         &[
@@ -68,7 +73,8 @@ pub const LAYERS: &[Row] = &[
     row(
         "client",
         &[
-            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
+            "cli", "api", "config", "moving", "service", "paths", "probe", "ports", "process", "logs",
+            "lock", "exit",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
