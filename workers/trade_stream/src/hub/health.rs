@@ -136,6 +136,7 @@ mod tests {
             connected_at: None,
             dropped_trades: 0,
             detail: Some("connection refused".into()),
+            liveness: alpaca::Liveness::default(),
         }
     }
 
