@@ -35,6 +35,7 @@ impl Hub {
             reconnects: status.reconnects,
             feed: self.feed.clone(),
             trades_per_minute: self.rate.total(now),
+            figures: self.figures(),
             active_symbols,
         }
     }
