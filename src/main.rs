@@ -19,6 +19,11 @@ fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
         Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::Activate(args) => {
+            let error = daemon::activate(&args.program, &args.args);
+            eprintln!("sentinel: cannot start {}: {error}", args.program.display());
+            ExitCode::Failed
+        }
         Command::Restart(_)
         | Command::Start(_)
         | Command::Stop(_)

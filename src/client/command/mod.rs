@@ -60,7 +60,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Init(args) => init::run(caller, args),
         Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),
-        Command::Run(_) | Command::Supervise(_) => Err(Error::new(
+        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
             "the supervisor was asked for at the wrong door",
         )),
