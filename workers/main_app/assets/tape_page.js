@@ -34,14 +34,19 @@ const stream = new Stream(streamAddress(document.documentElement.dataset, locati
 function received(message) {
   const known = {
     trade: traded,
-    subscribed: (m) => { state(m.symbol, "subscribed"); stream.askHealth(); },
-    connecting: (m) => { feedConnected = false; state(m.symbol, "connecting"); showLink(); },
+    subscribed: (m) => { mark(m.symbol, "subscribed"); stream.askHealth(); },
+    connecting: (m) => { feedConnected = false; mark(m.symbol, "connecting"); showLink(); },
     gap: missed,
     pong: (m) => { feedConnected = m.alpaca_connected === true; showLink(); },
     health: (m) => { feed = m; feedConnected = m.alpaca_connected === true; showLink(); showFeed(); },
     error: refused,
   };
   if (Object.hasOwn(known, message.type)) known[message.type](message);
+}
+
+function mark(symbol, state) {
+  const card = cards.get(symbol);
+  if (card !== undefined) card.state = state;
 }
 
 function traded(message) {

@@ -1,0 +1,174 @@
+//! Time and Sales in the browser.
+
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::chain::{Chain, app};
+use crate::chromium::Page;
+use crate::stand_in::{hear, page_of, tell};
+
+const ROWS: &str = "[...document.querySelectorAll('#rows .row:not([hidden])')]";
+
+async fn subscribe(page: &mut Page, symbols: &str) {
+    page.type_into("#symbol", symbols).await;
+    page.enter().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn trades_move_and_choices_are_remembered() {
+    let chain = Chain::start("20").await;
+    let mut page = Page::open().await;
+    page.visit(&chain.url()).await;
+    page.until_says("#link-words", "Connected").await;
+    subscribe(&mut page, "aapl, tsla").await;
+    page.until_says("#link-words", "Live").await;
+    page.until(&format!(
+        "new Set({ROWS}.map(row => row.children[1].textContent)).size === 2"
+    ))
+    .await;
+    // A trade that comes later stands above, coloured by where the price went.
+    page.until("document.querySelector('.card .last').textContent !== '–'")
+        .await;
+    page.until(&format!(
+        "{ROWS}.some(row => row.dataset.tick === 'up') && {ROWS}.some(row => row.dataset.tick === 'down')"
+    ))
+    .await;
+    page.until("Number(document.querySelector('[data-part=rate]').textContent) > 10")
+        .await;
+
+    // Held, the tape stands still and says how much is newer.
+    page.click("#pause").await;
+    page.until_says("#newest", "newer").await;
+    let newest = format!(
+        "{ROWS}.toSorted((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0].innerText"
+    );
+    let held = page.ask(&newest).await;
+    page.until("parseInt(document.querySelector('#newest').textContent) > 20")
+        .await;
+    assert_eq!(page.ask(&newest).await, held);
+    page.click("#newest").await;
+    page.until(&format!("{newest} !== {held}")).await;
+
+    // Filtered, only what passes is shown.
+    page.ask("document.querySelector('#only').value = 'TSLA'; document.querySelector('#only').dispatchEvent(new Event('change'))")
+        .await;
+    page.until(&format!(
+        "{ROWS}.length > 0 && {ROWS}.every(row => row.children[1].textContent === 'TSLA')"
+    ))
+    .await;
+    page.ask("document.querySelector('#min-size').value = 100; document.querySelector('#min-size').dispatchEvent(new Event('input'))")
+        .await;
+    let sizes = "Number(row.children[3].textContent.replace(',', '')) >= 100";
+    page.until(&format!("{ROWS}.length > 0 && {ROWS}.every(row => {sizes})"))
+        .await;
+
+    // On the next visit the symbols come by themselves; one that was removed does not.
+    page.click(".card[aria-label=TSLA] [data-part=remove]").await;
+    page.visit(&chain.url()).await;
+    page.until_says("#link-words", "Live").await;
+    assert_eq!(page.ask("document.querySelectorAll('.card').length").await, 1);
+    assert_eq!(page.ask("document.querySelector('#min-size').value").await, "100");
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn a_killed_backend_is_told_and_recovered_from_without_a_reload() {
+    let mut chain = Chain::start("20").await;
+    let mut page = Page::open().await;
+    page.visit(&chain.url()).await;
+    subscribe(&mut page, "AAPL").await;
+    page.until_says("#link-words", "Live").await;
+    page.ask("window.sameVisit = true").await;
+
+    chain.backend.kill().await;
+    page.until_says("#link-words", "No connection to the stream. Trying again in")
+        .await;
+    page.until_says(".card-state", "no connection").await;
+    chain.start_backend_again().await;
+    page.until_says("#link-words", "Live").await;
+    page.until_says("#rows", "Connection lost for").await;
+    page.until_says("#rows", "AAPL").await;
+    assert_eq!(page.ask("window.sameVisit").await, true);
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn whatever_the_stream_says_is_text_and_gaps_are_told() {
+    let evil = "<img src=x onerror=window.harmed=true>";
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let app = app(port, std::path::Path::new("/nowhere"), &[]).await;
+    let mut page = Page::open().await;
+    page.visit(&format!("http://127.0.0.1:{}/", app.port)).await;
+    let mut stream = page_of(&listener).await;
+    assert_eq!(hear(&mut stream).await, json!({"action": "health"}));
+    subscribe(&mut page, "AAPL").await;
+    assert_eq!(
+        hear(&mut stream).await,
+        json!({"action": "subscribe", "symbol": "AAPL"})
+    );
+
+    tell(
+        &mut stream,
+        json!({"type": "connecting", "symbol": "AAPL", "message": evil}),
+    )
+    .await;
+    page.until_says("#link-words", "The feed is connecting").await;
+    page.until_says(".card-state", "feed is connecting").await;
+    let trade = |price: f64, size: u64| {
+        json!({"type": "trade", "symbol": "AAPL", "data": {"timestamp": "2026-01-05T15:00:00.123456Z",
+               "price": price, "size": size, "exchange": evil, "conditions": ["@", evil]}})
+    };
+    tell(&mut stream, trade(150.25, 100)).await;
+    page.until_says("#rows", evil).await;
+    tell(
+        &mut stream,
+        json!({"type": "error", "code": evil, "message": evil}),
+    )
+    .await;
+    page.until_says("#notice", evil).await;
+    tell(
+        &mut stream,
+        json!({"type": "health", "alpaca_connected": true, "feed": evil, "healthy": false, "reason": evil}),
+    )
+    .await;
+    page.until_says("#feed", evil).await;
+    tell(
+        &mut stream,
+        json!({"type": "gap", "symbol": "AAPL", "missed": 12}),
+    )
+    .await;
+    page.until_says("#rows", "Gap: 12 AAPL trades missed").await;
+    page.until_says("[data-part=missed]", "12 missed").await;
+
+    // What is filled in later is marked, and does not move the last price.
+    let mut late = trade(99.0, 50);
+    late["backfill"] = json!(true);
+    late["data"]["timestamp"] = json!("2026-01-05T14:59:00Z");
+    tell(&mut stream, late).await;
+    page.until("document.querySelector('#rows [data-kind=backfill]')?.innerText.includes('99.00')")
+        .await;
+    page.until_says("[data-part=volume]", "150").await;
+    assert_eq!(page.text(".card .last").await, "150.25");
+    // What no version knows does no harm.
+    for odd in [
+        json!(null),
+        json!(7),
+        json!({"type": "__proto__"}),
+        json!({"type": "trade"}),
+        json!({"type": "gap"}),
+    ] {
+        tell(&mut stream, odd).await;
+    }
+    tell(&mut stream, trade(150.5, 1)).await;
+    page.until_says(".card .last", "150.50").await;
+    assert_eq!(
+        page.ask("document.querySelectorAll('main img').length + Number(!!window.harmed)")
+            .await,
+        0
+    );
+    assert_eq!(page.complaints, [""; 0]);
+}
