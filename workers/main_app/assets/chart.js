@@ -62,11 +62,12 @@ export class Chart {
 
   /** Draws the series from left to right over `capacity` places; `floor` is the least top of the scale. */
   draw(series, { capacity, fromZero = false, floor = 0 }) {
-    if (this.#width === 0 || series.length < 2) return;
+    if (this.#width === 0) return;
     this.#colour ||= getComputedStyle(this.#canvas).color;
     const pen = this.#canvas.getContext("2d");
     pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     pen.clearRect(0, 0, this.#width, this.#height);
+    if (series.length < 2) return;
     let [low, high] = series.range();
     if (fromZero) low = 0;
     high = Math.max(high, low + floor, low + 1e-9);

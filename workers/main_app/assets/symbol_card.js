@@ -3,6 +3,7 @@
 import { Chart, Series } from "./chart.js";
 
 const CHART_SECONDS = 240;
+const SHORTEST_CHART_SECONDS = 60;
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
 const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const fine = new Intl.NumberFormat("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 });
@@ -18,6 +19,9 @@ export function clock(time) {
   const ms = String(at.getMilliseconds()).padStart(3, "0");
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${ms}`;
 }
+
+/** Which way the price moved, also for those who do not see colours. */
+export const ARROWS = { "-1": "▼", 0: " ", 1: "▲" };
 
 const STATES = {
   asked: "subscribing…",
@@ -122,19 +126,13 @@ export class SymbolCard {
     if (!this.#dirty) return;
     this.#dirty = false;
     this.element.dataset.tick = { "-1": "down", 0: "none", 1: "up" }[this.#tick];
-    set(parts.last, this.#last === null ? "–" : price(this.#last));
-    set(parts.change, this.#changeWords());
+    const change = (this.#last ?? 0) - (this.#first ?? 0);
+    set(parts.last, this.#last === null ? "–" : `${price(this.#last)} ${ARROWS[this.#tick]}`);
+    parts.change.dataset.tick = change < 0 ? "down" : change > 0 ? "up" : "none";
+    set(parts.change, this.#last === null ? "" : `${change < 0 ? "−" : "+"}${price(Math.abs(change))}`);
     set(parts.volume, this.#volume < 1e6 ? quantity(this.#volume) : compact.format(this.#volume));
     set(parts.missed, this.#missed === 0 ? "" : `${quantity(this.#missed)} missed`);
-    this.#chart.draw(this.#prices, { capacity: CHART_SECONDS });
-  }
-
-  #changeWords() {
-    if (this.#last === null) return "";
-    const change = this.#last - this.#first;
-    const arrow = { "-1": "▼", 0: "", 1: "▲" }[this.#tick];
-    const sign = change < 0 ? "−" : "+";
-    return `${arrow} ${sign}${price(Math.abs(change))}`;
+    this.#chart.draw(this.#prices, { capacity: Math.max(this.#prices.length, SHORTEST_CHART_SECONDS) });
   }
 
   #showKept(kept) {

@@ -172,8 +172,9 @@ class Row {
     for (const [key, text] of Object.entries(texts)) set(this.#cells[key], text);
     this.element.dataset.state = service.state;
     this.element.dataset.tone = this.#cells.State.dataset.tone = service.tone;
-    this.#cpu.push(service.cpu_percent ?? 0);
-    this.#memory.push(service.memory_bytes ?? 0);
+    // What does not run uses nothing, which is not the same as 0: the line begins anew with the next run.
+    this.#cpu = extended(this.#cpu, service.cpu_percent);
+    this.#memory = extended(this.#memory, service.memory_bytes);
     this.#draw();
   }
 
@@ -181,6 +182,12 @@ class Row {
     this.#charts.CPU?.draw(this.#cpu, { capacity: SAMPLES, fromZero: true, floor: 5 });
     this.#charts.Memory?.draw(this.#memory, { capacity: SAMPLES, fromZero: true });
   }
+}
+
+function extended(series, value) {
+  if (value === null) return new Series(SAMPLES);
+  series.push(value);
+  return series;
 }
 
 function set(element, text) {

@@ -1,9 +1,8 @@
 // The tape on the screen: only as many rows as are seen, each trade written once, at most once per
 // frame. While it is held (paused, or scrolled away from the newest) it stands still.
 
-import { price, quantity, clock } from "./symbol_card.js";
+import { ARROWS, clock, price, quantity } from "./symbol_card.js";
 
-const ARROWS = { "-1": "▼", 0: " ", 1: "▲" };
 const TICKS = { "-1": "down", 0: "none", 1: "up" };
 const CELLS = ["time", "symbol", "price", "size", "exchange", "conditions"];
 

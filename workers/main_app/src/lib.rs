@@ -26,8 +26,10 @@ mod view;
 mod words;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use ws_listener::Stop;
 
 pub use actions::{Actions, BadActions};
@@ -57,14 +59,21 @@ pub struct Stream {
     pub url: Option<String>,
 }
 
+/// How long answers may go on after `stop`: the progress of this app's own restart would never end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Serves on `listener` until `stop`, then lets the answers under way end.
 ///
 /// # Errors
 /// The listener fails.
-pub async fn run(listener: TcpListener, settings: Settings, mut stop: Stop) -> std::io::Result<()> {
+pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) -> std::io::Result<()> {
     let routes = routes::of(settings, stop.clone());
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stop.requested().await })
-        .await
+    let (mut begin, mut end) = (stop.clone(), stop);
+    let serving =
+        axum::serve(listener, service).with_graceful_shutdown(async move { begin.requested().await });
+    tokio::select! {
+        ended = serving.into_future() => ended,
+        () = async { end.requested().await; sleep(LAST_WORDS).await } => Ok(()),
+    }
 }

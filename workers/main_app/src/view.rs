@@ -14,13 +14,13 @@ use crate::words::{bytes, duration, latency, list};
 pub enum Tone {
     /// Not as wanted.
     Bad,
-    /// Works, and something is not right.
+    /// Works and something is not right, or does not run because a person stopped it.
     Warn,
     /// On the way.
     Busy,
     /// As wanted.
     Good,
-    /// Down because a person wants it so.
+    /// Has ended and need not run.
     Idle,
 }
 
@@ -127,7 +127,17 @@ fn headline(services: &[Row]) -> (Tone, String) {
         return (Tone::Bad, format!("{} {}", list(&bad), need(&bad)));
     }
     if !warn.is_empty() {
-        return (Tone::Warn, format!("{} {}", list(&warn), need(&warn)));
+        let stopped = services
+            .iter()
+            .filter(|row| row.tone == Tone::Warn)
+            .all(|row| row.state == "STOPPED");
+        let is = if warn.len() == 1 { "is" } else { "are" };
+        let words = if stopped {
+            format!("{is} stopped")
+        } else {
+            need(&warn).into()
+        };
+        return (Tone::Warn, format!("{} {words}", list(&warn)));
     }
     if !busy.is_empty() {
         return (Tone::Busy, format!("{} on the way", list(&busy)));
@@ -168,7 +178,8 @@ fn tone(service: &Service) -> Tone {
         ("RUNNING", "starting") => Tone::Busy,
         ("RUNNING", _) => Tone::Good,
         ("STARTING" | "STOPPING", _) => Tone::Busy,
-        ("STOPPED" | "EXITED", _) if !service.wanted => Tone::Idle,
+        ("STOPPED", _) if !service.wanted => Tone::Warn,
+        ("EXITED", _) if !service.wanted => Tone::Idle,
         _ => Tone::Bad,
     }
 }

@@ -217,6 +217,25 @@ async fn followers_do_not_hold_up_the_end() {
     soon("the end", app.ended).await.expect("ended");
 }
 
+#[tokio::test]
+async fn an_answer_without_end_does_not_hold_up_the_end() {
+    let (_folder, socket) = house();
+    let endless = || async { Body::from_stream(stream::pending::<std::io::Result<String>>()) };
+    supervisor(&socket, Router::new().route("/v1/restart", post(endless)));
+    let app = App::of(&socket, true).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let response = app
+        .send("POST", "/v1/restart", &headers, r#"{"services":["main_app"]}"#)
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    drop(app.stop);
+    soon("the end", app.ended).await.expect("ended");
+}
+
 fn obeying(orders: mpsc::UnboundedSender<(String, String)>) -> Router {
     let order = move |axum::extract::Path(verb): axum::extract::Path<String>, body: String| {
         let unknown = body.contains("nobody");

@@ -18,6 +18,7 @@ fn service(name: &str, state: &str, health: &str, wanted: bool) -> Value {
 fn trouble_comes_first_and_is_the_headline() {
     let view = view(&json!({"services": [
         service("well", "RUNNING", "healthy", true),
+        service("done", "EXITED", "unknown", false),
         service("off", "STOPPED", "unknown", false),
         service("slow", "STARTING", "starting", true),
         service("blocked", "STOPPED", "unknown", true),
@@ -26,7 +27,10 @@ fn trouble_comes_first_and_is_the_headline() {
         service("ended", "EXITED", "unknown", true),
     ]}));
     let names: Vec<&str> = view.services.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(names, ["blocked", "ill", "gone", "ended", "slow", "well", "off"]);
+    assert_eq!(
+        names,
+        ["blocked", "ill", "gone", "ended", "off", "slow", "well", "done"]
+    );
     assert_eq!(view.tone, Tone::Bad);
     assert_eq!(view.headline, "blocked, ill, gone and ended need you");
 }
@@ -47,6 +51,10 @@ fn the_headline_says_the_worst_only() {
         (Tone::Good, "All 2 services run and are well".into())
     );
     assert_eq!(of(json!([well, losing])), (Tone::Warn, "b needs you".into()));
+    let off = service("d", "STOPPED", "unknown", false);
+    assert_eq!(of(json!([well, off])), (Tone::Warn, "d is stopped".into()));
+    assert_eq!(of(json!([off, off])), (Tone::Warn, "d and d are stopped".into()));
+    assert_eq!(of(json!([off, losing])), (Tone::Warn, "d and b need you".into()));
     let starting = service("c", "RUNNING", "starting", true);
     assert_eq!(of(json!([well, starting])), (Tone::Busy, "c on the way".into()));
 }

@@ -137,7 +137,7 @@ impl Page {
         let look = format!("Boolean({condition})");
         let came_true = async {
             while self.ask(&look).await != true {
-                sleep(LOOK_EVERY).await
+                sleep(LOOK_EVERY).await;
             }
         };
         if timeout(PATIENCE, came_true).await.is_err() {

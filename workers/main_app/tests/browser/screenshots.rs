@@ -89,8 +89,11 @@ async fn picture_of_the_host() {
     services[2]["ports"] = json!([8766]);
     services[3]["ports"] = json!([3000]);
     services[4]["ports"] = json!([]);
-    services[4]["uptime_s"] = json!(86_400.0);
-    let stand_in = StandIn::with(json!(services));
+    for (place, service) in services.iter_mut().enumerate() {
+        service["pid"] = json!(4250 + place * 7);
+        service["uptime_s"] = json!(5024.6 - 0.4 * place as f64);
+    }
+    let stand_in = StandIn::with(&json!(services));
     let acting = [
         ("MAIN_APP_ACTIONS", "1"),
         ("MAIN_APP_TOKEN", crate::common::TOKEN),

@@ -17,15 +17,27 @@ fn seconds() -> u64 {
         .unwrap_or(5)
 }
 
-async fn heap(page: &mut Page) -> f64 {
-    page.call("HeapProfiler.collectGarbage", json!({})).await;
+/// One of Chromium's own figures of the page.
+async fn metric(page: &mut Page, name: &str) -> f64 {
     let metrics = page.call("Performance.getMetrics", json!({})).await;
     let metrics = metrics["metrics"].as_array().expect("metrics").clone();
-    let used = metrics
-        .into_iter()
-        .find(|metric| metric["name"] == "JSHeapUsedSize")
-        .expect("a heap");
-    used["value"].as_f64().expect("a number") / 1e6
+    let found = metrics.into_iter().find(|metric| metric["name"] == name);
+    found.expect("known")["value"].as_f64().expect("a number")
+}
+
+/// What the page keeps, in MB.
+async fn heap(page: &mut Page) -> f64 {
+    page.call("HeapProfiler.collectGarbage", json!({})).await;
+    metric(page, "JSHeapUsedSize").await / 1e6
+}
+
+/// Seconds the page's own work took so far: scripts, styles, layout.
+async fn work(page: &mut Page) -> f64 {
+    let mut sum = 0.0;
+    for part in ["ScriptDuration", "LayoutDuration", "RecalcStyleDuration"] {
+        sum += metric(page, part).await;
+    }
+    sum
 }
 
 /// Frames over a while, as the page itself sees them.
@@ -51,17 +63,20 @@ async fn five_thousand_trades_a_second_stay_smooth_and_bounded() {
     page.type_into("#symbol", SYMBOLS).await;
     page.enter().await;
     page.until_says("#link-words", "Live").await;
-    let before = heap(&mut page).await;
+    let (before, work_before) = (heap(&mut page).await, work(&mut page).await);
     let frames = frames(&mut page, seconds()).await;
+    let busy = (work(&mut page).await - work_before) / seconds() as f64;
     let after = heap(&mut page).await;
     let rates = page
         .ask("[...document.querySelectorAll('[data-part=rate]')].map(e => Number(e.textContent.replaceAll(',', '')))")
         .await;
+    println!("{} s: frames {frames}", seconds());
     println!(
-        "{} s: frames {frames}, heap {before:.1} -> {after:.1} MB, trades in the last minute {rates}",
-        seconds()
+        "page busy {:.0} % of the time, heap {before:.1} -> {after:.1} MB, trades in the last minute {rates}",
+        busy * 100.0
     );
-    assert!(frames["fps"].as_f64().expect("a number") > 30.0, "{frames}");
+    // How many frames a host paints depends on what else it does; what the page asks of it does not.
+    assert!(busy < 0.6, "{busy}");
     assert!(after < before + 10.0, "{before} -> {after} MB");
     let trades: f64 = rates
         .as_array()

@@ -56,7 +56,7 @@ pub struct StandIn {
 
 impl StandIn {
     /// One with these services.
-    pub fn with(services: Value) -> Self {
+    pub fn with(services: &Value) -> Self {
         let (folder, socket) = house();
         let status = json!({"supervisor": {"pid": 4242, "version": "0.1.0", "uptime_s": 5025.0,
                                            "config": "/srv/desk/services.toml"}, "services": services});

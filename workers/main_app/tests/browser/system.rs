@@ -12,7 +12,7 @@ const FIRST: &str = "#services tr:first-child";
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn a_service_that_fails_comes_first_within_a_second() {
-    let stand_in = StandIn::with(json!([service("market_sim"), service("trade_stream")]));
+    let stand_in = StandIn::with(&json!([service("market_sim"), service("trade_stream")]));
     let app = app(1, &stand_in.socket, &[]).await;
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/system", app.port)).await;
@@ -42,7 +42,7 @@ async fn a_service_that_fails_comes_first_within_a_second() {
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn a_supervisor_that_went_away_is_told_and_found_again() {
-    let mut stand_in = StandIn::with(json!([service("market_sim")]));
+    let mut stand_in = StandIn::with(&json!([service("market_sim")]));
     let app = app(1, &stand_in.socket, &[]).await;
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/system", app.port)).await;
@@ -60,7 +60,7 @@ async fn a_supervisor_that_went_away_is_told_and_found_again() {
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn the_table_needs_no_script() {
-    let stand_in = StandIn::with(json!([service("market_sim")]));
+    let stand_in = StandIn::with(&json!([service("market_sim")]));
     let app = app(1, &stand_in.socket, &[]).await;
     let mut page = Page::open().await;
     page.call("Emulation.setScriptExecutionDisabled", json!({"value": true}))
@@ -87,7 +87,7 @@ async fn the_table_needs_no_script() {
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn actions_ask_first_and_need_the_token() {
-    let stand_in = StandIn::with(json!([service("trade_stream")]));
+    let stand_in = StandIn::with(&json!([service("trade_stream")]));
     let readonly = app(1, &stand_in.socket, &[]).await;
     let acting = [("MAIN_APP_ACTIONS", "1"), ("MAIN_APP_TOKEN", TOKEN)];
     let acting = app(1, &stand_in.socket, &acting).await;

@@ -1,9 +1,12 @@
 //! Time and Sales in the browser.
 
-use serde_json::json;
-use tokio::net::TcpListener;
+use std::path::Path;
 
-use crate::chain::{Chain, app};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+
+use crate::chain::{Chain, Program, app};
 use crate::chromium::Page;
 use crate::stand_in::{hear, page_of, tell};
 
@@ -94,13 +97,19 @@ async fn a_killed_backend_is_told_and_recovered_from_without_a_reload() {
     assert_eq!(page.complaints, [""; 0]);
 }
 
-#[tokio::test]
-#[ignore = "needs Chromium: scripts/test_web"]
-async fn whatever_the_stream_says_is_text_and_gaps_are_told() {
-    let evil = "<img src=x onerror=window.harmed=true>";
+const EVIL: &str = "<img src=x onerror=window.harmed=true>";
+
+/// A trade of AAPL from a place with an evil name.
+fn trade(price: f64, size: u64) -> Value {
+    json!({"type": "trade", "symbol": "AAPL", "data": {"timestamp": "2026-01-05T15:00:00.123456Z",
+           "price": price, "size": size, "exchange": EVIL, "conditions": ["@", EVIL]}})
+}
+
+/// A page that is subscribed to AAPL, and the stream's end of its connection.
+async fn subscribed() -> (Page, WebSocketStream<TcpStream>, Program) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
-    let app = app(port, std::path::Path::new("/nowhere"), &[]).await;
+    let app = app(port, Path::new("/nowhere/sock"), &[]).await;
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/", app.port)).await;
     let mut stream = page_of(&listener).await;
@@ -110,49 +119,34 @@ async fn whatever_the_stream_says_is_text_and_gaps_are_told() {
         hear(&mut stream).await,
         json!({"action": "subscribe", "symbol": "AAPL"})
     );
+    (page, stream, app)
+}
 
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn whatever_the_stream_says_is_text() {
+    let (mut page, mut stream, _app) = subscribed().await;
     tell(
         &mut stream,
-        json!({"type": "connecting", "symbol": "AAPL", "message": evil}),
+        json!({"type": "connecting", "symbol": "AAPL", "message": EVIL}),
     )
     .await;
     page.until_says("#link-words", "The feed is connecting").await;
     page.until_says(".card-state", "feed is connecting").await;
-    let trade = |price: f64, size: u64| {
-        json!({"type": "trade", "symbol": "AAPL", "data": {"timestamp": "2026-01-05T15:00:00.123456Z",
-               "price": price, "size": size, "exchange": evil, "conditions": ["@", evil]}})
-    };
     tell(&mut stream, trade(150.25, 100)).await;
-    page.until_says("#rows", evil).await;
+    page.until_says("#rows", EVIL).await;
     tell(
         &mut stream,
-        json!({"type": "error", "code": evil, "message": evil}),
+        json!({"type": "error", "code": EVIL, "message": EVIL}),
     )
     .await;
-    page.until_says("#notice", evil).await;
+    page.until_says("#notice", EVIL).await;
     tell(
         &mut stream,
-        json!({"type": "health", "alpaca_connected": true, "feed": evil, "healthy": false, "reason": evil}),
+        json!({"type": "health", "alpaca_connected": true, "feed": EVIL, "healthy": false, "reason": EVIL}),
     )
     .await;
-    page.until_says("#feed", evil).await;
-    tell(
-        &mut stream,
-        json!({"type": "gap", "symbol": "AAPL", "missed": 12}),
-    )
-    .await;
-    page.until_says("#rows", "Gap: 12 AAPL trades missed").await;
-    page.until_says("[data-part=missed]", "12 missed").await;
-
-    // What is filled in later is marked, and does not move the last price.
-    let mut late = trade(99.0, 50);
-    late["backfill"] = json!(true);
-    late["data"]["timestamp"] = json!("2026-01-05T14:59:00Z");
-    tell(&mut stream, late).await;
-    page.until("document.querySelector('#rows [data-kind=backfill]')?.innerText.includes('99.00')")
-        .await;
-    page.until_says("[data-part=volume]", "150").await;
-    assert_eq!(page.text(".card .last").await, "150.25");
+    page.until_says("#feed", EVIL).await;
     // What no version knows does no harm.
     for odd in [
         json!(null),
@@ -170,5 +164,29 @@ async fn whatever_the_stream_says_is_text_and_gaps_are_told() {
             .await,
         0
     );
+    assert_eq!(page.complaints, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn gaps_are_told_and_late_trades_marked() {
+    let (mut page, mut stream, _app) = subscribed().await;
+    tell(&mut stream, trade(150.25, 100)).await;
+    tell(
+        &mut stream,
+        json!({"type": "gap", "symbol": "AAPL", "missed": 12}),
+    )
+    .await;
+    page.until_says("#rows", "Gap: 12 AAPL trades missed").await;
+    page.until_says("[data-part=missed]", "12 missed").await;
+    // What is filled in later belongs to the volume, and does not move the last price.
+    let mut late = trade(99.0, 50);
+    late["backfill"] = json!(true);
+    late["data"]["timestamp"] = json!("2026-01-05T14:59:00Z");
+    tell(&mut stream, late).await;
+    page.until("document.querySelector('#rows [data-kind=backfill]')?.innerText.includes('99.00')")
+        .await;
+    page.until_says("[data-part=volume]", "150").await;
+    assert_eq!(page.text(".card .last").await.trim(), "150.25");
     assert_eq!(page.complaints, [""; 0]);
 }
