@@ -1,5 +1,6 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,15 +41,8 @@ pub struct Cli {
 /// The flags that stand before or after every command.
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
-    /// services.toml [default: here or in the nearest parent folder]
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SENTINEL_CONFIG",
-        hide_env_values = true
-    )]
+    /// services.toml [default: $SENTINEL_CONFIG, else here or in the nearest parent folder]
+    #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long, global = true)]
@@ -102,6 +96,9 @@ pub enum Command {
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Become a service that gets sockets.
+    #[command(hide = true)]
+    Activate(ActivateArgs),
 }
 
 /// Some services, or all.
@@ -257,6 +254,16 @@ Examples:
   sentinel logs                          the last lines of every service
   sentinel logs trade_stream -f          follow one
   sentinel logs --errors --since 10m     what went wrong lately";
+}
+
+/// What a process becomes that was started with sockets.
+#[derive(Debug, Args)]
+pub struct ActivateArgs {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
 }
 
 /// `supervise`, which only `start` and `restart` call.

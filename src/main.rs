@@ -7,6 +7,7 @@ use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
 use sentinel::daemon::{self, Plan};
 use sentinel::exit::ExitCode;
+use sentinel::process::activate::activate;
 
 fn main() -> std::process::ExitCode {
     match Cli::parse_args(std::env::args_os()) {
@@ -19,6 +20,11 @@ fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
         Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::Activate(args) => {
+            let error = activate(&args.program, &args.args);
+            eprintln!("sentinel: cannot start {}: {error}", args.program.display());
+            ExitCode::Failed
+        }
         Command::Restart(_)
         | Command::Start(_)
         | Command::Stop(_)

@@ -31,6 +31,12 @@ impl Paths {
         self.state_dir.join("sock")
     }
 
+    /// What the supervisor leaves for the one after it, should it die.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.state_dir.join("state.json")
+    }
+
     /// Locked (flock) by the supervisor for as long as it lives; names it inside.
     #[must_use]
     pub fn supervisor_lock(&self) -> PathBuf {

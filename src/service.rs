@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct Spec {
     pub env: BTreeMap<String, String>,
     /// TCP ports that the service itself listens on.
     pub ports: Vec<u16>,
+    /// Addresses that sentinel listens on for the service and hands over; their ports are among `ports`.
+    pub sockets: Vec<SocketAddr>,
     /// Services that must be ready before this one starts, and stop after it.
     pub after: Vec<ServiceName>,
     /// What happens when it ends by itself.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::State;
+use super::status::{HealthStatus, State};
 
 /// One line of progress. The last line of every stream is `End`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub enum Event {
         reason: Option<String>,
         /// Since the request began, in milliseconds.
         after_ms: f64,
+    },
+    /// What a service's health probe says has changed.
+    Health {
+        /// Its name.
+        name: String,
+        /// The verdict now.
+        status: HealthStatus,
+        /// What is wrong.
+        error: Option<String>,
     },
     /// A port was flushed: a `ports::PortReport`, as `flush --json` prints it.
     Port {

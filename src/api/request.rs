@@ -17,6 +17,8 @@ pub struct Command {
 pub enum Route {
     /// `GET /v1/status`: a [`super::Status`] without ports and with the last known health.
     Status,
+    /// `GET /v1/events`: every change from now on, as lines of [`super::Event`], until the caller leaves.
+    Events,
     /// `POST /v1/start`: done when the services are ready.
     Start,
     /// `POST /v1/stop`: done when they and all their descendants are gone.
@@ -31,8 +33,9 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 6] = [
+    pub const ALL: [Route; 7] = [
         Route::Status,
+        Route::Events,
         Route::Start,
         Route::Stop,
         Route::Restart,
@@ -45,6 +48,7 @@ impl Route {
     pub fn path(self) -> &'static str {
         match self {
             Route::Status => "/v1/status",
+            Route::Events => "/v1/events",
             Route::Start => "/v1/start",
             Route::Stop => "/v1/stop",
             Route::Restart => "/v1/restart",
@@ -57,7 +61,7 @@ impl Route {
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
-            Route::Status => "GET",
+            Route::Status | Route::Events => "GET",
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => "POST",
         }
     }

@@ -170,6 +170,20 @@ pub enum HealthStatus {
     Unknown,
 }
 
+impl HealthStatus {
+    /// The word as printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HealthStatus::Healthy => "healthy",
+            HealthStatus::Unhealthy => "unhealthy",
+            HealthStatus::Starting => "starting",
+            HealthStatus::None => "none",
+            HealthStatus::Unknown => "unknown",
+        }
+    }
+}
+
 /// One assigned port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {

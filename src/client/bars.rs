@@ -62,7 +62,7 @@ impl Bars {
                 });
                 self.set_phases(None);
             }
-            Event::Service { .. } | Event::Port { .. } | Event::End(_) => {}
+            Event::Service { .. } | Event::Port { .. } | Event::Health { .. } | Event::End(_) => {}
         }
     }
 

@@ -74,8 +74,12 @@ impl Connection {
         Self::open_within(paths, ANSWER_WITHIN).await
     }
 
-    /// The same with another idea of how long an answer may take.
-    async fn open_within(paths: &Paths, patience: Duration) -> Result<Self, NoAnswer> {
+    /// The same for those who wait no longer than this.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], never `Refused`.
+    pub async fn open_within(paths: &Paths, patience: Duration) -> Result<Self, NoAnswer> {
+        let patience = patience.min(ANSWER_WITHIN);
         let supervisor = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.pid);
         let stream = match timeout(patience, connect(paths)).await {
             Ok(Ok(stream)) => stream,

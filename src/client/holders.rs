@@ -4,7 +4,7 @@ use std::io;
 
 use crate::api::{Port, State, Status, SupervisorState};
 use crate::config::Config;
-use crate::ports::{Holder, Listener, LiveRun, Ownership, listeners, ownership, port_state};
+use crate::ports::{Holder, Keeper, Listener, LiveRun, Ownership, listeners, ownership, port_state};
 use crate::process::{Identity, Table};
 
 use super::error::Error;
@@ -30,12 +30,25 @@ fn look(config: &Config, status: &Status) -> io::Result<Vec<Port>> {
         .collect();
     assigned.sort_unstable_by_key(|(port, ..)| *port);
     let numbers: Vec<u16> = assigned.iter().map(|(port, ..)| *port).collect();
-    let listening = listeners(&numbers)?;
+    let keeper = keeper(config, status);
+    let mut listening = listeners(&numbers)?;
+    // The service is the one to name; the supervisor, if nobody else holds the socket now.
+    for listener in &mut listening {
+        let kept = |holder: &Holder| {
+            keeper
+                .as_ref()
+                .is_some_and(|keeper| keeper.pid == holder.identity.pid)
+        };
+        listener.holders.sort_by_key(kept);
+    }
     let owners = Owners::of(config, status, &listening)?;
     let port = |(number, service, state): (u16, &str, State)| {
         let runs = state == State::Running;
         let (state, holder) = port_state(number, service, runs, &listening, |holder| {
-            owners.of_holder(holder)
+            let kept = keeper
+                .as_ref()
+                .and_then(|keeper| keeper.ownership(number, holder.identity.pid));
+            kept.unwrap_or_else(|| owners.of_holder(holder))
         });
         Port {
             port: number,
@@ -46,6 +59,19 @@ fn look(config: &Config, status: &Status) -> io::Result<Vec<Port>> {
         }
     };
     Ok(assigned.into_iter().map(port).collect())
+}
+
+/// The supervisor, as the holder of its services' sockets.
+pub fn keeper(config: &Config, status: &Status) -> Option<Keeper> {
+    let sockets = config.services.iter().flat_map(|spec| {
+        spec.sockets
+            .iter()
+            .map(|address| (address.port(), spec.name.to_string()))
+    });
+    Some(Keeper {
+        pid: status.supervisor.pid?,
+        ports: sockets.collect(),
+    })
 }
 
 /// Whose each holder is.

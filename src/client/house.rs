@@ -21,9 +21,17 @@ pub fn locate(flags: &Flags) -> Result<Paths, Error> {
             .because(&error)
             .help("cd to another")
     })?;
-    let file = config::locate(flags.config.as_deref(), &here)
+    let named = flags.config.clone().or_else(from_environment);
+    let file = config::locate(named.as_deref(), &here)
         .map_err(|error| Error::new(FailureKind::Config, error.to_string()))?;
     Ok(Paths::of(&file))
+}
+
+/// `$SENTINEL_CONFIG`; an empty one is none.
+fn from_environment() -> Option<PathBuf> {
+    std::env::var_os("SENTINEL_CONFIG")
+        .filter(|file| !file.is_empty())
+        .map(PathBuf::from)
 }
 
 /// What its services.toml says.

@@ -29,12 +29,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// Looks now. The probes have `within` time, all side by side.
+    /// Looks now. The supervisor has `within` time to answer, then the probes, all side by side.
     ///
     /// # Errors
     /// When the way to the supervisor is barred.
     pub async fn at(config: &Config, within: Duration) -> Result<Self, Error> {
-        let (mut status, under_way) = ask_supervisor(config).await?;
+        let (mut status, under_way) = ask_supervisor(config, within).await?;
         let supervised = status.supervisor.state == SupervisorState::Running;
         let probes = status
             .services
@@ -97,15 +97,15 @@ impl Look {
 /// # Errors
 /// When it does not answer.
 pub async fn supervised(config: &Config) -> Result<Status, Error> {
-    let (status, _) = ask_supervisor(config).await?;
+    let (status, _) = ask_supervisor(config, Duration::MAX).await?;
     match status.supervisor.state {
         SupervisorState::Running | SupervisorState::Absent => Ok(status),
         SupervisorState::Unresponsive => Err(Error::unresponsive(status.supervisor.pid)),
     }
 }
 
-async fn ask_supervisor(config: &Config) -> Result<(Status, Option<String>), Error> {
-    let answer = match Connection::open(&config.paths).await {
+async fn ask_supervisor(config: &Config, within: Duration) -> Result<(Status, Option<String>), Error> {
+    let answer = match Connection::open_within(&config.paths, within).await {
         Ok(connection) => connection.status().await,
         Err(no_answer) => Err(no_answer),
     };

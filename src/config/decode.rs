@@ -1,5 +1,6 @@
 //! The tables of the file to specs, defaults filled in; what is wrong goes to the report.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,13 @@ pub(super) fn service<'d>(
         item.report.add(Finding::new(item.key_at(), message));
     }
     let table = item.table()?;
-    let ports = table.item("ports").map(|item| item.ports()).unwrap_or_default();
+    let mut ports = table.item("ports").map(|item| item.ports()).unwrap_or_default();
+    let sockets = table.item("sockets").map(sockets).unwrap_or_default();
+    for (address, at) in &sockets {
+        if ports.iter().all(|(port, _)| *port != address.port()) {
+            ports.push((address.port(), *at));
+        }
+    }
     let after: Vec<_> = table.item("after").map(places).unwrap_or_default();
     let spec = Spec {
         command: table
@@ -111,6 +118,7 @@ pub(super) fn service<'d>(
         ),
         env: environment(&table, surroundings),
         ports: ports.iter().map(|(port, _)| *port).collect(),
+        sockets: sockets.iter().map(|(address, _)| *address).collect(),
         after: dependencies(&after),
         restart: table
             .item("restart")
@@ -135,6 +143,18 @@ pub(super) fn service<'d>(
         after,
         ports,
     })
+}
+
+/// Addresses with their places.
+fn sockets(item: Item<'_>) -> Vec<(SocketAddr, usize)> {
+    let address = |item: Item<'_>| match item.text()?.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => Some((address, item.span().start)),
+        Ok(_) | Err(_) => item.wrong(
+            "an item of `sockets` is not an address with a port",
+            "write \"127.0.0.1:8765\" or \"[::1]:8765\"",
+        ),
+    };
+    item.texts().into_iter().filter_map(address).collect()
 }
 
 fn places(item: Item<'_>) -> Vec<(&str, usize)> {

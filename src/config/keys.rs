@@ -167,6 +167,13 @@ pub const SERVICE: Section = Section {
         )
         .elsewhere(&["cmd", "exec", "run"]),
         key("ports", Wants::Ports, "TCP ports that the service listens on.").default("[]"),
+        key(
+            "sockets",
+            Wants::Texts,
+            "Addresses that sentinel listens on for the service and hands over (sd_listen_fds), so that clients wait while it restarts; their ports need not stand in `ports`.",
+        )
+        .default("[]")
+        .elsewhere(&["listen", "socket"]),
         key("env", Wants::Variables, "Variables of this service alone.").elsewhere(&["environment"]),
         key(
             "after",

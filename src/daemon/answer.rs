@@ -14,6 +14,7 @@ impl Driver {
         tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
+            Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
             }
@@ -34,7 +35,7 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => self.reread()?,
-            Route::Status => return Ok(Reply::Status(Box::new(self.status()))),
+            Route::Status | Route::Events => return Err(unusable("no command".into())),
         };
         tracing::info!(peer = question.peer, "{command}");
         Ok(Reply::Progress(self.request(order, Some(lock))))
@@ -95,7 +96,7 @@ impl Driver {
                 state: SupervisorState::Running,
                 pid: i32::try_from(std::process::id()).ok(),
                 version: env!("CARGO_PKG_VERSION").into(),
-                uptime_s: Some(report::milliseconds(self.clock.now().0.as_secs_f64())),
+                uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
             },
             services,

@@ -14,7 +14,18 @@ use crate::supervisor::{Answer, Moment, Refusal, Reply, RequestId};
 pub struct Audience {
     next: u64,
     listeners: HashMap<RequestId, Listener>,
+    watchers: Vec<Watcher>,
 }
+
+/// One who wants to know of every change, and waits for no answer.
+#[derive(Debug)]
+struct Watcher {
+    events: mpsc::Sender<Event>,
+    began: Moment,
+}
+
+/// How far a watcher may fall behind, in events, before it is dismissed: it then asks for the status again.
+const BEHIND: usize = 1024;
 
 /// One who waits.
 #[derive(Debug)]
@@ -41,7 +52,20 @@ impl Audience {
     /// Whether anybody waits: progress costs nothing otherwise.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.listeners.is_empty()
+        self.listeners.is_empty() && self.watchers.is_empty()
+    }
+
+    /// Somebody watches from now on.
+    pub fn watch(&mut self, now: Moment) -> mpsc::Receiver<Event> {
+        let (events, receiver) = mpsc::channel(BEHIND);
+        self.watchers.push(Watcher { events, began: now });
+        receiver
+    }
+
+    /// Tells the watchers what is no part of any request.
+    pub fn mention(&mut self, event: &Event) {
+        self.watchers
+            .retain(|watcher| watcher.events.try_send(event.clone()).is_ok());
     }
 
     /// Tells everybody of a change.
@@ -51,6 +75,9 @@ impl Audience {
             listener.changed.insert(service.clone(), after_ms);
             let _ = listener.events.send(event(after_ms));
         }
+        let told = |watcher: &Watcher| event(milliseconds(now, watcher.began));
+        self.watchers
+            .retain(|watcher| watcher.events.try_send(told(watcher)).is_ok());
     }
 
     /// Gives one their result, and lets go of what was locked for them.
@@ -68,14 +95,17 @@ impl Audience {
 }
 
 fn refused(refusal: &Refusal) -> Outcome {
-    let kind = match refusal {
-        Refusal::Unknown(_) => FailureKind::Usage,
-        Refusal::ShuttingDown => FailureKind::Busy,
+    let (kind, help) = match refusal {
+        Refusal::Unknown(_) => {
+            let help = "`sentinel status` lists the services; `sentinel reload` takes in new ones";
+            (FailureKind::Usage, help)
+        }
+        Refusal::ShuttingDown => (FailureKind::Busy, "try again when it is down"),
     };
     let failure = Failure {
         kind,
         message: refusal.to_string(),
-        help: None,
+        help: Some(help.into()),
     };
     Outcome {
         ok: false,

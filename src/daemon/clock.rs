@@ -1,34 +1,38 @@
 //! The shell's clock: what the machine is told, and what people are shown.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use nix::time::{ClockId, clock_gettime};
 
 use crate::supervisor::Moment;
 
-/// Monotonic time since the supervisor began; wall time only for display.
+/// The ticks of /proc/PID/stat are hundredths of a second on every Linux that we know (USER_HZ).
+const TICK: Duration = Duration::from_millis(10);
+
+/// Time since this boot, so that moments mean the same to the supervisor that comes after this one.
+/// It never jumps with the wall clock, which is only for display.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    origin: Instant,
+    began: Moment,
 }
 
 impl Clock {
-    /// Begins now.
+    /// The supervisor begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { began: since_boot() }
     }
 
     /// What the machine is told.
     #[must_use]
     pub fn now(&self) -> Moment {
-        Moment(self.origin.elapsed())
+        since_boot()
     }
 
     /// Sleeps until then; for ever without a moment.
     pub async fn reach(self, moment: Option<Moment>) {
         match moment {
-            Some(moment) => tokio::time::sleep_until((self.origin + moment.0).into()).await,
+            Some(moment) => tokio::time::sleep(moment - self.now()).await,
             None => std::future::pending().await,
         }
     }
@@ -37,6 +41,12 @@ impl Clock {
     #[must_use]
     pub fn seconds_since(&self, moment: Moment) -> f64 {
         (self.now() - moment).as_secs_f64()
+    }
+
+    /// Seconds since the supervisor began.
+    #[must_use]
+    pub fn uptime(&self) -> f64 {
+        self.seconds_since(self.began)
     }
 
     /// That moment as RFC 3339 in UTC, by today's wall clock.
@@ -51,4 +61,19 @@ impl Clock {
         let stamp = jiff::Timestamp::from_millisecond(i64::try_from(whole.as_millis()).unwrap_or(i64::MAX));
         stamp.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
     }
+}
+
+/// The moment at which a process started, from its start time in ticks since boot.
+#[must_use]
+pub fn started(ticks: u64) -> Moment {
+    Moment(TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)))
+}
+
+/// Without CLOCK_BOOTTIME (Linux before 2.6.39) nothing here would run.
+fn since_boot() -> Moment {
+    Moment(
+        clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .map(Duration::from)
+            .unwrap_or_default(),
+    )
 }

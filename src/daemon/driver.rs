@@ -11,6 +11,8 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
+use super::report;
+use super::sockets::Sockets;
 use super::usage::Usage;
 use crate::api::{Event, State};
 use crate::config::Config;
@@ -33,7 +35,10 @@ pub struct Driver {
     pub(super) audience: Audience,
     /// The state that the log last named.
     pub(super) logged: HashMap<ServiceName, State>,
+    pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    /// A `Save` is on its way.
+    pub(super) saving: bool,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
@@ -78,7 +83,9 @@ impl Driver {
             commands: HashMap::new(),
             audience: Audience::default(),
             logged: HashMap::new(),
+            sockets: Sockets::default(),
             usage: Usage::new(),
+            saving: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
@@ -117,18 +124,33 @@ impl Driver {
         match message {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
+            Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::Save => self.save(),
             Message::Leave => drop(self.request(Order::Shutdown, None)),
             Message::Hangup => match self.reread() {
                 Ok(order) => drop(self.request(order, None)),
                 Err(failure) => tracing::error!("reload refused: {}", failure.message),
             },
-            Message::Health { run, answer } => {
-                if let Some(state) = self.runs.get_mut(&run) {
-                    state.answer = Some(*answer);
-                }
-            }
+            Message::Health { run, answer } => self.hear_health(&run, &answer),
             Message::RunCommand(request) => self.run_command(request),
             Message::Ask(question) => self.ask(question),
+        }
+    }
+
+    /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
+    fn hear_health(&mut self, run: &Run, answer: &Answer) {
+        let Some(state) = self.runs.get_mut(run) else {
+            return;
+        };
+        let earlier = state.answer.replace(answer.clone());
+        if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
+            let error = answer.outcome.as_ref().err().map(ToString::to_string);
+            tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+            self.audience.mention(&Event::Health {
+                name: run.service.to_string(),
+                status: report::verdict(answer),
+                error,
+            });
         }
     }
 
@@ -154,6 +176,11 @@ impl Driver {
                 self.tell(Input::Exited { run, exit });
             }
         }
+        self.take_stock();
+    }
+
+    /// Some process of ours is gone: kills what is left of the condemned, and tells what is over.
+    pub(super) fn take_stock(&mut self) {
         for run in self.lives.condemned() {
             self.kill(&run);
         }
@@ -171,6 +198,7 @@ impl Driver {
                     self.runs.remove(&run);
                     self.tell(Input::Swept { run });
                 }
+                self.watch_strays();
             }
             Err(error) => {
                 tracing::error!(%error, "cannot see whether processes are left; looking again in a second");

@@ -19,7 +19,7 @@ use crate::config;
 use crate::ports;
 use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
 use crate::service::{Ready, Run, ServiceName, Spec};
-use crate::supervisor::{Action, Input};
+use crate::supervisor::{Action, Input, Shown};
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action, news: &mut VecDeque<Input>) {
@@ -45,15 +45,17 @@ impl Driver {
         self.ports_are_free(spec)?;
         let program = config::program(spec)?;
         let notify = match spec.ready {
-            Some(Ready::Notify) => {
-                Some(Notify::bind(run).map_err(|error| format!("cannot open its notify socket: {error}"))?)
-            }
+            Some(Ready::Notify) => Some(
+                Notify::bind(run, &self.config.paths.state_dir)
+                    .map_err(|error| format!("cannot open its notify socket: {error}"))?,
+            ),
             Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
         };
         let (stdout, stderr) = self
             .output(&run.service)
             .and_then(Output::ends)
             .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
+        let sockets = self.sockets.for_run(spec)?;
         let launch = Launch {
             program,
             args: spec.command.iter().skip(1).cloned().collect(),
@@ -61,6 +63,7 @@ impl Driver {
             env: self.environment(run, spec, notify.as_ref()),
             stdout,
             stderr,
+            sockets,
         };
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
@@ -79,7 +82,11 @@ impl Driver {
 
     /// A service whose port is taken would only die of it, or worse, seem to work.
     fn ports_are_free(&self, spec: &Spec) -> Result<(), String> {
-        for &port in &spec.ports {
+        for &port in spec
+            .ports
+            .iter()
+            .filter(|&&port| !self.sockets.holds(&spec.name, port))
+        {
             let taken = ports::is_listening(port)
                 .map_err(|error| format!("cannot see who holds port {port}: {error}"))?;
             if taken {
@@ -92,7 +99,7 @@ impl Driver {
         Ok(())
     }
 
-    fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
+    pub(super) fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
         if !self.outputs.contains_key(service) {
             let folder = self.config.paths.state_dir.join("output");
             let log = self.config.log_dir.join(format!("{service}.log"));
@@ -110,6 +117,10 @@ impl Driver {
         };
         let mut env: Vec<(String, String)> = spec.env.clone().into_iter().collect();
         env.push((MARK.to_owned(), mark.to_env().to_string_lossy().into_owned()));
+        if !spec.sockets.is_empty() {
+            let names = vec![run.service.as_str(); spec.sockets.len()];
+            env.push(("LISTEN_FDNAMES".to_owned(), names.join(":")));
+        }
         env.extend(notify.map(|notify| ("NOTIFY_SOCKET".to_owned(), notify.address.clone())));
         env
     }
@@ -138,6 +149,7 @@ impl Driver {
         let watch = Watch {
             run,
             leader: leader.pid,
+            house: self.config.paths.state_dir.clone(),
             mailbox: self.mailbox.clone(),
             place: DaemonPlace {
                 spec: entry.spec.clone(),
@@ -180,7 +192,9 @@ impl Driver {
             .entry(&run.service)
             .map_or(15, |entry| entry.spec.stop.signal.0);
         // A stopped process dies only once it continues.
-        match self.lives.signal(run, &[stop, Signal::SIGCONT as i32]) {
+        let signalled = self.lives.signal(run, &[stop, Signal::SIGCONT as i32]);
+        self.watch_strays();
+        match signalled {
             Ok(members) => tracing::debug!(%run, processes = members.len(), "asked to end"),
             Err(error) => tracing::error!(%run, %error, "cannot see its processes"),
         }
@@ -188,7 +202,9 @@ impl Driver {
 
     /// Kills all of the run and names whoever is still there.
     pub(super) fn kill(&mut self, run: &Run) -> Option<Input> {
-        match self.lives.kill(run) {
+        let killed = self.lives.kill(run);
+        self.watch_strays();
+        match killed {
             Ok(members) if members.is_empty() => None,
             Ok(members) => {
                 tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
@@ -216,11 +232,17 @@ impl Driver {
     }
 
     fn publish(&mut self, service: &ServiceName) {
+        self.save_soon();
         let Some(entry) = self.machine.entry(service) else {
             self.logged.remove(service);
+            self.sockets.release(service);
             self.outputs.remove(service);
             return tracing::info!(%service, "is declared no more");
         };
+        let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);
+        if !entry.live && (!entry.wanted || given_up) {
+            self.sockets.release(service);
+        }
         let state = report::state(entry.shown);
         if self.logged.insert(service.clone(), state) != Some(state) {
             tracing::info!(%service, reason = entry.reason, "{}", state.as_str());
@@ -241,7 +263,7 @@ impl Driver {
 }
 
 /// A pidfd of a child that nobody has reaped yet.
-fn hold(leader: Identity) -> Result<Handle, String> {
+pub(super) fn hold(leader: Identity) -> Result<Handle, String> {
     match Handle::open(leader) {
         Ok(Some(handle)) => Ok(handle),
         Ok(None) => Err(format!("process {} vanished", leader.pid)),

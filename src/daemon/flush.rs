@@ -57,6 +57,7 @@ fn flush(config: &Config, grace: Duration) -> std::io::Result<Flush> {
         rules,
         house: config.paths.state_dir.clone(),
         live: Vec::new(),
+        keeper: None,
         grace,
     })
 }

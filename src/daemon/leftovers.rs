@@ -1,6 +1,5 @@
 //! Processes that an earlier supervisor of this house left behind, found by the mark they inherited.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -9,28 +8,30 @@ use nix::sys::signal::Signal;
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Failure, FailureKind};
-use crate::process::{self, Handle, Identity, Table};
+use crate::process::{self, Handle, Identity, Marked};
+use crate::service::Run;
 
 /// From SIGKILL to giving up.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 /// What they fork while they are taken down is met in the next round.
 const ROUNDS: usize = 4;
 
-/// Takes all of them down: SIGTERM, `grace`, SIGKILL; SIGKILL at once without grace. Says who they were.
+/// Takes them down, but for these runs: SIGTERM, `grace`, SIGKILL; SIGKILL at once without grace. Says who
+/// they were.
 ///
 /// # Errors
 /// Some are still there, or could not be looked for.
-pub async fn take_down(house: &Path, grace: Duration) -> Result<Option<String>, Failure> {
+pub async fn take_down(house: &Path, keep: &[Run], grace: Duration) -> Result<Option<String>, Failure> {
     let mut killed: Vec<String> = Vec::new();
     for _ in 0..ROUNDS {
-        let found = find(house).map_err(|error| could_not_look(&error))?;
+        let found = find(house, keep).map_err(|error| could_not_look(&error))?;
         if found.is_empty() {
             return Ok((!killed.is_empty()).then(|| format!("ended {}", killed.join(", "))));
         }
         killed.extend(found.iter().map(|handle| name(handle.identity())));
         end(&found, grace).await;
     }
-    let left: Vec<String> = find(house)
+    let left: Vec<String> = find(house, keep)
         .map_err(|error| could_not_look(&error))?
         .iter()
         .map(|handle| name(handle.identity()))
@@ -51,27 +52,15 @@ fn could_not_look(error: &io::Error) -> Failure {
     }
 }
 
-/// Everything that carries this house's mark, and everything below it; never ourselves or who called us.
-fn find(house: &Path) -> io::Result<Vec<Handle>> {
-    let table = Table::read()?;
-    let own = std::process::id().cast_signed();
-    let mut spared: HashSet<i32> = table.ancestors(own).iter().map(|process| process.pid).collect();
-    spared.insert(own);
+/// Everything of this house that is not to be kept.
+fn find(house: &Path, keep: &[Run]) -> io::Result<Vec<Handle>> {
+    let kept = |marked: &Marked| {
+        keep.iter()
+            .any(|run| run.service.as_str() == marked.mark.service && run.number == marked.mark.number)
+    };
     let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    for process in table.iter().filter(|process| process.state != 'Z') {
-        let mark = process::mark(process.pid)?;
-        if mark.is_some_and(|mark| mark.state_dir == house) {
-            let below = table
-                .descendants(process.pid)
-                .into_iter()
-                .map(process::Process::identity);
-            for identity in std::iter::once(process.identity()).chain(below) {
-                if !spared.contains(&identity.pid) && seen.insert(identity) {
-                    found.extend(Handle::open(identity)?.filter(Handle::is_alive));
-                }
-            }
-        }
+    for marked in process::marked(house)?.iter().filter(|marked| !kept(marked)) {
+        found.extend(Handle::open(marked.identity)?.filter(Handle::is_alive));
     }
     Ok(found)
 }

@@ -3,6 +3,9 @@
 //! Whatever a run starts stays below us: we are the sub-reaper, so a descendant whose parents died
 //! becomes our own child. Once a run's leader is gone, nothing of the run is left if none of our
 //! other children is an orphan of it; that proof needs no scan of the machine.
+//!
+//! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
+//! mark, all over the machine, and each of their processes is watched by a pidfd.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,13 +18,17 @@ use crate::service::{Exit, Run, ServiceName};
 
 /// One run with processes.
 #[derive(Debug)]
-pub struct Life {
+struct Life {
     /// Its first process.
-    pub leader: Handle,
-    /// How that ended, once it has.
-    pub exit: Option<Exit>,
+    leader: Identity,
+    /// Holds it; none if it was gone when it was adopted.
+    handle: Option<Handle>,
+    /// An earlier supervisor began it: its processes are not below us.
+    adopted: bool,
+    /// How its first process ended, once it has.
+    exit: Option<Exit>,
     /// SIGKILL was ordered: whatever turns up is killed too.
-    pub killing: bool,
+    killing: bool,
 }
 
 /// All runs with processes, and our other children.
@@ -34,6 +41,9 @@ pub struct Lives {
     own: HashSet<i32>,
     /// Orphans given to us, and whose they are.
     orphans: HashMap<Identity, Run>,
+    /// Processes of adopted runs that outlived their leader, and nobody watches yet.
+    unwatched: Vec<Identity>,
+    watched: HashSet<Identity>,
 }
 
 impl Lives {
@@ -46,20 +56,43 @@ impl Lives {
             leaders: HashMap::new(),
             own: HashSet::new(),
             orphans: HashMap::new(),
+            unwatched: Vec::new(),
+            watched: HashSet::new(),
         }
     }
 
-    /// A run has begun with this process.
+    /// A run has begun with this process, our child.
     pub fn begin(&mut self, run: Run, leader: Handle) {
         self.leaders.insert(leader.identity().pid, run.clone());
-        self.lives.insert(
-            run,
-            Life {
-                leader,
-                exit: None,
-                killing: false,
-            },
-        );
+        self.insert(run, leader.identity(), Some(leader), false);
+    }
+
+    /// A run goes on that an earlier supervisor began; without a handle, its first process is gone.
+    pub fn adopt(&mut self, run: Run, leader: Identity, handle: Option<Handle>) {
+        self.insert(run, leader, handle, true);
+    }
+
+    fn insert(&mut self, run: Run, leader: Identity, handle: Option<Handle>, adopted: bool) {
+        let life = Life {
+            leader,
+            handle,
+            adopted,
+            exit: None,
+            killing: false,
+        };
+        self.lives.insert(run, life);
+    }
+
+    /// The first process of an adopted run has ended.
+    pub fn adopted_ended(&mut self, run: &Run, exit: Exit) {
+        if let Some(life) = self.lives.get_mut(run) {
+            life.exit = Some(exit);
+        }
+    }
+
+    /// Processes that somebody must watch from now on, since the kernel will not tell us of their end.
+    pub fn take_unwatched(&mut self) -> Vec<Identity> {
+        std::mem::take(&mut self.unwatched)
     }
 
     /// A child that is no run's.
@@ -80,7 +113,7 @@ impl Lives {
     #[must_use]
     pub fn leader(&self, run: &Run) -> Option<Identity> {
         let life = self.lives.get(run)?;
-        life.exit.is_none().then(|| life.leader.identity())
+        life.exit.is_none().then_some(life.leader)
     }
 
     /// The pid of a service's leader, while it lives.
@@ -108,8 +141,17 @@ impl Lives {
             return Ok(Vec::new());
         }
         self.claim_orphans()?;
-        let owners: HashSet<&Run> = self.orphans.values().collect();
-        let gone: Vec<Run> = headless.into_iter().filter(|run| !owners.contains(run)).collect();
+        let mut gone = Vec::new();
+        for run in headless {
+            let adopted = self.lives.get(&run).is_some_and(|life| life.adopted);
+            let left = match adopted {
+                true => !self.adopted_members(&run)?.is_empty(),
+                false => self.orphans.values().any(|owner| *owner == run),
+            };
+            if !left {
+                gone.push(run);
+            }
+        }
         for run in &gone {
             self.lives.remove(run);
         }
@@ -132,7 +174,7 @@ impl Lives {
     /// Could not look for descendants; the leader was signalled all the same.
     pub fn signal(&mut self, run: &Run, signals: &[i32]) -> io::Result<Vec<Identity>> {
         if let Some(life) = self.lives.get(run).filter(|life| life.exit.is_none()) {
-            send(&life.leader, signals);
+            life.handle.iter().for_each(|leader| send(leader, signals));
         }
         let members = self.members(run)?;
         let leader = self.leader(run);
@@ -176,14 +218,16 @@ impl Lives {
         let Some(life) = self.lives.get(run) else {
             return Ok(Vec::new());
         };
-        let mut roots: Vec<i32> = Vec::new();
-        let leader = life.leader.identity().pid;
+        if life.adopted {
+            return self.adopted_members(run);
+        }
         let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
-        roots.extend(orphans.map(|(orphan, _)| orphan.pid));
+        let mut roots: Vec<i32> = orphans.map(|(orphan, _)| orphan.pid).collect();
         if life.exit.is_some() && roots.is_empty() {
             return Ok(Vec::new());
         }
         let table = Table::read()?;
+        let leader = life.leader.pid;
         if life.exit.is_none() {
             roots.push(leader);
             roots.extend(
@@ -203,6 +247,22 @@ impl Lives {
             );
         }
         Ok(found.into_iter().collect())
+    }
+
+    fn adopted_members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
+        let same = |mark: &process::Mark| mark.service == run.service.as_str() && mark.number == run.number;
+        let marked = process::marked(&self.house)?;
+        let members: Vec<Identity> = marked
+            .into_iter()
+            .filter(|marked| same(&marked.mark))
+            .map(|marked| marked.identity)
+            .collect();
+        for &member in &members {
+            if self.watched.insert(member) {
+                self.unwatched.push(member);
+            }
+        }
+        Ok(members)
     }
 
     /// Finds out whose our unknown children are: by their mark, else by the session or group they are in.
@@ -239,7 +299,7 @@ impl Lives {
             })
         });
         marked.filter(|run| self.lives.contains_key(run)).or_else(|| {
-            let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.identity().pid);
+            let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.pid);
             self.lives
                 .iter()
                 .find(|(_, life)| kin(life))

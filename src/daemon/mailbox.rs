@@ -16,6 +16,15 @@ pub enum Message {
     Input(Input),
     /// A child has ended.
     ChildEnded,
+    /// The first process of a run that is not our child has ended.
+    AdoptedEnded {
+        /// Of which run.
+        run: Run,
+        /// How, if the kernel told.
+        exit: Exit,
+    },
+    /// Something changed that the supervisor after this one should know.
+    Save,
     /// SIGTERM or SIGINT: leave.
     Leave,
     /// SIGHUP: reload.
@@ -60,6 +69,8 @@ pub struct Question {
 pub enum Reply {
     /// The state of the house.
     Status(Box<Status>),
+    /// Changes follow, for as long as the caller listens.
+    Events(mpsc::Receiver<Event>),
     /// Progress follows, its last event is the end.
     Progress(mpsc::UnboundedReceiver<Event>),
     /// No.

@@ -13,6 +13,7 @@
 //! left, frees the ports, and only then starts anything. It does so by itself, in a session of its own;
 //! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
 
+mod adoption;
 mod answer;
 mod audience;
 mod clock;
@@ -31,6 +32,9 @@ mod progress;
 mod ready;
 mod report;
 mod server;
+mod sockets;
+mod state;
+mod succession;
 mod usage;
 
 use std::path::Path;
@@ -118,6 +122,7 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
     let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
+    driver.adopt(opened.adopted);
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation));
@@ -145,11 +150,13 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
 }
 
 async fn serve(start: Start, progress: Progress) -> ExitCode {
-    let socket = start.driver.config.paths.socket();
+    let paths = start.driver.config.paths.clone();
     spawn_local(relay(start.events, progress));
     start.driver.drive().await;
     tracing::info!("everything is down, leaving");
-    let _ = std::fs::remove_file(socket);
+    for file in [paths.socket(), paths.state()] {
+        let _ = std::fs::remove_file(file);
+    }
     drop(start.supervisor);
     start.server.end().await;
     ExitCode::Ok
@@ -163,7 +170,7 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
             progress.send(&event).await;
             continue;
         };
-        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2;
         let finished = Event::Finished {
             phase: Phase::Start,
             ok: outcome.ok,

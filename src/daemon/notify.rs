@@ -3,8 +3,10 @@
 //! An abstract address: no path that could be too long for a socket, nothing to clean up. Anybody in
 //! the network namespace can write to it, so the sender's pid, which the kernel attaches, is checked.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, bind, recvmsg, setsockopt,
@@ -30,10 +32,13 @@ impl Notify {
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn bind(run: &Run) -> io::Result<Self> {
+    pub fn bind(run: &Run, house: &Path) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-        let name = format!("sentinel/{}/{run}", std::process::id());
+        // The same for the supervisor that comes after this one, should it adopt the run.
+        let mut hash = DefaultHasher::new();
+        house.hash(&mut hash);
+        let name = format!("sentinel/{:016x}/{run}", hash.finish());
         bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
         setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(Self {

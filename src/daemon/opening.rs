@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::adoption::{self, Adopted};
 use super::answer::lock;
 use super::flush;
 use super::leftovers;
 use super::progress::Progress;
+use super::state::State;
 use crate::api::{Failure, FailureKind, Mode, Phase};
 use crate::config::{self, Config};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
-use crate::process::Handle;
+use crate::process::{self, Handle};
+use crate::service::Run;
 
 /// What a new supervisor is to do.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Plan {
 pub struct Opened {
     /// What to run.
     pub config: Config,
+    /// Runs of a supervisor that died, to be taken over.
+    pub adopted: Vec<Adopted>,
     /// Held for as long as the supervisor lives.
     pub supervisor: Lock,
     /// Held until the services are up.
@@ -60,6 +65,7 @@ impl Plan {
         let config = checked.ok_or_else(bug)?;
         super::log_to(&config.log_dir);
         tracing::info!(mode = self.mode.as_str(), config = %self.config.display(), "taking over");
+        let died = Lock::holder(&config.paths.supervisor_lock()).is_none();
         let mut held = None;
         let stop = async {
             let (lock, detail) = self.stop_predecessor(&config).await?;
@@ -68,22 +74,20 @@ impl Plan {
         };
         progress.phase(Phase::Stop, stop).await?;
         let supervisor = held.ok_or_else(bug)?;
-        let grace = if self.mode == Mode::Emergency {
-            Duration::ZERO
-        } else {
-            LEFTOVER_GRACE
+        let mut adopted = Vec::new();
+        let leftovers = async {
+            if died && matches!(self.mode, Mode::Start | Mode::Quick) {
+                adopted = adoptable(&config)?;
+            }
+            self.end_leftovers(&config, &adopted).await
         };
-        progress
-            .phase(
-                Phase::Leftovers,
-                leftovers::take_down(&config.paths.state_dir, grace),
-            )
-            .await?;
+        progress.phase(Phase::Leftovers, leftovers).await?;
         if matches!(self.mode, Mode::Master | Mode::Emergency) {
             flush::all(&config, self.mode, progress).await?;
         }
         Ok(Opened {
             config,
+            adopted,
             supervisor,
             operation,
         })
@@ -118,6 +122,13 @@ impl Plan {
             message: mistakes.to_string(),
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
+        if let Some(name) = self.services.iter().find(|name| !declares(&config, name)) {
+            return Err(Failure {
+                kind: FailureKind::Usage,
+                message: format!("there is no service `{name}`"),
+                help: Some("nothing was started".into()),
+            });
+        }
         let mut problems: Vec<String> = config::preflight(&config)
             .iter()
             .map(ToString::to_string)
@@ -133,6 +144,26 @@ impl Plan {
             kind: FailureKind::Failed,
             message,
             help: Some("nothing was stopped".into()),
+        })
+    }
+
+    /// Takes down what an earlier supervisor left and this one does not take over.
+    async fn end_leftovers(&self, config: &Config, adopted: &[Adopted]) -> Result<Option<String>, Failure> {
+        let declared = config.services.iter().map(|spec| spec.stop.timeout).max();
+        let grace = match self.mode {
+            Mode::Emergency => Duration::ZERO,
+            Mode::Start | Mode::Master | Mode::Quick => declared.unwrap_or_default().max(LEFTOVER_GRACE),
+        };
+        let keep: Vec<Run> = adopted.iter().map(|adopted| adopted.run.clone()).collect();
+        let ended = leftovers::take_down(&config.paths.state_dir, &keep, grace).await?;
+        let took_over = adopted
+            .iter()
+            .map(|adopted| format!("{} (pid {})", adopted.run.service, adopted.leader.pid));
+        let took_over: Vec<String> = took_over.collect();
+        let took_over = (!took_over.is_empty()).then(|| format!("took over {}", took_over.join(", ")));
+        Ok(match (took_over, ended) {
+            (Some(took_over), Some(ended)) => Some(format!("{took_over}; {ended}")),
+            (took_over, ended) => took_over.or(ended),
         })
     }
 
@@ -159,6 +190,24 @@ impl Plan {
             .map(|pid| format!("the supervisor with pid {pid} and its services are down"));
         Ok((lock(&path, name)?, detail))
     }
+}
+
+fn declares(config: &Config, name: &str) -> bool {
+    config.services.iter().any(|spec| spec.name.as_str() == name)
+}
+
+/// The runs that a supervisor which died left behind, as far as they are worth keeping.
+fn adoptable(config: &Config) -> Result<Vec<Adopted>, Failure> {
+    let found = process::marked(&config.paths.state_dir).map_err(|error| Failure {
+        kind: FailureKind::Failed,
+        message: format!("cannot look for what an earlier supervisor left: {error}"),
+        help: None,
+    })?;
+    Ok(adoption::decide(
+        &found,
+        &State::load(&config.paths.state()),
+        &config.services,
+    ))
 }
 
 /// Signals the holder of a lock and waits for its end. SIGCONT, since a stopped process cannot leave.

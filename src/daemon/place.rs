@@ -76,6 +76,7 @@ impl DaemonPlace {
             env: spec.env.clone().into_iter().collect(),
             stdout: null.into(),
             stderr: writer.into(),
+            sockets: Vec::new(),
         };
         Ok((reader.into(), launch))
     }

@@ -56,7 +56,7 @@ impl Progress {
             Ok(detail) => (true, detail.clone()),
             Err(failure) => (false, Some(failure.message.clone())),
         };
-        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2;
         self.send(&Event::Finished {
             phase,
             ok,
@@ -102,6 +102,6 @@ fn log(event: &Event) {
             let error = outcome.error.as_ref().map(|failure| failure.message.as_str());
             tracing::info!(ok = outcome.ok, error, "started");
         }
-        Event::Began { .. } | Event::Port { .. } => {}
+        Event::Began { .. } | Event::Port { .. } | Event::Health { .. } => {}
     }
 }

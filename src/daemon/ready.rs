@@ -3,6 +3,7 @@
 //! The kernel tells nobody when a socket begins to listen, so this is the one place that looks
 //! repeatedly: only while a run starts, after 2 ms at first and every 100 ms at most.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Watch {
     pub spec: Arc<Spec>,
     /// Its first process.
     pub leader: i32,
+    /// The state folder that marks our processes.
+    pub house: PathBuf,
     /// Where the news goes.
     pub mailbox: Mailbox,
     /// For exec probes.
@@ -135,9 +138,20 @@ impl Watch {
         ))
     }
 
-    /// The run's processes: below its leader, or given to us as orphans that carry its mark.
+    /// The run's processes: below its leader, or given to us as orphans that carry its mark; all over the
+    /// machine for one that is adopted, since its orphans were given to somebody else.
     fn members(&self) -> std::io::Result<Vec<i32>> {
         let table = Table::read()?;
+        let own = std::process::id().cast_signed();
+        if table.get(self.leader).is_some_and(|leader| leader.ppid != own) {
+            let marked = process::marked(&self.house)?;
+            return Ok(marked
+                .iter()
+                .filter(|m| self.is_marked(&m.mark))
+                .map(|m| m.identity.pid)
+                .collect());
+        }
+
         let mut members: Vec<i32> = table
             .descendants(self.leader)
             .iter()
@@ -145,12 +159,16 @@ impl Watch {
             .collect();
         for orphan in process::own_children()? {
             let mark = process::mark(orphan)?;
-            if mark.is_some_and(|m| m.service == self.run.service.as_str() && m.number == self.run.number) {
+            if mark.is_some_and(|mark| self.is_marked(&mark)) {
                 members.push(orphan);
                 members.extend(table.descendants(orphan).iter().map(|process| process.pid));
             }
         }
         Ok(members)
+    }
+
+    fn is_marked(&self, mark: &process::Mark) -> bool {
+        mark.service == self.run.service.as_str() && mark.number == self.run.number
     }
 }
 

@@ -80,6 +80,16 @@ fn last_exit(exit: Exit, at: String) -> LastExit {
     }
 }
 
+/// The verdict of one answer.
+#[must_use]
+pub fn verdict(answer: &Answer) -> HealthStatus {
+    if answer.is_good() {
+        HealthStatus::Healthy
+    } else {
+        HealthStatus::Unhealthy
+    }
+}
+
 fn health(entry: &Entry, answer: Option<Answer>) -> Health {
     let Some(declared) = &entry.spec.health else {
         return Health::unasked(HealthStatus::None, None);
@@ -87,8 +97,7 @@ fn health(entry: &Entry, answer: Option<Answer>) -> Health {
     let kind = Some(declared.probe.kind());
     let status = match (entry.shown, &answer) {
         (Shown::Starting, _) | (Shown::Running, None) => HealthStatus::Starting,
-        (Shown::Running, Some(answer)) if answer.is_good() => HealthStatus::Healthy,
-        (Shown::Running, Some(_)) => HealthStatus::Unhealthy,
+        (Shown::Running, Some(answer)) => verdict(answer),
         (Shown::Stopped | Shown::Backoff | Shown::Stopping | Shown::Exited | Shown::Fatal, _) => {
             HealthStatus::Unknown
         }

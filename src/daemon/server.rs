@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::stream::poll_fn;
+use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -17,7 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
@@ -156,7 +157,8 @@ async fn answer(
     }));
     match answered.await {
         Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
-        Ok(Reply::Progress(events)) => Ok(stream(events)),
+        Ok(Reply::Events(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
+        Ok(Reply::Progress(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
         Ok(Reply::Refused(failure)) => Err(failure),
         Err(_) => Err(Failure {
             kind: FailureKind::NoSupervisor,
@@ -220,15 +222,12 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
     response(status, "application/json", body)
 }
 
-fn stream(events: mpsc::UnboundedReceiver<Event>) -> Response<Body> {
-    let frames = futures_util::stream::unfold(events, |mut events| async {
-        let event = events.recv().await?;
-        Some((Ok::<_, Infallible>(Frame::data(line(&event))), events))
-    });
+fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Response<Body> {
+    let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(line(&event))));
     response(
         StatusCode::OK,
         "application/x-ndjson",
-        StreamBody::new(frames.fuse()).boxed_unsync(),
+        StreamBody::new(frames).boxed_unsync(),
     )
 }
 

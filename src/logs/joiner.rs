@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::blocks::LONGEST;
-use super::line::{Ending, Record, Stream};
+use super::line::{Ending, Record, Stream, leading_time};
 
 /// One line of a service's output, whole unless it is longer than a mebibyte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +37,23 @@ impl Default for Joiner {
 impl Joiner {
     /// Takes one line of the file; gives the line of output that it completes.
     ///
-    /// What is no record is a line of its own, at the time of the record before it.
+    /// What is no record is a line of its own, at the time that it begins with or that of the line before it.
     pub(super) fn join(&mut self, line: &[u8]) -> Option<Line> {
         match Record::parse(line) {
             Some(record) => self.join_record(record),
-            None => Some(Line {
-                order: self.latest,
-                at: None,
-                stream: Stream::Stdout,
-                text: line.to_vec(),
-            }),
+            None => Some(self.foreign(line)),
+        }
+    }
+
+    fn foreign(&mut self, line: &[u8]) -> Line {
+        let timed = leading_time(line);
+        let at = timed.map(|(at, _)| at);
+        self.latest = at.unwrap_or(self.latest);
+        Line {
+            order: self.latest,
+            at,
+            stream: Stream::Stdout,
+            text: timed.map_or(line, |(_, text)| text).to_vec(),
         }
     }
 
@@ -138,5 +145,16 @@ mod tests {
         let foreign = joiner.join(b"disk full").expect("a line");
         assert_eq!((foreign.at, foreign.order), (None, record.order));
         assert_eq!(foreign.text, b"disk full");
+        let own = joiner
+            .join(b"2026-11-21T08:42:00Z  INFO started")
+            .expect("a line");
+        assert_eq!(
+            own.at.map(|at| at.to_string()).as_deref(),
+            Some("2026-11-21T08:42:00Z")
+        );
+        assert_eq!(
+            (own.text, own.order),
+            (b"INFO started".to_vec(), own.at.expect("timed"))
+        );
     }
 }

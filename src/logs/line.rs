@@ -107,6 +107,14 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The time that a line begins with, and what follows: how `sentinel.log` and many others write.
+#[must_use]
+pub fn leading_time(line: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let length = line.iter().position(|&byte| byte == b' ')?;
+    let at = from_utf8(&line[..length]).ok()?.parse().ok()?;
+    Some((at, line[length..].trim_ascii_start()))
+}
+
 /// Appends one record; its text, at most [`MAX_TEXT`] without newlines, comes in two parts so that none need be copied first.
 pub(super) fn encode(out: &mut Vec<u8>, stamp: &Stamp, stream: Stream, ending: Ending, text: [&[u8]; 2]) {
     out.extend_from_slice(&stamp.text);

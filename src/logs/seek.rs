@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Selection;
 use super::blocks::{BLOCK, Blocks, read_at};
 use super::joiner::{Joiner, Line};
-use super::line::{Record, Stream};
+use super::line::{Stream, leading_time};
 use super::severity::is_error;
 
 /// A line that ends so far beyond the window's beginning is taken to have begun inside it. The pieces
@@ -120,8 +120,8 @@ fn first_record(file: &File, offset: u64) -> io::Result<Option<(u64, Timestamp)>
     let mut blocks = Blocks::from(line_start(file, offset)?);
     for _ in 0..TRIES {
         let begin = blocks.offset();
-        match blocks.next_line(file)?.map(Record::parse) {
-            Some(Some(record)) => return Ok(Some((begin, record.at))),
+        match blocks.next_line(file)?.map(leading_time) {
+            Some(Some((at, _))) => return Ok(Some((begin, at))),
             Some(None) => {}
             None => return Ok(None),
         }

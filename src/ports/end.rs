@@ -2,6 +2,7 @@
 
 use super::flush::Targets;
 use super::holders::holds_any;
+use super::listen::any_unheld;
 use crate::process::{Handle, Identity};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -63,11 +64,13 @@ async fn gave_up(handle: &Handle, sockets: &BTreeSet<u64>, deadline: Instant) ->
         if let Ok(exited) = timeout_at(next, handle.exited()).await {
             return exited.map(|()| true);
         }
-        if !holds_any(handle.identity().pid, sockets)? {
+        let holds = holds_any(handle.identity().pid, sockets)?;
+        // A process on its way out has no descriptors any more while the kernel still closes its sockets.
+        if !holds && !any_unheld(sockets)? {
             return Ok(true);
         }
         if Instant::now() >= deadline {
-            return Ok(false);
+            return Ok(!holds);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

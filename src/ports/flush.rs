@@ -3,7 +3,7 @@
 use super::end::end_all;
 use super::judge::{PlannedHolder, PortPlan, Rules, Verdict, judge};
 use super::listen::{Listener, listeners};
-use super::ownership::{LiveRun, Ownership, ownership};
+use super::ownership::{Keeper, LiveRun, Ownership, ownership};
 use super::prove::prove_free;
 use super::report::{HolderReport, Outcome, PortReport};
 use crate::process::{Identity, Table};
@@ -26,6 +26,8 @@ pub struct Flush {
     pub house: PathBuf,
     /// The runs that the supervisor keeps up; empty without a supervisor.
     pub live: Vec<LiveRun>,
+    /// The supervisor, where it listens for services; never signalled.
+    pub keeper: Option<Keeper>,
     /// From SIGTERM to SIGKILL; zero means SIGKILL at once (emergency).
     pub grace: Duration,
 }
@@ -38,10 +40,24 @@ impl Flush {
     pub fn plan(&self, ports: &[u16]) -> io::Result<Vec<PortPlan>> {
         let found = listeners(ports)?;
         let owners = self.owners(&found)?;
-        let owner = |pid: i32| owners.get(&pid).cloned().unwrap_or(Ownership::Foreign);
+        let owner = |port: u16, pid: i32| {
+            let kept = self
+                .keeper
+                .as_ref()
+                .and_then(|keeper| keeper.ownership(port, pid));
+            kept.or_else(|| owners.get(&pid).cloned())
+                .unwrap_or(Ownership::Foreign)
+        };
         Ok(ports
             .iter()
-            .map(|&port| judge(port, &found, |holder| owner(holder.identity.pid), &self.rules))
+            .map(|&port| {
+                judge(
+                    port,
+                    &found,
+                    |holder| owner(port, holder.identity.pid),
+                    &self.rules,
+                )
+            })
             .collect())
     }
 

@@ -91,6 +91,22 @@ pub fn held_by(port: u16, pids: &[i32]) -> io::Result<bool> {
     Ok(false)
 }
 
+/// Whether one of these sockets listens with no process to be seen behind it.
+///
+/// # Errors
+/// /proc could not be read.
+pub(super) fn any_unheld(sockets: &BTreeSet<u64>) -> io::Result<bool> {
+    let mut listening: BTreeSet<u64> = rows(|_| true)?.iter().map(|row| row.inode).collect();
+    listening.retain(|inode| sockets.contains(inode));
+    if listening.is_empty() {
+        return Ok(false);
+    }
+    for (inode, _) in holders_of(&listening)? {
+        listening.remove(&inode);
+    }
+    Ok(!listening.is_empty())
+}
+
 /// One look: rows, then holders.
 fn look(ports: &[u16]) -> io::Result<Vec<Listener>> {
     let mut found = rows(|port| ports.contains(&port))?;

@@ -1,6 +1,7 @@
 //! Whose process is it: a live run's, a leftover of ours, or nobody's we know.
 
 use crate::process::{Identity, Mark, Process, Table, mark};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -32,6 +33,24 @@ pub struct LiveRun {
     pub number: u64,
     /// Its first process, which leads a session of its own.
     pub leader: Identity,
+}
+
+/// The supervisor, as far as it listens for its services: such a socket is the service's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// The supervisor's pid.
+    pub pid: i32,
+    /// The ports that it listens on, and for which service.
+    pub ports: BTreeMap<u16, String>,
+}
+
+impl Keeper {
+    /// Whose the socket is that this process holds on this port, if it is the supervisor.
+    #[must_use]
+    pub fn ownership(&self, port: u16, pid: i32) -> Option<Ownership> {
+        let service = self.ports.get(&port).filter(|_| pid == self.pid)?.clone();
+        Some(Ownership::Managed { service, run: 0 })
+    }
 }
 
 /// Whose process this is. `house` is the state directory as marks name it.

@@ -1,7 +1,9 @@
 //! A process that we hold: a pidfd proven to be the one we mean, so that no signal hits a successor.
 
 use super::Identity;
+use super::ended;
 use crate::descriptor;
+use crate::service::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
@@ -74,6 +76,13 @@ impl Handle {
         let now = Timespec::default();
         // A pidfd is readable once its process has exited. poll cannot fail with one valid descriptor.
         !matches!(retry_on_intr(|| poll(&mut fds, Some(&now))), Ok(1..))
+    }
+
+    /// How it ended, though it is not our child: known once its parent has reaped it, on Linux 6.15 and
+    /// later. To be asked after [`Handle::exited`].
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        ended::exit(&self.pidfd)
     }
 
     /// Whom we hold.

@@ -8,12 +8,15 @@
 //! behind needs the difference, so a process that vanished is `None` and a failed look (descriptors
 //! exhausted, no /proc) is an error.
 
+pub mod activate;
 mod children;
 mod command;
 pub mod detach;
+mod ended;
 mod handle;
 mod identity;
 mod mark;
+mod marked;
 mod procfs;
 mod reap;
 mod spawn;
@@ -24,6 +27,7 @@ pub use command::command;
 pub use handle::Handle;
 pub use identity::{Identity, boot_id};
 pub use mark::{MARK, Mark, mark};
+pub use marked::{Marked, marked};
 pub(crate) use procfs::{folder, numbers, read_lines, vanished};
 pub use reap::{adopt_orphans, reap};
 pub use spawn::{Launch, spawn};

@@ -2,14 +2,16 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::Identity;
+use super::activate::FROM;
 
 /// What to start, and with what; nothing is inherited that is not named here.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Launch {
     pub stdout: OwnedFd,
     /// Its standard error.
     pub stderr: OwnedFd,
+    /// Listening sockets that it gets as sd_listen_fds(3) has it.
+    pub sockets: Vec<OwnedFd>,
 }
 
 /// Signals that a caller (nohup, a script's `&`, a test runner) may have set to be ignored, which exec would keep.
@@ -46,21 +50,21 @@ const INHERITABLE: [Signal; 9] = [
 /// # Errors
 /// A sentence that names the stage: the folder, or the program.
 pub fn spawn(launch: Launch) -> Result<Identity, String> {
-    let mut command = Command::new(&launch.program);
-    command
-        .args(&launch.args)
-        .current_dir(&launch.cwd)
-        .env_clear()
-        .envs(launch.env);
+    let mut command = begin(&launch).map_err(|error| format!("cannot find sentinel itself: {error}"))?;
+    let sockets = launch.sockets;
+    command.current_dir(&launch.cwd).envs(launch.env);
     command
         .stdin(Stdio::null())
         .stdout(launch.stdout)
         .stderr(launch.stderr);
-    // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, sigaction), and
+    // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, fcntl, sigaction), and
     // nothing is allocated or locked. SIG_DFL installs no handler.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             nix::unistd::setsid()?;
+            for socket in &sockets {
+                fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
+            }
             for inheritable in INHERITABLE {
                 signal(inheritable, SigHandler::SigDfl)?;
             }
@@ -77,6 +81,27 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
         Ok(None) => Err(format!("process {pid} is not in /proc; is /proc mounted?")),
         Err(error) => Err(format!("cannot look at process {pid}: {error}")),
     }
+}
+
+/// The program; or, when it gets sockets, sentinel itself, which hands them over and becomes the program.
+fn begin(launch: &Launch) -> io::Result<Command> {
+    if launch.sockets.is_empty() {
+        let mut command = Command::new(&launch.program);
+        command.args(&launch.args).env_clear();
+        return Ok(command);
+    }
+    let numbers: Vec<String> = launch
+        .sockets
+        .iter()
+        .map(|socket| socket.as_raw_fd().to_string())
+        .collect();
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["activate", "--"])
+        .arg(&launch.program)
+        .args(&launch.args);
+    command.env_clear().env(FROM, numbers.join(","));
+    Ok(command)
 }
 
 /// Which stage failed: the standard library reports chdir and exec with the same error.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::moment::Moment;
 use crate::service::{Exit, Run, ServiceName, Spec};
 
 /// A request's number; whoever asks chooses it, and it comes back with the answer.
@@ -17,6 +18,13 @@ pub enum Input {
         id: RequestId,
         /// What is wanted.
         order: Order,
+    },
+    /// The run was begun by an earlier supervisor, and its first process lives.
+    Adopted {
+        /// Which.
+        run: Run,
+        /// What the earlier supervisor knew of it.
+        past: Past,
     },
     /// The run has a process.
     Spawned {
@@ -70,6 +78,17 @@ pub enum Input {
     },
     /// Time has passed. May come early, late or twice.
     Tick,
+}
+
+/// What an earlier supervisor knew of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The run was ready.
+    pub ready: bool,
+    /// Runs that followed an end that nobody asked for.
+    pub restarts: u64,
+    /// How the run before ended, and when.
+    pub last_exit: Option<(Exit, Moment)>,
 }
 
 /// What a person can want.

@@ -30,6 +30,7 @@
 //! Up, is followed by a new one.
 
 mod action;
+mod adopt;
 mod backoff;
 mod input;
 mod lifecycle;
@@ -47,7 +48,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use action::{Action, Answer, Refusal, Reply};
-pub use input::{Input, Order, RequestId};
+pub use input::{Input, Order, Past, RequestId};
 pub use moment::Moment;
 pub use snapshot::{Entry, Shown};
 pub use unit::Goal;
@@ -95,6 +96,7 @@ impl Supervisor {
     pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Action> {
         match input {
             Input::Request { id, order } => self.request(id, order),
+            Input::Adopted { run, past } => self.adopted(now, &run, past),
             Input::Spawned { run } => self.about(&run, |machine, unit| machine.spawned(now, unit)),
             Input::SpawnFailed { run, why } => {
                 self.about(&run, |machine, unit| machine.spawn_failed(now, unit, why));

@@ -82,5 +82,9 @@ impl Supervisor {
 
 /// Whether a process started from one would be the same as a process started from the other.
 fn same_process(one: &Spec, other: &Spec) -> bool {
-    one.command == other.command && one.cwd == other.cwd && one.env == other.env && one.ports == other.ports
+    one.command == other.command
+        && one.cwd == other.cwd
+        && one.env == other.env
+        && one.ports == other.ports
+        && one.sockets == other.sockets
 }

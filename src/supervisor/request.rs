@@ -64,7 +64,7 @@ impl Supervisor {
     /// Starts whatever these need and is not there: `start web` without its database would only wait.
     fn start_needs(&mut self, named: &[usize]) {
         for need in self.needs_of(named) {
-            if !self.units[need].satisfies() && !named.contains(&need) {
+            if !self.units[need].satisfies() {
                 self.start(need);
             }
         }

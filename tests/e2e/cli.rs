@@ -13,7 +13,10 @@ fn wrong_usage_is_told() {
     let house = House::new(&plain("web", ""));
     house.run(&["explode"]).exits(2);
     house.run(&["status", "--colour"]).exits(2);
-    house.run(&["status", "webb"]).exits(2).says("web");
+    for verb in ["status", "start", "restart", "logs", "flush"] {
+        house.run(&[verb, "webb"]).exits(2).says("did you mean `web`?");
+    }
+    house.run(&["run", "webb"]).exits(2).says("no service `webb`");
     house.run(&["--version"]).exits(0).says(env!("CARGO_PKG_VERSION"));
     house.run(&["help"]).exits(0).says("restart");
 }
@@ -93,7 +96,7 @@ fn status_tells_the_troubles_apart() {
     house.run(&["status"]).exits(3);
     house.run(&["shutdown"]).exits(0);
 
-    let house = House::new(&slow("2s"));
+    let house = House::new(&slow("600ms"));
     let mut starting = house
         .command(&["start"])
         .stdout(Stdio::null())
@@ -274,4 +277,13 @@ fn the_first_service_file_up_the_tree_is_found() {
         .env_remove("SENTINEL_CONFIG")
         .output();
     assert!(ran.expect("it runs").status.success());
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    for (named, code) in [(house.path("services.toml"), 0), (std::path::PathBuf::new(), 5)] {
+        let ran = Command::new(sentinel)
+            .arg("check")
+            .current_dir(&elsewhere)
+            .env("SENTINEL_CONFIG", &named)
+            .output();
+        assert_eq!(ran.expect("it runs").status.code(), Some(code), "{named:?}");
+    }
 }

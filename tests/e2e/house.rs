@@ -122,6 +122,13 @@ impl House {
         i32::try_from(pid).expect("a pid")
     }
 
+    /// The pid of a service's leader, if it is ready.
+    pub fn running(&self, name: &str) -> Option<i32> {
+        let service = self.service(name);
+        let pid = i32::try_from(service["pid"].as_i64()?).ok()?;
+        (service["state"] == "RUNNING").then_some(pid)
+    }
+
     /// The pid of the supervisor.
     pub fn supervisor(&self) -> i32 {
         i32::try_from(self.status()["supervisor"]["pid"].as_i64().expect("a supervisor")).expect("a pid")

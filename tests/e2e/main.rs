@@ -1,8 +1,10 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod adoption;
 mod cli;
 mod house;
 mod restart;
+mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;

@@ -70,7 +70,7 @@ fn restarting_services_again_and_again_costs_the_supervisor_nothing() {
 
 #[test]
 fn two_at_once_the_second_is_told_who_is_first() {
-    let services = slow("1500ms");
+    let services = slow("700ms");
     let house = House::new(&services);
     let first = house
         .command(&["restart"])
@@ -148,7 +148,11 @@ fn what_cannot_start_is_refused_and_the_running_system_left_alone() {
         .says("did you mean `ports`");
     house.run(&["reload"]).exits(5).says("prots");
     house.write(&good.replace("\"chaos\"", "\"no-such-program\""));
-    house.run(&["restart"]).exits(1).says("no-such-program");
+    house
+        .run(&["restart"])
+        .exits(1)
+        .says("no-such-program")
+        .says("nothing was stopped");
     house.run(&["reload"]).exits(1).says("no-such-program");
     house.write(&(good.clone() + "cwd = \"nowhere\"\n"));
     house.run(&["restart"]).exits(1).says("nowhere");
@@ -224,7 +228,8 @@ fn reload_touches_only_what_differs() {
 
 #[test]
 fn an_idle_supervisor_is_not_woken() {
-    let house = House::new(&(web("web", free_port()) + &plain("watch", "")));
+    let quick = "min_uptime = \"20ms\"\n";
+    let house = House::new(&(web("web", free_port()) + quick + &plain("watch", "")));
     house.run(&["start"]).exits(0);
     let supervisor = house.supervisor();
     let switches = || {
@@ -235,11 +240,12 @@ fn an_idle_supervisor_is_not_woken() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    // The runs are proven after a second; from then on nothing happens.
-    until("all is proven", || {
-        house.service("web")["uptime_s"].as_f64() > Some(1.2)
+    // Once the runs are proven and the last question is answered, nothing happens any more.
+    let mut before = switches();
+    until("it rests", || {
+        std::thread::park_timeout(Duration::from_millis(150));
+        std::mem::replace(&mut before, switches()) == before
     });
-    let before = switches();
-    std::thread::park_timeout(Duration::from_millis(700));
+    std::thread::park_timeout(Duration::from_millis(500));
     assert_eq!(switches(), before);
 }

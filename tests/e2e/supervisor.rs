@@ -8,9 +8,17 @@ use nix::sys::signal::Signal;
 use crate::house::{House, alive, free_port, signal, until};
 use crate::trouble::{plain, web};
 
+/// Deaf workers cost a test no more than this.
+const SHORT_GRACE: &str = "stop = { timeout = \"200ms\" }\n";
+
 #[test]
 fn killed_it_leaves_its_workers_and_a_restart_takes_them_down() {
-    let house = House::new(&(web("web", free_port()) + &plain("deaf", "--ignore-term --leave daemon")));
+    let house = House::new(
+        &(web("web", free_port())
+            + SHORT_GRACE
+            + &plain("deaf", "--ignore-term --leave daemon")
+            + SHORT_GRACE),
+    );
     house.run(&["restart"]).exits(0);
     let (web, deaf) = (house.pid("web"), house.pid("deaf"));
     until("the daemon lives", || house.marked().len() == 3);
@@ -40,7 +48,9 @@ fn output_written_while_there_is_no_supervisor_kills_nobody() {
 
 #[test]
 fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
-    let house = House::new(&(web("web", free_port()) + &plain("deaf", "--ignore-term --leave session")));
+    let house = House::new(
+        &(web("web", free_port()) + &plain("deaf", "--ignore-term --leave session") + SHORT_GRACE),
+    );
     house.run(&["restart"]).exits(0);
     let (supervisor, web, deaf) = (house.supervisor(), house.pid("web"), house.pid("deaf"));
     signal(supervisor, Signal::SIGSTOP);
@@ -54,10 +64,11 @@ fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
 
 #[test]
 fn an_emergency_after_its_death_leaves_nothing_of_the_old() {
-    let house = House::new(&plain(
+    let tree = plain(
         "tree",
         "--ignore-term --leave group --leave session --leave daemon",
-    ));
+    );
+    let house = House::new(&(tree + SHORT_GRACE));
     house.run(&["restart"]).exits(0);
     until("all four live", || house.marked().len() == 4);
     let old = house.marked();
@@ -83,6 +94,30 @@ fn stale_files_are_no_obstacle() {
     house.run(&["status"]).exits(0);
     house.run(&["shutdown"]).exits(0);
     house.is_empty();
+}
+
+#[test]
+fn every_change_is_told_to_who_watches() {
+    use std::io::{BufRead, BufReader, Write};
+    let port = free_port();
+    let health =
+        format!("health = {{ http = \"http://127.0.0.1:{port}/\", every = \"20ms\", failures = 50 }}\n");
+    let house = House::new(
+        &(web("web", port).replace("\"--listen\"", "\"--sick-after\", \"400\", \"--listen\"") + &health),
+    );
+    house.run(&["start"]).exits(0);
+    let mut socket =
+        std::os::unix::net::UnixStream::connect(house.path(".sentinel/sock")).expect("it listens");
+    socket
+        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("written");
+    let mut lines = BufReader::new(socket).lines().map_while(Result::ok);
+    assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    let mut told = |words: &[&str]| lines.any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(told(&["\"event\":\"health\"", "unhealthy", "503"]));
+    house.run(&["stop", "web"]).exits(0);
+    assert!(told(&["\"event\":\"service\"", "STOPPING"]));
+    assert!(told(&["\"event\":\"service\"", "STOPPED"]));
 }
 
 #[test]
@@ -128,7 +163,7 @@ fn a_restart_that_a_service_asks_for_outlives_that_service() {
         "[ -e asked ] || {{ touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
     );
     let house = House::new(&format!(
-        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"
+        "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nmin_uptime = \"100ms\"\n"
     ));
     house.run(&["start"]).exits(0);
     let first = house.supervisor();

@@ -1,13 +1,17 @@
 //! What a person sees when a worker misbehaves, and that nothing is left behind.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::house::{House, alive, free_port, signal, until};
+use crate::house::{House, alive, finish, free_port, signal, until};
+
+/// Another user, whom every system has.
+const NOBODY: u32 = 65534;
 
 /// A service that listens, and is ready when it does.
 pub fn web(name: &str, port: u16) -> String {
@@ -26,11 +30,11 @@ pub fn slow(min_uptime: &str) -> String {
 
 #[test]
 fn a_killed_worker_is_back_before_the_next_command() {
-    let house = House::new(&web("web", free_port()));
+    let house = House::new(&(web("web", free_port()) + "min_uptime = \"100ms\"\n"));
     house.run(&["restart"]).exits(0);
     let first = house.pid("web");
     until("it is proven", || {
-        house.service("web")["uptime_s"].as_f64() > Some(1.0)
+        house.service("web")["uptime_s"].as_f64() > Some(0.2)
     });
     signal(first, Signal::SIGKILL);
     until("it is back", || {
@@ -39,16 +43,24 @@ fn a_killed_worker_is_back_before_the_next_command() {
     let web = house.service("web");
     assert_eq!(web["restarts"], 1);
     assert_eq!(web["last_exit"]["signal"], "SIGKILL");
-    house.run(&["status"]).exits(0);
+    assert_eq!(web["reason"], json!(null), "it runs as wanted");
+    house.run(&["status"]).exits(0).says("web runs");
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
 }
 
 #[test]
 fn a_worker_that_exits_at_once_is_given_up_with_its_reason() {
-    let house = House::new(&plain(
-        "crash",
-        "--exit-after 0 --code 3 --complain 'no database'",
-    ));
-    house.run(&["restart"]).exits(1).says("crash").says("exit code 3");
+    let house = House::new(
+        &(plain("crash", "--exit-after 0 --code 3 --complain 'no database'") + "max_restarts = 2\n"),
+    );
+    house
+        .run(&["restart"])
+        .exits(1)
+        .says("crash: given up after 3 failed runs in a row: ended with exit code 3")
+        .says("  crash: ended with exit code 3")
+        .says("its last line: no database")
+        .says("sentinel logs crash");
     let crash = house.service("crash");
     assert_eq!(crash["state"], "FATAL");
     assert_eq!(crash["last_exit"]["code"], 3);
@@ -72,7 +84,9 @@ fn a_worker_that_ignores_sigterm_is_killed_after_its_grace() {
     );
     assert!(!alive(pid));
     assert_eq!(house.service("deaf")["last_exit"]["signal"], "SIGKILL");
-    house.run(&["status"]).exits(3);
+    house.run(&["status"]).exits(3).says("stopped on request");
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
 }
 
 #[test]
@@ -97,7 +111,8 @@ fn descendants_go_with_their_worker_wherever_they_hid() {
 #[test]
 fn a_worker_that_never_becomes_ready_fails_the_restart_in_time() {
     let port = free_port();
-    let services = plain("mute", "") + &format!("ports = [{port}]\nstart_timeout = \"300ms\"\n");
+    let services =
+        plain("mute", "") + &format!("ports = [{port}]\nstart_timeout = \"300ms\"\nmax_restarts = 0\n");
     let services = services + &plain("web", "") + "after = [\"mute\"]\n";
     let house = House::new(&services);
     let ran = house.run(&["restart", "--json"]).exits(1);
@@ -107,6 +122,14 @@ fn a_worker_that_never_becomes_ready_fails_the_restart_in_time() {
     assert!(reason(0).contains("not ready after 0.3 s"), "{services}");
     assert!(reason(0).contains(&format!("port {port}")), "{services}");
     assert!(reason(1).contains("needs mute"), "{services}");
+    until("it is given up", || house.service("mute")["state"] == "FATAL");
+    house
+        .run(&["status"])
+        .exits(3)
+        .says("not ready after 0.3 s")
+        .says("waits for mute");
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
 }
 
 #[test]
@@ -134,6 +157,66 @@ fn a_stranger_on_the_port_is_named_and_a_restart_frees_it() {
         stranger.try_wait().expect("a child").is_some(),
         "the stranger is gone"
     );
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
+}
+
+#[test]
+fn a_leftover_on_the_port_is_told_from_a_stranger_and_a_restart_takes_it_down() {
+    let port = free_port();
+    let house = House::new(&web("web", port));
+    house.run(&["restart"]).exits(0);
+    let leftover = house.pid("web");
+    let supervisor = house.supervisor();
+    signal(supervisor, Signal::SIGKILL);
+    until("it is gone", || !alive(supervisor));
+    house.run(&["status"]).exits(4).says(&format!(
+        "port {port} is held by chaos (pid {leftover}), a leftover of ours"
+    ));
+    house
+        .run(&["flush"])
+        .exits(0)
+        .says(&format!("port {port}: freed from chaos (pid {leftover}"));
+    assert!(!alive(leftover));
+    house.run(&["restart"]).exits(0);
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
+}
+
+#[test]
+fn a_folder_that_may_not_be_entered_is_named_before_anything_is_stopped() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: only root can run a house as another user");
+    }
+    let house = House::new(&plain("web", ""));
+    let private = house.path("private");
+    std::fs::create_dir(&private).expect("made");
+    std::fs::set_permissions(&private, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("ours");
+    for path in [house.path(""), house.path("services.toml")] {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("given away");
+    }
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = house.command(arguments);
+        command.uid(NOBODY).gid(NOBODY).current_dir("/");
+        finish(
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it runs"),
+        )
+    };
+    as_nobody(&["restart"]).exits(0);
+    let pid = house.pid("web");
+    house.write(&(plain("web", "") + "cwd = \"private\"\n"));
+    as_nobody(&["restart"])
+        .exits(1)
+        .says("private")
+        .says("may not be entered")
+        .says("nothing was stopped");
+    assert_eq!(house.pid("web"), pid, "the running system was left alone");
+    as_nobody(&["shutdown"]).exits(0);
+    house.is_empty();
 }
 
 #[test]
@@ -145,7 +228,11 @@ fn a_protected_port_is_refused_before_anything_is_stopped() {
     let _stranger = TcpListener::bind(("127.0.0.1", port)).expect("free");
     let protect = format!("[sentinel]\nprotected_ports = [{port}]\n");
     house.write(&(protect + &web("web", own) + &web("other", port)));
-    house.run(&["restart"]).exits(1).says("protected");
+    house
+        .run(&["restart"])
+        .exits(1)
+        .says(&format!("port {port} is listed in protected_ports"))
+        .says("nothing was stopped");
     assert_eq!(house.pid("web"), pid, "the running system was left alone");
 }
 
@@ -160,6 +247,8 @@ fn a_full_disk_under_the_logs_stops_no_service() {
     });
     house.run(&["status"]).exits(0).says("No space left on device");
     assert_eq!(house.service("chatty")["state"], "RUNNING");
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
 }
 
 #[test]

@@ -146,6 +146,7 @@ pub fn flush() -> Flush {
         },
         house: house(),
         live: vec![],
+        keeper: None,
         grace: Duration::from_secs(5),
     }
 }

@@ -58,6 +58,7 @@ fn lock(paths: &Paths) -> Result<Lock, Error> {
 
 async fn prepare(config: &Config, args: &FlushArgs) -> Result<Flush, Error> {
     let table = Table::read().map_err(|error| cannot_look(&error))?;
+    let status = look::supervised(config).await?;
     Ok(Flush {
         rules: Rules {
             protected: config.protected_ports.clone(),
@@ -65,7 +66,8 @@ async fn prepare(config: &Config, args: &FlushArgs) -> Result<Flush, Error> {
             caller: ports::Caller::current(&table),
         },
         house: config.paths.state_dir.clone(),
-        live: holders::live_runs(&look::supervised(config).await?).map_err(|error| cannot_look(&error))?,
+        live: holders::live_runs(&status).map_err(|error| cannot_look(&error))?,
+        keeper: holders::keeper(config, &status),
         grace: args.grace,
     })
 }
@@ -117,7 +119,7 @@ fn ask_about_strangers(caller: &Caller, args: &FlushArgs, plans: &[PortPlan]) ->
         .flat_map(|plan| plan.holders.iter().map(|holder| (plan.port, holder)))
         .filter(|(_, holder)| holder.ownership == Ownership::Foreign)
         .collect();
-    if strangers.is_empty() || args.yes || caller.terminal.json || !can_ask() {
+    if strangers.is_empty() || args.yes || !can_ask() {
         return Ok(());
     }
     for (port, holder) in strangers {

@@ -45,7 +45,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
-        Command::Run(_) | Command::Supervise(_) => Err(Error::new(
+        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
             "the supervisor was asked for at the wrong door",
         )),

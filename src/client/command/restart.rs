@@ -33,6 +33,7 @@ pub(super) async fn run(caller: &Caller, args: &RestartArgs) -> Result<ExitCode,
             begin(caller, &config, mode, &[], deed).await
         }
         RestartTarget::Services(services) => {
+            house::chosen(&config, &services)?;
             let mut conduct = super::ask(caller, &config.paths, Route::Restart, &services, SERVICES).await?;
             if conduct.is_good() {
                 conduct.verify(&config, &services).await;

@@ -17,10 +17,10 @@ const START: Deed = Deed {
 
 pub(super) async fn run(caller: &Caller, services: &[String]) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
+    house::chosen(&config, services)?;
     match Connection::open(&config.paths).await {
         Ok(_) => {}
         Err(NoAnswer::Absent) => {
-            house::chosen(&config, services)?;
             return restart::begin(caller, &config, Mode::Start, services, START).await;
         }
         Err(other) => return Err(other.into()),

@@ -28,7 +28,7 @@ pub fn log_entry(entry: &Entry, view: &EntryView) -> Vec<u8> {
             .to_zoned(view.zone.clone())
             .strftime("%H:%M:%S%.3f")
             .to_string(),
-        (Some(at), false) => at.to_string(),
+        (Some(at), false) => format!("{at:.6}"),
         (None, _) => "-".into(),
     };
     let name = view
@@ -51,7 +51,7 @@ pub fn log_entry(entry: &Entry, view: &EntryView) -> Vec<u8> {
 /// `{"service", "at", "stream", "text"}` on a line of its own; bytes that are no UTF-8 become U+FFFD.
 #[must_use]
 pub fn log_entry_json(entry: &Entry) -> Vec<u8> {
-    let at = entry.at.map(|at| at.to_string());
+    let at = entry.at.map(|at| format!("{at:.6}"));
     let text = String::from_utf8_lossy(&entry.text);
     let document =
         json!({"service": entry.service.as_str(), "at": at, "stream": entry.stream.as_str(), "text": text});

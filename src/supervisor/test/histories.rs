@@ -230,7 +230,7 @@ fn judge_the_end(world: &World, wanted: &Wanted) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None,
-        max_shrink_iters: 3000, ..ProptestConfig::default() })]
+        max_shrink_time: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_asked_it_settles_and_explains_itself(

@@ -43,6 +43,8 @@ impl Watched {
     /// One input, and every law.
     pub fn step(&mut self, now: Moment, input: &Input) -> Result<Vec<Action>, String> {
         let no_op = self.is_no_op(now, input).then(|| self.machine.clone());
+        let no_op_news =
+            subject(input).is_none_or(|run| self.lives.stale(run, input) || self.comes_too_late(run, input));
         self.now = now;
         let actions = self.machine.handle(now, input.clone());
         if no_op.is_some_and(|before| self.machine != before || !actions.is_empty()) {
@@ -56,6 +58,7 @@ impl Watched {
         ensure(last.is_none_or(|last| last + 1 == actions.len()), || {
             "something follows Finish".into()
         })?;
+        self.judge_watches(no_op_news, input, &actions)?;
         self.judge_changes(&published, &actions)?;
         self.judge_time()?;
         self.judge_entries()?;
@@ -91,13 +94,21 @@ impl Watched {
             return false;
         }
         match subject(input) {
-            Some(run) => self.lives.stale(run, input),
+            Some(run) => self.lives.stale(run, input) || self.comes_too_late(run, input),
             None => *input == Input::Tick,
         }
     }
 
+    /// A run is adopted before anything is asked of its service.
+    fn comes_too_late(&self, run: &Run, input: &Input) -> bool {
+        let entry = self.entry(&run.service);
+        let fresh =
+            entry.is_some_and(|entry| entry.reason.as_deref() == Some("not started") && !entry.wanted);
+        matches!(input, Input::Adopted { .. }) && (!fresh || self.closing)
+    }
+
     fn hear(&mut self, input: &Input, actions: &[Action]) {
-        if let Some(run) = subject(input) {
+        if let Some(run) = subject(input).filter(|run| !self.comes_too_late(run, input)) {
             self.lives.hear(self.now, run, input);
         }
         let Input::Request { id, order } = input else {
@@ -126,7 +137,11 @@ impl Watched {
         match action {
             Action::Spawn { run, spec } => self.judge_spawn(run, spec),
             Action::AwaitReady { run } => {
-                let told = *input == (Input::Spawned { run: run.clone() });
+                let told = match input {
+                    Input::Spawned { run: of } => of == run,
+                    Input::Adopted { run: of, past } => of == run && !past.ready,
+                    _ => false,
+                };
                 ensure(told, || format!("{run} has no process to await"))
             }
             Action::WatchHealth { run, spec } => {
@@ -156,6 +171,38 @@ impl Watched {
                 ensure(fits, || "finished twice, unasked or with something alive".into())
             }
         }
+    }
+
+    /// A new process is awaited, and one that got ready is asked for its health.
+    fn judge_watches(&self, stale: bool, input: &Input, actions: &[Action]) -> Result<(), String> {
+        let expected = match input {
+            Input::Spawned { run } if !stale => Some(Action::AwaitReady { run: run.clone() }),
+            Input::Adopted { run, past } if !stale && !past.ready => {
+                Some(Action::AwaitReady { run: run.clone() })
+            }
+            Input::Ready { run } | Input::Adopted { run, .. } if !stale => {
+                let spec = self.entry(&run.service).map(|entry| entry.spec.clone());
+                let spec = spec.filter(|spec| spec.health.is_some());
+                spec.map(|spec| Action::WatchHealth {
+                    run: run.clone(),
+                    spec,
+                })
+            }
+            Input::Spawned { .. }
+            | Input::Ready { .. }
+            | Input::Adopted { .. }
+            | Input::SpawnFailed { .. }
+            | Input::NotReady { .. }
+            | Input::Unhealthy { .. }
+            | Input::Exited { .. }
+            | Input::Swept { .. }
+            | Input::Survivors { .. }
+            | Input::Request { .. }
+            | Input::Tick => None,
+        };
+        ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
+            format!("{expected:?} is missing among {actions:?}")
+        })
     }
 
     fn judge_spawn(&mut self, run: &Run, spec: &Spec) -> Result<(), String> {

@@ -78,6 +78,9 @@ impl Lives {
 
     /// Whether this news is old: about a run that is over, told before, or overtaken.
     pub fn stale(&mut self, run: &Run, news: &Input) -> bool {
+        if let Input::Adopted { .. } = news {
+            return self.numbers.contains_key(&run.service);
+        }
         let Some(life) = self.of(run) else {
             return true;
         };
@@ -89,7 +92,7 @@ impl Lives {
             Input::NotReady { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
             Input::Unhealthy { .. } => life.ready.is_none() || ending || life.condemned,
             Input::Exited { .. } => life.exited,
-            Input::Swept { .. } => false,
+            Input::Swept { .. } | Input::Adopted { .. } => false,
             Input::Survivors { .. } => life.kills == 0,
             Input::Request { .. } | Input::Tick => false,
         }
@@ -103,6 +106,16 @@ impl Lives {
         match news {
             Input::SpawnFailed { .. } | Input::Swept { .. } => {
                 self.now.remove(&run.service);
+                return;
+            }
+            Input::Adopted { past, .. } => {
+                self.numbers.insert(run.service.clone(), run.number);
+                let life = Life {
+                    spawned: Some(now),
+                    ready: past.ready.then_some(now),
+                    ..Life::new(run.number)
+                };
+                self.now.insert(run.service.clone(), life);
                 return;
             }
             Input::Spawned { .. }
@@ -120,6 +133,7 @@ impl Lives {
             Input::Ready { .. } => life.ready = Some(now),
             Input::Exited { .. } => life.exited = true,
             Input::SpawnFailed { .. }
+            | Input::Adopted { .. }
             | Input::Swept { .. }
             | Input::NotReady { .. }
             | Input::Unhealthy { .. }
@@ -134,6 +148,7 @@ impl Lives {
 pub fn subject(input: &Input) -> Option<&Run> {
     match input {
         Input::Spawned { run }
+        | Input::Adopted { run, .. }
         | Input::SpawnFailed { run, .. }
         | Input::NotReady { run, .. }
         | Input::Ready { run }

@@ -1,6 +1,7 @@
 //! The laws of the machine, as tests.
 //!
 
+mod backoff;
 mod histories;
 mod laws;
 mod lives;

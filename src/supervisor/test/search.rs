@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use super::super::unit::{State, Unit};
-use super::super::{Goal, Input, Moment, Order, RequestId};
+use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
 use super::spec::{changed, health, names, policy, shared, spec};
 use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
@@ -116,6 +116,16 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
+    // A supervisor adopts as it begins, before anything else; one unit at a time is enough to search.
+    if watched.now == Moment::default() && watched.open.is_empty() && watched.machine.units.len() == 1 {
+        all.extend([true, false].map(|ready| Input::Adopted {
+            run: run(number + 2),
+            past: Past {
+                ready,
+                ..Past::default()
+            },
+        }));
+    }
     all.extend(exits.iter().map(|&exit| Input::Exited {
         run: run(number),
         exit,
@@ -167,6 +177,11 @@ impl Search {
                 let outcome = next.step(at, &input);
                 let fresh = outcome.is_ok() && seen.insert(situation(&next));
                 let outcome = outcome.map(drop).and_then(|()| {
+                    assert!(
+                        seen.len() < 100_000,
+                        "no end of it after {}",
+                        history(&steps, index)
+                    );
                     if fresh {
                         settles(&next, &mut settling)
                     } else {
@@ -196,7 +211,8 @@ impl Search {
         let news: Vec<Input> = news.collect();
         let mut moves: Vec<(Moment, Input)> = Vec::new();
         if let Some(deadline) = watched.machine.next_deadline() {
-            moves.push((deadline, Input::Tick));
+            let very_late = deadline + Duration::from_secs(60);
+            moves.extend([(deadline, Input::Tick), (very_late, Input::Tick)]);
             // The news may overtake the tick.
             let late = deadline + Duration::from_millis(1);
             moves.extend(news.iter().map(|input| (late, input.clone())));

@@ -32,6 +32,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
         cwd: PathBuf::from("/"),
         env: BTreeMap::new(),
         ports: Vec::new(),
+        sockets: Vec::new(),
         after: names(after),
         restart: RestartPolicy::Always,
         min_uptime: MIN_UPTIME,

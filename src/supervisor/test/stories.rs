@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::Order;
-use super::spec::{names, policy, spec};
+use super::super::{Action, Input, Moment, Order, Past, RequestId, Shown, Supervisor};
+use super::spec::{name, names, policy, shared, spec};
 use super::world::{Nature, World};
-use crate::service::{Exit, RestartPolicy, Spec};
+use crate::service::{Exit, RestartPolicy, Run, Spec};
 
 fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -268,4 +268,123 @@ fn a_policy_decides_what_follows_an_end() {
     assert_eq!(ends(RestartPolicy::OnFailure, 1), "RUNNING");
     assert_eq!(ends(RestartPolicy::Never, 0), left(0));
     assert_eq!(ends(RestartPolicy::Never, 1), left(1));
+}
+
+#[test]
+fn a_run_is_not_proven_by_the_one_before_it() {
+    let mut world = World::new(&[spec("a", "")]);
+    start(&mut world, "a");
+    world.settle(ms(5000));
+    world.nature("a", crashes());
+    world.ask(Order::Restart(names("a")));
+    world.pass(ms(200));
+    assert!(
+        world.shown("a").starts_with("BACKOFF: failure 1"),
+        "{}",
+        world.shown("a")
+    );
+}
+
+/// The news that a proven run is over comes before the tick that would have proven it.
+fn overtaken(news: impl Fn(Run) -> Vec<Input>) -> bool {
+    let mut world = World::new(&[spec("a", "")]);
+    start(&mut world, "a");
+    let run = Run {
+        service: spec("a", "").name,
+        number: 1,
+    };
+    let late = Moment(ms(5000));
+    let steps = [
+        Input::Spawned { run: run.clone() },
+        Input::Ready { run: run.clone() },
+    ]
+    .into_iter();
+    let steps = steps.map(|input| (Moment::default(), input));
+    let news = news(run).into_iter().map(|input| (late, input));
+    let mut actions = Vec::new();
+    for (at, input) in steps.chain(news) {
+        actions = world.watched.step(at, &input).expect("no law is broken");
+    }
+    let last_exit = world.watched.entry(&name("a")).and_then(|entry| entry.last_exit);
+    assert_eq!(last_exit.map(|(_, at)| at), Some(late));
+    actions
+        .iter()
+        .any(|action| matches!(action, Action::Spawn { .. }))
+}
+
+#[test]
+fn a_proven_run_is_proven_though_no_tick_said_so() {
+    assert!(overtaken(|run| {
+        let exit = Exit::Code(1);
+        vec![
+            Input::Exited {
+                run: run.clone(),
+                exit,
+            },
+            Input::Swept { run },
+        ]
+    }));
+    assert!(overtaken(|run| vec![Input::Swept { run }]));
+}
+
+#[test]
+fn one_that_is_never_restarted_is_given_up_after_one_fault() {
+    let mut world = World::new(&[policy(&spec("a", ""), RestartPolicy::Never)]);
+    world.nature(
+        "a",
+        Nature {
+            ready: None,
+            ..Nature::default()
+        },
+    );
+    start(&mut world, "a");
+    assert!(world.settle(ms(9000)));
+    assert_eq!(
+        world.shown("a"),
+        "FATAL: given up: not ready after 3 s: no answer on port 1"
+    );
+}
+
+#[test]
+fn a_run_of_an_earlier_supervisor_is_taken_over_as_it_is() {
+    let mut machine = Supervisor::new(shared(&[policy(&spec("a", ""), RestartPolicy::Always)]), 1);
+    let run = Run {
+        service: name("a"),
+        number: 7,
+    };
+    let past = Past {
+        ready: true,
+        restarts: 3,
+        ..Past::default()
+    };
+    let adopted = Input::Adopted {
+        run: run.clone(),
+        past,
+    };
+    machine.handle(Moment::default(), adopted.clone());
+    let entry = machine.entry(&name("a")).expect("known");
+    assert_eq!((entry.shown, entry.run, entry.restarts), (Shown::Running, 7, 3));
+    let before = machine.clone();
+    machine.handle(Moment::default(), adopted);
+    assert_eq!(machine, before, "once is enough");
+    let asked = Input::Request {
+        id: RequestId(1),
+        order: Order::Start(names("a")),
+    };
+    let actions = machine.handle(Moment::default(), asked);
+    assert!(
+        matches!(actions[..], [Action::Answer { .. }]),
+        "{actions:?}: it runs"
+    );
+    let exited = Input::Exited {
+        run: run.clone(),
+        exit: Exit::Unknown,
+    };
+    machine.handle(Moment(ms(5000)), exited);
+    let actions = machine.handle(Moment(ms(5000)), Input::Swept { run });
+    let next = actions.iter().find_map(|action| match action {
+        Action::Spawn { run, .. } => Some(run.number),
+        _ => None,
+    });
+    assert_eq!(next, Some(8), "{actions:?}");
 }

@@ -287,3 +287,59 @@ fn one_that_is_to_stop_is_not_timed_while_it_waits_for_its_dependents() {
     );
     assert!(world.settle(ms(9000)));
 }
+
+/// `migrate` is done, and the app that needs it runs.
+fn migrated() -> World {
+    let once = policy(&spec("migrate", ""), RestartPolicy::Never);
+    let mut world = World::new(&[once, spec("slow", ""), spec("app", "migrate slow")]);
+    world.nature(
+        "migrate",
+        Nature {
+            ends: Some((ms(500), Exit::Code(0))),
+            ..Nature::default()
+        },
+    );
+    world.nature(
+        "slow",
+        Nature {
+            ready: Some(ms(1000)),
+            ..Nature::default()
+        },
+    );
+    let asked = ask(&mut world, Order::Start, "app");
+    assert!(world.settle(ms(9000)));
+    assert_eq!(world.answer(asked), "app done");
+    world
+}
+
+#[test]
+fn work_that_is_done_is_not_done_again() {
+    let mut world = migrated();
+    ask(&mut world, Order::Start, "app");
+    assert!(world.settle(ms(9000)));
+    assert_eq!(world.entry("migrate").run, 1);
+}
+
+#[test]
+fn work_that_is_done_stands_in_nobodys_way() {
+    let mut world = migrated();
+    let asked = ask(&mut world, Order::Restart, "slow app");
+    assert!(world.settle(ms(9000)));
+    assert_eq!(world.answer(asked), "slow done; app done");
+}
+
+#[test]
+fn all_who_wait_for_one_that_never_gets_ready_are_told() {
+    let mut world = World::new(&[spec("a", ""), spec("b", "a"), spec("c", "b")]);
+    world.nature(
+        "a",
+        Nature {
+            ready: None,
+            ..Nature::default()
+        },
+    );
+    let asked = ask(&mut world, Order::Start, "c");
+    world.pass(ms(3002));
+    let why = "needs a, which is not ready after 3 s: no answer on port 1";
+    assert_eq!(world.answer(asked), format!("c failed: {why}"));
+}

@@ -198,3 +198,11 @@ fn a_stop_and_a_start_while_it_ends_by_itself_make_a_new_run_at_once() {
         ("a done", "RUNNING", 2)
     );
 }
+
+#[test]
+fn a_service_that_is_named_twice_is_answered_once() {
+    let mut world = World::new(&[spec("a", "")]);
+    let asked = start(&mut world, "a a");
+    world.settle(ms(5000));
+    assert_eq!(world.answer(asked), "a done");
+}

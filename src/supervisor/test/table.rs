@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::unit::{Cause, State, Stopped, Unit};
-use super::super::{Action, Answer, Goal, Input, Moment, Order, RequestId, Supervisor};
+use super::super::{Action, Answer, Goal, Input, Moment, Order, Past, RequestId, Supervisor};
 use super::spec::{changed, names, shared, spec};
 use crate::service::{Exit, Run, Spec};
 
@@ -111,6 +111,13 @@ fn news() -> Vec<(&'static str, Moment, Input)> {
         exit: Exit::Code(code),
     };
     let news = [
+        (
+            "adopted",
+            Input::Adopted {
+                run: run(RUN + 1),
+                past: Past::default(),
+            },
+        ),
         ("spawned", Input::Spawned { run: run(RUN) }),
         (
             "spawn failed",

@@ -113,10 +113,10 @@ impl World {
         self.tell(input);
         self.tell(input);
         if let Some(run) = subject(input) {
-            self.old_news
-                .entry(run.service.clone())
-                .or_default()
-                .push(input.clone());
+            let old = self.old_news.entry(run.service.clone()).or_default();
+            old.push(input.clone());
+            // The last runs are enough.
+            old.drain(..old.len().saturating_sub(12));
         }
     }
 
@@ -161,6 +161,8 @@ impl World {
     }
 
     fn note(&mut self, what: impl std::fmt::Display) {
+        let last = &self.story[self.story.len().saturating_sub(20)..];
+        assert!(self.story.len() < 2000, "no end of it: {last:#?}");
         self.story
             .push(format!("{:.1} {what}", self.watched.now.0.as_secs_f64()));
     }

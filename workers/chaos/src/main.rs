@@ -1,5 +1,6 @@
 //! A worker that misbehaves on request: for demonstrations and for tests of a supervisor.
 
+mod inherit;
 mod serve;
 mod signals;
 
@@ -18,6 +19,9 @@ struct Cli {
     /// Listen on this port of 127.0.0.1 and answer every HTTP request.
     #[arg(long)]
     listen: Vec<u16>,
+    /// Answer on the socket that was handed over, as sd_listen_fds(3) has it.
+    #[arg(long)]
+    activated: bool,
     /// Begin to listen only after this many milliseconds.
     #[arg(long, default_value_t = 0)]
     listen_after: u64,
@@ -101,6 +105,15 @@ fn main() -> ExitCode {
         if let Err(error) = serve::listen(port, cli.sick_after.map(Duration::from_millis)) {
             eprintln!("chaos: cannot listen on port {port}: {error}");
             return ExitCode::FAILURE;
+        }
+    }
+    if cli.activated {
+        match inherit::listener() {
+            Ok(listener) => serve::answer_on(listener, cli.sick_after.map(Duration::from_millis)),
+            Err(error) => {
+                eprintln!("chaos: {error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
     if let Some(after) = cli.exit_after {

@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// The port is taken.
 pub fn listen(port: u16, sick_after: Option<Duration>) -> io::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    answer_on(TcpListener::bind(("127.0.0.1", port))?, sick_after);
+    Ok(())
+}
+
+/// Answers on a listener that is there already, in a thread of its own.
+pub fn answer_on(listener: TcpListener, sick_after: Option<Duration>) {
     let began = Instant::now();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -17,7 +22,6 @@ pub fn listen(port: u16, sick_after: Option<Duration>) -> io::Result<()> {
             let _ = answer(stream, sick);
         }
     });
-    Ok(())
 }
 
 fn answer(mut stream: TcpStream, sick: bool) -> io::Result<()> {

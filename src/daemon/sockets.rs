@@ -1,0 +1,57 @@
+//! Listening sockets that outlive a service's runs: bound here, handed to each run (sd_listen_fds(3)).
+//!
+//! While the service restarts, clients wait in the socket's queue instead of being refused.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::service::{ServiceName, Spec};
+
+/// The sockets of all services.
+#[derive(Debug, Default)]
+pub struct Sockets(HashMap<ServiceName, Vec<(SocketAddr, OwnedFd)>>);
+
+impl Sockets {
+    /// The service's sockets, in the order of their declaration, for one run; binds what is not bound yet.
+    ///
+    /// # Errors
+    /// An address is taken, or no descriptor is left.
+    pub fn for_run(&mut self, spec: &Spec) -> Result<Vec<OwnedFd>, String> {
+        let mut bound = self.0.remove(&spec.name).unwrap_or_default();
+        bound.retain(|(address, _)| spec.sockets.contains(address));
+        for &address in &spec.sockets {
+            if bound.iter().all(|(known, _)| *known != address) {
+                let socket =
+                    TcpListener::bind(address).map_err(|error| format!("cannot bind {address}: {error}"))?;
+                bound.push((address, socket.into()));
+            }
+        }
+        let of = |address: &SocketAddr| bound.iter().find(|(known, _)| known == address);
+        let copies = spec
+            .sockets
+            .iter()
+            .filter_map(of)
+            .map(|(_, socket)| socket.as_fd().try_clone_to_owned());
+        let copies = copies
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("cannot hand over: {error}"));
+        if !bound.is_empty() {
+            self.0.insert(spec.name.clone(), bound);
+        }
+        copies
+    }
+
+    /// Whether this service's socket on that port is bound here.
+    #[must_use]
+    pub fn holds(&self, service: &ServiceName, port: u16) -> bool {
+        self.0
+            .get(service)
+            .is_some_and(|bound| bound.iter().any(|(address, _)| address.port() == port))
+    }
+
+    /// Lets go of a service's sockets: its clients are refused from now on.
+    pub fn release(&mut self, service: &ServiceName) {
+        self.0.remove(service);
+    }
+}

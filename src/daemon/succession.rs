@@ -1,0 +1,165 @@
+//! From one supervisor to the next: what this one keeps on disk, and the runs that it adopts.
+
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+
+use super::adoption::Adopted;
+use super::clock;
+use super::driver::{Driver, RunState};
+use super::mailbox::Message;
+use super::notify::Notify;
+use super::state::{Kept, State, fingerprint};
+use crate::process::{Handle, Identity};
+use crate::service::{Exit, Ready, Run};
+use crate::supervisor::{Entry, Input, Order, Shown};
+
+/// How long changes may wait to be written together.
+const SAVE_AFTER: Duration = Duration::from_millis(20);
+/// How long a process that has exited may take to be reaped by its parent, who alone is told how.
+const REAPED_WITHIN: Duration = Duration::from_millis(100);
+
+impl Driver {
+    /// Sees to it that what has changed is on disk soon.
+    pub(super) fn save_soon(&mut self) {
+        if !std::mem::replace(&mut self.saving, true) {
+            let mailbox = self.mailbox.clone();
+            spawn_local(async move {
+                tokio::time::sleep(SAVE_AFTER).await;
+                mailbox.post(Message::Save);
+            });
+        }
+    }
+
+    /// Writes down what a successor needs. A full disk is no reason to stop: marks tell the most.
+    pub(super) fn save(&mut self) {
+        self.saving = false;
+        let kept = self
+            .machine
+            .snapshot()
+            .iter()
+            .filter_map(|entry| self.kept(entry))
+            .collect();
+        if let Err(error) = State::of(kept).save(&self.config.paths.state()) {
+            tracing::error!(%error, "the state could not be saved");
+        }
+    }
+
+    fn kept(&self, entry: &Entry) -> Option<Kept> {
+        let run = Run {
+            service: entry.spec.name.clone(),
+            number: entry.run,
+        };
+        Some(Kept {
+            leader: self.lives.leader(&run)?,
+            service: run.service.to_string(),
+            number: run.number,
+            ready: entry.shown == Shown::Running,
+            restarts: entry.restarts,
+            last_exit: entry
+                .last_exit
+                .map(|(exit, at)| (exit.into(), u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX))),
+            fingerprint: fingerprint(&entry.spec),
+        })
+    }
+
+    /// Takes over runs of a supervisor that died: the same processes, watched from now on.
+    pub fn adopt(&mut self, adopted: Vec<Adopted>) {
+        let outdated = adopted.iter().filter(|adopted| adopted.outdated);
+        let outdated: Vec<_> = outdated.map(|adopted| adopted.run.service.clone()).collect();
+        for adopted in adopted {
+            self.adopt_one(adopted);
+        }
+        if !outdated.is_empty() {
+            drop(self.request(Order::Restart(outdated), None));
+        }
+    }
+
+    fn adopt_one(
+        &mut self,
+        Adopted {
+            run, leader, past, ..
+        }: Adopted,
+    ) {
+        tracing::info!(%run, pid = leader.pid, "adopted");
+        if let Err(error) = self.output(&run.service).map(drop) {
+            tracing::error!(%run, %error, "cannot open the pipes for its output");
+        }
+        let handle = Handle::open(leader).ok().flatten();
+        let lives = handle.is_some();
+        self.lives.adopt(run.clone(), leader, handle);
+        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
+        let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
+        let notify = notified
+            .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
+            .flatten();
+        let spawned = clock::started(leader.start);
+        let state = RunState {
+            spawned,
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            notify,
+        };
+        self.runs.insert(run.clone(), state);
+        self.tell(Input::Adopted {
+            run: run.clone(),
+            past,
+        });
+        if lives {
+            self.watch_leader(run, leader);
+        } else {
+            self.adopted_ended(run, Exit::Unknown);
+        }
+    }
+
+    /// Waits for the end of a process that is not our child.
+    fn watch_leader(&self, run: Run, leader: Identity) {
+        let mailbox = self.mailbox.clone();
+        spawn_local(async move {
+            let exit = match Handle::open(leader) {
+                Ok(Some(handle)) => end_of(&handle).await,
+                Ok(None) | Err(_) => Exit::Unknown,
+            };
+            mailbox.post(Message::AdoptedEnded { run, exit });
+        });
+    }
+
+    pub(super) fn adopted_ended(&mut self, run: Run, exit: Exit) {
+        tracing::info!(%run, %exit, "ended");
+        self.lives.adopted_ended(&run, exit);
+        self.tell(Input::Exited { run, exit });
+        self.take_stock();
+    }
+
+    /// Watches what outlived the leader of an adopted run: no signal tells us of its end.
+    pub(super) fn watch_strays(&mut self) {
+        for stray in self.lives.take_unwatched() {
+            let mailbox = self.mailbox.clone();
+            spawn_local(async move {
+                if let Ok(Some(handle)) = Handle::open(stray) {
+                    let _ = handle.exited().await;
+                }
+                mailbox.post(Message::ChildEnded);
+            });
+        }
+    }
+}
+
+/// Waits for its end, and a moment longer for the kernel to tell how it was.
+async fn end_of(handle: &Handle) -> Exit {
+    if handle.exited().await.is_err() {
+        return Exit::Unknown;
+    }
+    let told = async {
+        loop {
+            if let Some(exit) = handle.exit() {
+                return exit;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(REAPED_WITHIN, told)
+        .await
+        .unwrap_or(Exit::Unknown)
+}

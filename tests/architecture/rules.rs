@@ -1,0 +1,251 @@
+//! The rules as data: each row with its reason.
+
+/// What a module of sentinel may import, besides itself and other crates.
+pub struct Row {
+    /// A folder or file of `src/`.
+    pub name: &'static str,
+    pub may_import: &'static [&'static str],
+    pub because: &'static str,
+}
+
+const fn row(name: &'static str, may_import: &'static [&'static str], because: &'static str) -> Row {
+    Row {
+        name,
+        may_import,
+        because,
+    }
+}
+
+/// Who may import whom: from the vocabulary, which knows nobody, to main, which knows all.
+pub const LAYERS: &[Row] = &[
+    row("service", &[], "the vocabulary that all others share"),
+    row("exit", &[], "numbers that scripts rely on"),
+    row("paths", &[], "where things lie follows from one path"),
+    row("descriptor", &[], "one wrapped system call"),
+    row("supervisor", &["service"], "it decides and never acts"),
+    row("api", &["service"], "what crosses the socket, and nothing else"),
+    row(
+        "config",
+        &["service", "paths"],
+        "a file becomes specs; it knows nobody who uses them",
+    ),
+    row("probe", &["service"], "asks one service, judges one answer"),
+    row(
+        "process",
+        &["service", "descriptor"],
+        "the only door to the kernel for processes",
+    ),
+    row(
+        "logs",
+        &["service"],
+        "a file format and its readers; no supervisor needed",
+    ),
+    row("lock", &["process"], "a lock names its holder"),
+    row(
+        "ports",
+        &["process", "api", "service"],
+        "who listens where, and the rules of flushing",
+    ),
+    row("cli", &["api", "service"], "words become values"),
+    row(
+        "daemon",
+        &[
+            "supervisor",
+            "api",
+            "config",
+            "service",
+            "paths",
+            "probe",
+            "ports",
+            "process",
+            "logs",
+            "lock",
+            "descriptor",
+            "exit",
+        ],
+        "the shell around the supervisor; it knows no client",
+    ),
+    row(
+        "client",
+        &[
+            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
+        ],
+        "asks over the socket like anybody; never supervisor or daemon",
+    ),
+    row(
+        "main",
+        &["cli", "api", "client", "daemon", "exit"],
+        "parse, dispatch, exit code",
+    ),
+];
+
+/// The members of the workspace that sentinel supervises, or that they are made of.
+pub const MEMBERS: &[&str] = &[
+    "alpaca",
+    "browser_proxy",
+    "chaos",
+    "market_sim",
+    "stream_protocol",
+    "trade_stream",
+    "ws_listener",
+];
+
+/// Words that may not stand in a place.
+pub struct Pure {
+    /// How the paths of its files begin.
+    pub place: &'static str,
+    pub denied: &'static [&'static str],
+    pub because: &'static str,
+}
+
+/// What makes a value impure: clocks, the network, files, processes, threads, other people's streams.
+const WORLD: &[&str] = &[
+    "tokio",
+    "nix",
+    "rustix::event",
+    "rustix::fs",
+    "rustix::io",
+    "rustix::net",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+    "println!",
+    "eprintln!",
+];
+
+/// The supervisor may not even name what the others may be given.
+const ALL: &[&str] = &[
+    "tokio",
+    "nix",
+    "rustix",
+    "hyper",
+    "serde",
+    "serde_json",
+    "jiff",
+    "tracing",
+    "async",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::sync::Mutex",
+    "std::thread",
+    "Instant",
+    "SystemTime",
+    "println!",
+    "eprintln!",
+];
+
+/// What decides and never acts.
+pub const PURE: &[Pure] = &[
+    Pure {
+        place: "src/supervisor/",
+        denied: ALL,
+        because: "its whole reachable space is searched",
+    },
+    Pure {
+        place: "src/service.rs",
+        denied: WORLD,
+        because: "a vocabulary",
+    },
+    Pure {
+        place: "src/api/",
+        denied: WORLD,
+        because: "messages",
+    },
+    Pure {
+        place: "src/ports/judge.rs",
+        denied: WORLD,
+        because: "who may be signalled is decided on values",
+    },
+    Pure {
+        place: "src/client/render/",
+        denied: WORLD,
+        because: "data in, text out",
+    },
+    Pure {
+        place: "src/client/verdict.rs",
+        denied: WORLD,
+        because: "the exit code is a function of the status",
+    },
+    Pure {
+        place: "src/client/trouble.rs",
+        denied: WORLD,
+        because: "values in, sentences out",
+    },
+    Pure {
+        place: "src/client/stages.rs",
+        denied: WORLD,
+        because: "events in, stages out",
+    },
+    Pure {
+        place: "src/client/transaction.rs",
+        denied: WORLD,
+        because: "events in, result out",
+    },
+    Pure {
+        place: "workers/alpaca/src/session/",
+        denied: WORLD,
+        because: "the session is a machine like the supervisor",
+    },
+];
+
+/// A word that may stand in few places only.
+pub struct Confined {
+    pub word: &'static str,
+    pub places: &'static [&'static str],
+    pub because: &'static str,
+}
+
+/// What must not spread.
+pub const CONFINED: &[Confined] = &[
+    Confined {
+        word: "unsafe",
+        places: &[
+            "src/process/spawn.rs",
+            "src/descriptor.rs",
+            "workers/chaos/src/signals.rs",
+        ],
+        because: "each is a few lines with a SAFETY comment, reviewed as such",
+    },
+    Confined {
+        word: "Command::new",
+        places: &[
+            "src/process/",
+            "src/client/launch.rs",
+            "src/client/place.rs",
+            "workers/chaos/",
+        ],
+        because: "services are started by crate::process alone; the client starts a supervisor and `exec` probes",
+    },
+    Confined {
+        word: "pidfd_send_signal",
+        places: &["src/process/handle.rs"],
+        because: "a signal goes to a proven identity, through Handle",
+    },
+    Confined {
+        word: "signal::kill",
+        places: &[],
+        because: "a pid may be another process by now: use crate::process::Handle",
+    },
+    Confined {
+        word: "Mutex",
+        places: &["workers/"],
+        because: "state has one owner; others get messages or snapshots",
+    },
+    Confined {
+        word: "killpg",
+        places: &[],
+        because: "a group may hold what is not ours: signal each proven process",
+    },
+];
+
+/// The most lines of a file, tests included.
+pub const SMALL: usize = 400;
