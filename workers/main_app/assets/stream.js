@@ -22,6 +22,8 @@ export class Stream {
   #url;
   #listener;
   #wanted = new Set();
+  // Where each symbol's numbering is, for backends that number trades and keep the last of them.
+  #positions = new Map();
   #socket = null;
   #attempt = 0;
   #retryTimer = 0;
@@ -60,6 +62,7 @@ export class Stream {
 
   unsubscribe(symbol) {
     this.#wanted.delete(symbol);
+    this.#positions.delete(symbol);
     this.#send({ action: "unsubscribe", symbol });
   }
 
@@ -69,11 +72,11 @@ export class Stream {
 
   #opened() {
     this.#tell("open");
-    for (const symbol of this.#wanted) this.#send({ action: "subscribe", symbol });
-    this.askHealth();
-    this.#pingTimer = setInterval(() => this.#ping(), PING_EVERY_MS);
     if (this.#lostAt !== null) this.#listener.lost(this.#lostAt, Date.now());
     this.#lostAt = null;
+    for (const symbol of this.#wanted) this.#send({ action: "subscribe", symbol, since: this.#positions.get(symbol) });
+    this.askHealth();
+    this.#pingTimer = setInterval(() => this.#ping(), PING_EVERY_MS);
   }
 
   #ping() {
@@ -97,7 +100,21 @@ export class Stream {
     } catch {
       return;
     }
-    if (message !== null && typeof message === "object") this.#listener.message(message);
+    if (message === null || typeof message !== "object") return;
+    this.#number(message);
+    this.#listener.message(message);
+  }
+
+  /** Keeps up with the numbering, so that a lost connection can be taken up where it broke. */
+  #number(message) {
+    const known = this.#positions.get(message.symbol);
+    if (message.type === "subscribed" && typeof message.epoch === "string") {
+      // What is replayed comes next, and counts up from where this page was.
+      const seq = message.recovered === true && known ? known.seq : message.seq;
+      this.#positions.set(message.symbol, { epoch: message.epoch, seq });
+    } else if (known !== undefined && (message.type === "trade" || message.type === "gap")) {
+      known.seq = Math.max(known.seq, message.seq ?? message.to ?? 0);
+    }
   }
 
   #closed(socket) {

@@ -40,6 +40,7 @@ export class SymbolCard {
   #tick = 0;
   #volume = 0;
   #missed = 0;
+  #gaps = 0;
   #perSecond = new Uint32Array(60);
   #second = 0;
   #prices = new Series(CHART_SECONDS);
@@ -91,6 +92,7 @@ export class SymbolCard {
   }
 
   addGap(missed) {
+    this.#gaps += 1;
     this.#missed += missed;
     this.#dirty = true;
   }
@@ -131,7 +133,8 @@ export class SymbolCard {
     parts.change.dataset.tick = change < 0 ? "down" : change > 0 ? "up" : "none";
     set(parts.change, this.#last === null ? "" : `${change < 0 ? "−" : "+"}${price(Math.abs(change))}`);
     set(parts.volume, this.#volume < 1e6 ? quantity(this.#volume) : compact.format(this.#volume));
-    set(parts.missed, this.#missed === 0 ? "" : `${quantity(this.#missed)} missed`);
+    const gaps = this.#gaps === 1 ? "1 gap" : `${this.#gaps} gaps`;
+    set(parts.missed, this.#gaps === 0 ? "" : `${gaps}, ${this.#missed > 0 ? quantity(this.#missed) : "some"} missed`);
     this.#chart.draw(this.#prices, { capacity: Math.max(this.#prices.length, SHORTEST_CHART_SECONDS) });
   }
 

@@ -28,7 +28,7 @@ function follow() {
     link("good", "Live");
     look();
   });
-  source.addEventListener("service", (event) => {
+  source.addEventListener("change", (event) => {
     changed(JSON.parse(event.data));
     look();
   });
@@ -49,19 +49,26 @@ function follow() {
   };
 }
 
+const TONES = {
+  RUNNING: "good", FATAL: "bad", BACKOFF: "bad", STARTING: "busy", STOPPING: "busy", STOPPED: "warn",
+  healthy: "good", unhealthy: "bad", starting: "busy",
+};
+
 function changed(event) {
-  if (event.event !== "service") return;
+  const word = { service: event.state, health: event.status }[event.event];
+  if (word === undefined) return;
+  const why = event.reason ?? event.error;
   part("changes-panel").hidden = false;
   const item = document.createElement("li");
   const time = document.createElement("time");
   time.textContent = new Date().toLocaleTimeString([], { hour12: false });
   const badge = document.createElement("span");
   badge.className = "badge";
-  badge.dataset.tone = { RUNNING: "good", FATAL: "bad", BACKOFF: "bad", STARTING: "busy", STOPPING: "busy" }[event.state] ?? "idle";
-  badge.textContent = event.state;
+  badge.dataset.tone = TONES[word] ?? "idle";
+  badge.textContent = word;
   const what = document.createElement("span");
   what.className = "what";
-  what.textContent = event.reason ? `${event.name}: ${event.reason}` : event.name;
+  what.textContent = why ? `${event.name}: ${why}` : event.name;
   item.append(time, badge, what);
   part("changes").prepend(item);
   while (part("changes").childElementCount > MOST_CHANGES) part("changes").lastElementChild.remove();
@@ -201,7 +208,7 @@ part("services").replaceChildren();
 look();
 follow();
 addEventListener("focus", () => look());
-// Load and health are readings, which no event announces: taken while somebody looks.
+// Load and the stream's figures are readings, which no event announces: taken while somebody looks.
 setInterval(() => {
   if (isLive && !document.hidden && Date.now() - lastLook >= LOOK_EVERY_MS - 100) look();
 }, LOOK_EVERY_MS);

@@ -19,13 +19,16 @@ let feed = null;
 let feedConnected = null;
 let connection = { name: "connecting", attempt: 0, retryAt: null, since: Date.now() };
 let lastTradeAt = null;
+// Symbols of which it is not known yet whether trades are missing, and since when.
+let unaccounted = new Map();
 let isPaused = false;
 
 const stream = new Stream(streamAddress(document.documentElement.dataset, location), {
   state: changed,
   message: received,
   lost: (from, to) => {
-    if (cards.size > 0) note(`Connection lost for ${seconds(to - from)}: trades since ${clock(from)} are missing here`);
+    if (cards.size > 0) note(`Connection lost for ${seconds(to - from)}, from ${clock(from)}`);
+    unaccounted = new Map([...cards.keys()].map((symbol) => [symbol, from]));
   },
 });
 
@@ -34,7 +37,7 @@ const stream = new Stream(streamAddress(document.documentElement.dataset, locati
 function received(message) {
   const known = {
     trade: traded,
-    subscribed: (m) => { mark(m.symbol, "subscribed"); stream.askHealth(); },
+    subscribed,
     connecting: (m) => { feedConnected = false; mark(m.symbol, "connecting"); showLink(); },
     gap: missed,
     pong: (m) => { feedConnected = m.alpaca_connected === true; showLink(); },
@@ -42,6 +45,17 @@ function received(message) {
     error: refused,
   };
   if (Object.hasOwn(known, message.type)) known[message.type](message);
+}
+
+function subscribed(message) {
+  mark(message.symbol, "subscribed");
+  stream.askHealth();
+  const since = unaccounted.get(message.symbol);
+  if (since === undefined) return;
+  unaccounted.delete(message.symbol);
+  if (message.recovered === true) note(`${message.symbol}: nothing is missing, the trades in between follow`);
+  // A backend that says false tells the gap itself.
+  else if (message.recovered !== false) note(`${message.symbol}: trades since ${clock(since)} are missing here`);
 }
 
 function mark(symbol, state) {
@@ -75,8 +89,10 @@ function traded(message) {
 function missed(message) {
   const many = Number(message.missed) || 0;
   cards.get(message.symbol)?.addGap(many);
-  const when = message.from && message.to ? ` from ${clock(Date.parse(message.from))} to ${clock(Date.parse(message.to))}` : "";
-  note(`Gap: ${many > 0 ? quantity(many) : "some"} ${message.symbol} trades missed${when}`);
+  const [from, to] = [Date.parse(message.since), Date.parse(message.until)];
+  const when = from && to ? ` from ${clock(from)} to ${clock(to)}` : "";
+  const why = { slow: ": this page was too slow", upstream: ": the feed was interrupted" }[message.reason] ?? "";
+  note(`Gap: ${many > 0 ? quantity(many) : "some"} ${message.symbol} trades missed${when}${why}`);
 }
 
 function refused(message) {

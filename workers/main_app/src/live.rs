@@ -1,7 +1,7 @@
 //! Events to browsers: each follower has its own subscription at the supervisor, renewed for as
 //! long as the page is open.
 //!
-//! `live` means that what follows is complete from now on; `service` is a change, as the supervisor
+//! `live` means that what follows is complete from now on; `change` is one, as the supervisor
 //! wrote it; `away` says why nothing comes, and when it is tried again.
 
 use std::convert::Infallible;
@@ -106,7 +106,7 @@ async fn pass_on(mut body: Incoming, to: &mpsc::Sender<Event>) -> Result<NoAnswe
             // An event's text must not hold a carriage return; in JSON one is only space.
             let line = String::from_utf8_lossy(&line).replace('\r', " ");
             if !line.trim().is_empty() {
-                send(to, Event::default().event("service").data(line.trim())).await?;
+                send(to, Event::default().event("change").data(line.trim())).await?;
             }
         }
         if rest.len() > LONGEST_LINE {

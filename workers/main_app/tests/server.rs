@@ -179,12 +179,12 @@ async fn changes_come_as_events_and_their_end_is_told() {
     sender.send("{\"event\":\r \"service\",").expect("open");
     sender.send(" \"name\": \"a\"}\n{}\n").expect("open");
     let (name, data) = next_event(&mut body, &mut rest).await;
-    assert_eq!(name, "service");
+    assert_eq!(name, "change");
     let data: Value = serde_json::from_str(&data).expect("JSON");
     assert_eq!(data, json!({"event": "service", "name": "a"}));
     assert_eq!(
         next_event(&mut body, &mut rest).await,
-        ("service".into(), "{}".into())
+        ("change".into(), "{}".into())
     );
     drop(sender);
     let (name, data) = next_event(&mut body, &mut rest).await;

@@ -63,11 +63,11 @@ pub struct Chain {
 impl Chain {
     /// All four, on free ports, with this many trades per second and symbol.
     pub async fn start(rate: &str) -> Self {
-        let market = Program::start(&worker("market-sim"), &["--port", "0", "--rate", rate], &[]).await;
+        let market = Program::start(&program("market-sim"), &["--port", "0", "--rate", rate], &[]).await;
         let backend = backend(&market, 0).await;
         let address = format!("ws://127.0.0.1:{}", backend.port);
         let proxy = Program::start(
-            &worker("browser-proxy"),
+            &program("browser-proxy"),
             &["--port", "0", "--backend", &address],
             &[],
         )
@@ -96,7 +96,7 @@ async fn backend(market: &Program, port: u16) -> Program {
     let upstream = format!("ws://127.0.0.1:{}/v2/iex", market.port);
     let port = port.to_string();
     Program::start(
-        &worker("trade-stream"),
+        &program("trade-stream"),
         &["--port", &port, "--upstream", &upstream],
         &[],
     )
@@ -112,17 +112,26 @@ pub async fn app(stream_port: u16, supervisor: &Path, environment: &[(&str, &str
     Program::start(program, &["--port", "0", "--stream-port", &stream], &variables).await
 }
 
-/// A worker's program, built if it is not there.
-fn worker(name: &str) -> PathBuf {
+/// A program of this workspace, built if it is not there.
+pub fn program(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let built = std::process::Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--bins"])
-            .args(["-p", "market-sim", "-p", "trade-stream", "-p", "browser-proxy"])
+            .args([
+                "-p",
+                "sentinel",
+                "-p",
+                "market-sim",
+                "-p",
+                "trade-stream",
+                "-p",
+                "browser-proxy",
+            ])
             .status();
         assert!(
             built.is_ok_and(|status| status.success()),
-            "the workers do not build"
+            "the programs do not build"
         );
     });
     Path::new(env!("CARGO_BIN_EXE_main-app")).with_file_name(name)

@@ -1,8 +1,11 @@
 //! The system page in the browser.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::chain::app;
+use crate::chain::{app, program};
 use crate::chromium::Page;
 use crate::common::TOKEN;
 use crate::stand_in::{StandIn, service};
@@ -55,6 +58,56 @@ async fn a_supervisor_that_went_away_is_told_and_found_again() {
     page.until_says("#link-words", "Live").await;
     page.until_says("#headline-words", "market_sim runs and is well")
         .await;
+}
+
+/// `sentinel` in a house, which it leaves empty.
+struct House {
+    sentinel: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    fn sentinel(&self, arguments: &[&str]) {
+        let config = self.folder.path().join("services.toml");
+        let mut command = Command::new(&self.sentinel);
+        command.arg("--quiet").arg("--config").arg(config).args(arguments);
+        assert!(
+            command.status().expect("sentinel runs").success(),
+            "{arguments:?}"
+        );
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.sentinel(&["shutdown"]);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn the_real_supervisor_is_followed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let services = "[services.sleeper]\ncommand = [\"sleep\", \"1000\"]\nmin_uptime = \"50ms\"\n";
+    std::fs::write(folder.path().join("services.toml"), services).expect("written");
+    let house = House {
+        sentinel: program("sentinel"),
+        folder,
+    };
+    house.sentinel(&["start"]);
+    let app = app(1, &house.folder.path().join(".sentinel/sock"), &[]).await;
+    let mut page = Page::open().await;
+    page.visit(&format!("http://127.0.0.1:{}/system", app.port)).await;
+    page.until_says("#link-words", "Live").await;
+    page.until_says("#headline-words", "sleeper runs and is well")
+        .await;
+    house.sentinel(&["stop", "sleeper"]);
+    page.until_says("#headline-words", "sleeper is stopped").await;
+    page.until_says("#changes", "STOPPED").await;
+    house.sentinel(&["start", "sleeper"]);
+    page.until_says("#headline-words", "sleeper runs and is well")
+        .await;
+    assert_eq!(page.complaints, [""; 0]);
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ fn trade(price: f64, size: u64) -> Value {
 }
 
 /// A page that is subscribed to AAPL, and the stream's end of its connection.
-async fn subscribed() -> (Page, WebSocketStream<TcpStream>, Program) {
+async fn subscribed() -> (Page, WebSocketStream<TcpStream>, Program, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     let app = app(port, Path::new("/nowhere/sock"), &[]).await;
@@ -119,13 +119,39 @@ async fn subscribed() -> (Page, WebSocketStream<TcpStream>, Program) {
         hear(&mut stream).await,
         json!({"action": "subscribe", "symbol": "AAPL"})
     );
-    (page, stream, app)
+    (page, stream, app, listener)
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: scripts/test_web"]
+async fn a_lost_connection_is_taken_up_where_it_broke() {
+    let (mut page, mut stream, _app, listener) = subscribed().await;
+    let at = |seq: u64, recovered: Option<bool>| json!({"type": "subscribed", "symbol": "AAPL", "message": "", "epoch": "5f3a.1", "seq": seq, "recovered": recovered});
+    tell(&mut stream, at(41, None)).await;
+    let mut numbered = trade(150.25, 100);
+    numbered["seq"] = json!(42);
+    tell(&mut stream, numbered.clone()).await;
+    page.until_says(".card .last", "150.25").await;
+    drop(stream);
+    let mut stream = page_of(&listener).await;
+    let since = json!({"epoch": "5f3a.1", "seq": 42});
+    let asked = json!({"action": "subscribe", "symbol": "AAPL", "since": since});
+    assert_eq!(hear(&mut stream).await, asked);
+    tell(&mut stream, at(43, Some(true))).await;
+    numbered["seq"] = json!(43);
+    tell(&mut stream, numbered).await;
+    page.until_says("#rows", "AAPL: nothing is missing").await;
+    drop(stream);
+    let mut stream = page_of(&listener).await;
+    assert_eq!(hear(&mut stream).await["since"]["seq"], 43);
+    tell(&mut stream, at(50, None)).await;
+    page.until_says("#rows", "are missing here").await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn whatever_the_stream_says_is_text() {
-    let (mut page, mut stream, _app) = subscribed().await;
+    let (mut page, mut stream, _app, _listener) = subscribed().await;
     tell(
         &mut stream,
         json!({"type": "connecting", "symbol": "AAPL", "message": EVIL}),
@@ -170,7 +196,7 @@ async fn whatever_the_stream_says_is_text() {
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn gaps_are_told_and_late_trades_marked() {
-    let (mut page, mut stream, _app) = subscribed().await;
+    let (mut page, mut stream, _app, _listener) = subscribed().await;
     tell(&mut stream, trade(150.25, 100)).await;
     tell(
         &mut stream,
@@ -178,7 +204,7 @@ async fn gaps_are_told_and_late_trades_marked() {
     )
     .await;
     page.until_says("#rows", "Gap: 12 AAPL trades missed").await;
-    page.until_says("[data-part=missed]", "12 missed").await;
+    page.until_says("[data-part=missed]", "1 gap, 12 missed").await;
     // What is filled in later belongs to the volume, and does not move the last price.
     let mut late = trade(99.0, 50);
     late["backfill"] = json!(true);
