@@ -1,5 +1,7 @@
 //! The exit codes of `sentinel` (CONTRACT §1), in one place.
 
+use crate::api::FailureKind;
+
 /// Why the process ends, as a number that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -29,5 +31,18 @@ pub enum ExitCode {
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         Self::from(code as u8)
+    }
+}
+
+impl From<FailureKind> for ExitCode {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Failed => ExitCode::Failed,
+            FailureKind::Usage => ExitCode::Usage,
+            FailureKind::NoSupervisor => ExitCode::NoSupervisor,
+            FailureKind::Config => ExitCode::Config,
+            FailureKind::Busy => ExitCode::Busy,
+            FailureKind::Bug => ExitCode::Bug,
+        }
     }
 }

@@ -7,7 +7,6 @@ use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
 use sentinel::daemon::{self, Plan};
 use sentinel::exit::ExitCode;
-use sentinel::process::activate::activate;
 
 fn main() -> std::process::ExitCode {
     match Cli::parse_args(std::env::args_os()) {
@@ -21,7 +20,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
         Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
         Command::Activate(args) => {
-            let error = activate(&args.program, &args.args);
+            let error = daemon::activate(&args.program, &args.args);
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
             ExitCode::Failed
         }

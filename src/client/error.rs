@@ -100,14 +100,7 @@ impl Error {
     /// The code that the process ends with.
     #[must_use]
     pub fn code(&self) -> ExitCode {
-        match self.kind {
-            FailureKind::Failed => ExitCode::Failed,
-            FailureKind::Usage => ExitCode::Usage,
-            FailureKind::NoSupervisor => ExitCode::NoSupervisor,
-            FailureKind::Config => ExitCode::Config,
-            FailureKind::Busy => ExitCode::Busy,
-            FailureKind::Bug => ExitCode::Bug,
-        }
+        self.kind.into()
     }
 
     /// As text for stderr; ends with a line break.

@@ -191,14 +191,20 @@ mod tests {
         let script = format!("exec 3<>{0}; sleep 600 & echo up >&3; wait", fifo.display());
         assert!(ask(&script, Duration::from_millis(200)).await.is_err());
         // Nobody has the fifo open any more: there is no reader to be found.
-        let open = std::os::unix::fs::OpenOptionsExt::custom_flags(
-            std::fs::OpenOptions::new().write(true),
-            nix::libc::O_NONBLOCK,
-        )
-        .open(&fifo);
-        assert_eq!(
-            open.expect_err("no reader").raw_os_error(),
-            Some(nix::libc::ENXIO)
-        );
+        let no_reader = || {
+            let mut options = std::fs::OpenOptions::new();
+            let options = options.write(true);
+            let open =
+                std::os::unix::fs::OpenOptionsExt::custom_flags(options, nix::libc::O_NONBLOCK).open(&fifo);
+            open.is_err_and(|error| error.raw_os_error() == Some(nix::libc::ENXIO))
+        };
+        let gone = async {
+            while !no_reader() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone)
+            .await
+            .expect("all of it ends");
     }
 }

@@ -153,7 +153,10 @@ pub fn lock(path: &std::path::Path, command: &str) -> Result<Lock, Failure> {
         Refused::Io(error) => Failure {
             kind: FailureKind::Failed,
             message: format!("cannot lock {}: {error}", path.display()),
-            help: None,
+            help: path.parent().map(|folder| {
+                let folder = folder.display();
+                format!("{folder} must be a folder of the user who runs sentinel; nothing was stopped")
+            }),
         },
     })
 }

@@ -44,6 +44,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
 use crate::exit::ExitCode;
+pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
@@ -89,7 +90,7 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
         Err(failure) => failure,
     };
     tracing::error!("{}", failed.message);
-    let code = exit_code(failed.kind);
+    let code = failed.kind.into();
     progress
         .end(Outcome {
             ok: false,
@@ -203,18 +204,6 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
         });
     }
     Ok(())
-}
-
-/// The exit code of a supervisor that did not begin.
-fn exit_code(kind: FailureKind) -> ExitCode {
-    match kind {
-        FailureKind::Failed => ExitCode::Failed,
-        FailureKind::Usage => ExitCode::Usage,
-        FailureKind::NoSupervisor => ExitCode::NoSupervisor,
-        FailureKind::Config => ExitCode::Config,
-        FailureKind::Busy => ExitCode::Busy,
-        FailureKind::Bug => ExitCode::Bug,
-    }
 }
 
 /// From now on, what is logged (and a panic) goes to `sentinel.log`; nowhere, if that cannot be.

@@ -6,7 +6,7 @@
 //!                                          ├─> … one per service           ├─> Merge ─> Entry
 //!                                          └─> Watch (inotify) ── wakes ───┘
 //! ```
-//! - [`line`] is the format, both ways; [`assemble`] cuts bytes into records, and neither reads a clock.
+//! - [`mod@line`] is the format, both ways; [`assemble`] cuts bytes into records, and neither reads a clock.
 //! - A reader begins near the end of a large file (`seek`) and never reads what lies before.
 //! - Rendering (colours, names, JSON) is the caller's.
 

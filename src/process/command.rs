@@ -30,7 +30,7 @@ pub fn command(pid: i32) -> String {
     printable(&short(&arguments))
 }
 
-/// argv[0]'s file name, and the script's for an interpreter.
+/// `argv[0]`'s file name, and the script's for an interpreter.
 fn short(arguments: &[&str]) -> String {
     let program = file_name(title(arguments.first().unwrap_or(&"")));
     if !is_interpreter(program) {

@@ -54,9 +54,18 @@ fn stopped_it_is_unresponsive_and_an_emergency_gets_through() {
     house.run(&["restart"]).exits(0);
     let (supervisor, web, deaf) = (house.supervisor(), house.pid("web"), house.pid("deaf"));
     signal(supervisor, Signal::SIGSTOP);
-    let status = house.run(&["status", "--json"]).exits(4).json();
+    let status = house
+        .run(&["status", "--json", "--timeout", "200ms"])
+        .exits(4)
+        .json();
     assert_eq!(status["supervisor"]["state"], "unresponsive");
     assert_eq!(status["services"][0]["health"]["status"], "none");
+    house
+        .run(&["stop"])
+        .exits(4)
+        .says(&format!("the supervisor (pid {supervisor}) does not answer"))
+        .says("sentinel restart emergency");
+    assert!(alive(web) && alive(deaf), "nobody was touched");
     house.run(&["restart", "emergency"]).exits(0);
     assert!(!alive(supervisor) && !alive(web) && !alive(deaf));
     house.run(&["status"]).exits(0);
@@ -94,6 +103,17 @@ fn stale_files_are_no_obstacle() {
     house.run(&["status"]).exits(0);
     house.run(&["shutdown"]).exits(0);
     house.is_empty();
+}
+
+#[test]
+fn a_file_in_place_of_the_state_folder_is_named() {
+    let house = House::new(&plain("web", ""));
+    fs::write(house.path(".sentinel"), "").expect("written");
+    house
+        .run(&["restart"])
+        .exits(1)
+        .says("/.sentinel must be a folder of the user who runs sentinel");
+    fs::remove_file(house.path(".sentinel")).expect("ours");
 }
 
 #[test]

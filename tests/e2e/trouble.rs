@@ -51,9 +51,8 @@ fn a_killed_worker_is_back_before_the_next_command() {
 
 #[test]
 fn a_worker_that_exits_at_once_is_given_up_with_its_reason() {
-    let house = House::new(
-        &(plain("crash", "--exit-after 0 --code 3 --complain 'no database'") + "max_restarts = 2\n"),
-    );
+    let services = "[services.crash]\ncommand = \"chaos --exit-after 0 --code 3 --complain 'no database'\"\nmax_restarts = 2\n";
+    let house = House::new(services);
     house
         .run(&["restart"])
         .exits(1)

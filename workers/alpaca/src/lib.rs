@@ -11,27 +11,38 @@
 //! * `session` decides everything: when to connect, authenticate, subscribe, ping, give up. It does
 //!   no I/O and reads no clock.
 //! * `driver` performs what the session decides and tells it what came of it.
-//! * `wire` alone knows how messages are spelled (streams of JSON arrays; msgpack has room there).
+//! * `wire` alone knows how messages are spelled (arrays of JSON or msgpack).
 //! * Alpaca allows one connection per key and endpoint. [`ConnectionManager`] keeps to that whoever
-//!   asks, from whatever thread, also while an earlier connection is still being closed.
+//!   asks, from whatever thread, also while an earlier connection is still being closed; `lease`
+//!   among processes.
 
+pub mod calendar;
 mod credentials;
 mod driver;
 mod event;
 mod exchange;
+mod lease;
 mod listeners;
+mod liveness;
 mod manager;
+mod market;
 mod market_data;
+mod options;
+mod rest;
 pub mod session;
 mod socket;
 mod status;
 pub mod wire;
 
+pub use calendar::Calendar;
 pub use credentials::Credentials;
 pub use event::{Event, Trade};
 pub use exchange::Exchange;
+pub use liveness::{Liveness, Verdict};
 pub use manager::{ConnectionManager, Error};
+pub use market::MarketPhase;
 pub use market_data::MarketData;
+pub use options::Options;
 pub use session::State;
 pub use status::Status;
 pub use stream_protocol::Number;

@@ -10,8 +10,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::driver::{self, Endpoint};
+use crate::lease::Lease;
+use crate::market::{MarketClock, Venue};
 use crate::market_data::{Command, Ended, Link};
-use crate::{Credentials, MarketData, Status, socket};
+use crate::rest::LatestTrades;
+use crate::{Credentials, MarketData, Options, Status, socket};
 
 /// Hands out references to connections, and makes each connection only once. A clone shares the
 /// same connections; a process needs one manager.
@@ -24,6 +27,7 @@ struct Registry {
     // no secret is kept here.
     hashers: [RandomState; 2],
     entries: Mutex<HashMap<[u64; 2], Entry>>,
+    options: Options,
 }
 
 /// A connection that is in use, or one that is still being closed.
@@ -54,6 +58,14 @@ impl ConnectionManager {
         Self::default()
     }
 
+    /// A manager without connections that heeds these surroundings.
+    pub fn with(options: Options) -> Self {
+        Self(Arc::new(Registry {
+            options,
+            ..Registry::default()
+        }))
+    }
+
     /// A reference to the market-data connection of these credentials to this URL, such as
     /// `wss://stream.data.alpaca.markets/v2/iex`. Connects lazily, on the first wanted symbol.
     /// Must be called inside a tokio runtime.
@@ -79,6 +91,10 @@ impl ConnectionManager {
         let endpoint = Endpoint {
             credentials: credentials.clone(),
             url: url.to_owned(),
+            spelling: self.0.options.spelling,
+            market: self.0.market(url),
+            lease: self.0.lease(credentials, url),
+            latest: LatestTrades::beside(url, credentials),
         };
         let link = start(&runtime, endpoint, predecessor);
         entries.retain(|_, entry| entry.ended.has_changed().is_ok());
@@ -110,6 +126,16 @@ impl Registry {
             self.hashers[0].hash_one((credentials, url)),
             self.hashers[1].hash_one((credentials, url)),
         ]
+    }
+
+    fn market(&self, url: &str) -> MarketClock {
+        let Options { calendar, shift, .. } = &self.options;
+        MarketClock::new(Venue::at(url), Arc::clone(calendar), *shift)
+    }
+
+    fn lease(&self, credentials: &Credentials, url: &str) -> Option<Lease> {
+        let folder = self.options.lease_folder.as_deref()?;
+        Some(Lease::new(folder, credentials, url))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u64; 2], Entry>> {

@@ -7,19 +7,26 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use futures_util::{Sink, Stream};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use tokio_tungstenite::tungstenite::http::header::{
+    CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tracing::debug;
 
 use crate::session::{News, OpenFailure};
-use crate::wire::{self, Frame};
+use crate::wire::{self, Frame, Spelling};
 
 /// How we introduce ourselves.
 const AGENT: &str = concat!("sentinel-alpaca/", env!("CARGO_PKG_VERSION"));
+
+/// TCP_USER_TIMEOUT, in milliseconds.
+const UNACKNOWLEDGED_MS: u32 = 20_000;
 
 type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, OpenFailure>> + Send>>;
@@ -50,13 +57,18 @@ pub(crate) enum Report {
 
 impl Socket {
     /// Begins to open a socket; whatever was there is let go.
-    pub(crate) fn open(&mut self, url: String) {
-        self.0 = Some(Stage::Opening(Box::pin(connect(url))));
+    pub(crate) fn open(&mut self, url: String, spelling: Spelling) {
+        self.0 = Some(Stage::Opening(Box::pin(connect(url, spelling))));
     }
 
-    /// Queues a text frame.
-    pub(crate) fn send(&mut self, text: String) {
-        self.queue(Message::text(text));
+    /// Reports that no socket can be opened.
+    pub(crate) fn fail(&mut self, failure: OpenFailure) {
+        self.0 = Some(Stage::Opening(Box::pin(async { Err(failure) })));
+    }
+
+    /// Queues a message.
+    pub(crate) fn send(&mut self, message: Message) {
+        self.queue(message);
     }
 
     /// Queues a ping.
@@ -132,7 +144,11 @@ impl Open {
             Poll::Ready(Some(Ok(Message::Binary(bytes)))) => {
                 Poll::Ready(Ok(Report::Frame(wire::decode(&bytes))))
             }
-            Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {
+            Poll::Ready(Some(Ok(Message::Pong(payload)))) => {
+                let ours = <[u8; 8]>::try_from(&payload[..]).ok().map(u64::from_be_bytes);
+                Poll::Ready(Ok(Report::News(ours.map_or(News::Heard, News::Pong))))
+            }
+            Poll::Ready(Some(Ok(Message::Ping(_) | Message::Frame(_)))) => {
                 Poll::Ready(Ok(Report::News(News::Heard)))
             }
         }
@@ -167,15 +183,35 @@ pub(crate) fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-async fn connect(url: String) -> Result<WebSocket, OpenFailure> {
+async fn connect(url: String, spelling: Spelling) -> Result<WebSocket, OpenFailure> {
     let mut request = url
         .into_client_request()
         .map_err(|error| failure(&error, SystemTime::now()))?;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if spelling == Spelling::Msgpack {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/msgpack"));
+    }
     match connect_async_with_config(request, None, true).await {
-        Ok((stream, _)) => Ok(stream),
+        Ok((stream, _)) => {
+            limit_retransmission(&stream);
+            Ok(stream)
+        }
         Err(error) => Err(failure(&error, SystemTime::now())),
+    }
+}
+
+/// The kernel gives up a peer that acknowledges nothing for so long; by itself it tries for a quarter
+/// of an hour.
+fn limit_retransmission(stream: &WebSocket) {
+    let tcp = match stream.get_ref() {
+        MaybeTlsStream::Plain(tcp) => tcp,
+        MaybeTlsStream::Rustls(tls) => tls.get_ref().0,
+        // The type may grow other kinds of TLS; none is compiled in.
+        _ => return,
+    };
+    if let Err(error) = set_tcp_user_timeout(tcp, UNACKNOWLEDGED_MS) {
+        debug!("cannot set TCP_USER_TIMEOUT: {error}");
     }
 }
 

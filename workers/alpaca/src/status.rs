@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::State;
+use crate::{Liveness, State};
 
 /// A connection at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,13 @@ pub struct Status {
     pub dropped_trades: u64,
     /// One sentence for a person: what is wrong or what is waited for.
     pub detail: Option<String>,
+    /// Whether the feed is alive, and what was expected of it.
+    pub liveness: Liveness,
 }
 
 impl Status {
     /// The status before anything was asked.
-    pub(crate) fn idle(now: SystemTime) -> Self {
+    pub fn idle(now: SystemTime) -> Self {
         Self {
             state: State::Idle,
             since: now,
@@ -40,6 +42,7 @@ impl Status {
             connected_at: None,
             dropped_trades: 0,
             detail: None,
+            liveness: Liveness::default(),
         }
     }
 }

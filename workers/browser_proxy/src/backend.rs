@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::client::{Response, generate_key, generate_request};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
-use tokio_tungstenite::tungstenite::http::{Request, Uri};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Uri};
 
 /// One attempt to connect and shake hands takes no longer.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
 /// Pauses between attempts double from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest answer head that is read.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -77,20 +77,30 @@ pub(crate) struct Dialled {
     pub(crate) rest: BytesMut,
 }
 
+/// What of a browser's request concerns the backend.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// Path and query.
+    pub(crate) path: String,
+    /// The `Authorization` header.
+    pub(crate) authorization: Option<HeaderValue>,
+}
+
 impl Backend {
     /// Connects, trying again for as long as `patience` lasts; then the last failure is returned.
-    /// A browser that asked for a path of its own gets that path of the backend.
-    pub(crate) async fn dial(&self, path: &str, patience: Duration) -> io::Result<Dialled> {
-        let path = if path == "/" { &self.path } else { path };
+    /// A browser that asked for a path of its own gets that path of the backend. One that the
+    /// backend refuses is refused at once: the error is `PermissionDenied`.
+    pub(crate) async fn dial(&self, visitor: &Visitor, patience: Duration) -> io::Result<Dialled> {
         let give_up = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
         loop {
-            let attempt = timeout(ATTEMPT_DEADLINE, self.attempt(path)).await;
+            let attempt = timeout(ATTEMPT_DEADLINE, self.attempt(visitor)).await;
             let failure = match attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(dialled) => return Ok(dialled),
                 Err(failure) => failure,
             };
-            if Instant::now() + pause >= give_up {
+            let is_refused = failure.kind() == io::ErrorKind::PermissionDenied;
+            if is_refused || Instant::now() + pause >= give_up {
                 return Err(failure);
             }
             sleep(pause).await;
@@ -98,10 +108,10 @@ impl Backend {
         }
     }
 
-    async fn attempt(&self, path: &str) -> io::Result<Dialled> {
+    async fn attempt(&self, visitor: &Visitor) -> io::Result<Dialled> {
         let mut stream = TcpStream::connect(&self.authority).await?;
         stream.set_nodelay(true)?;
-        let (request, key) = self.request(path)?;
+        let (request, key) = self.request(visitor)?;
         stream.write_all(&request).await?;
         let mut head = BytesMut::with_capacity(512);
         loop {
@@ -121,22 +131,32 @@ impl Backend {
         }
     }
 
-    fn request(&self, path: &str) -> io::Result<(Vec<u8>, String)> {
-        let request = Request::builder()
+    fn request(&self, visitor: &Visitor) -> io::Result<(Vec<u8>, String)> {
+        let path = match visitor.path.as_str() {
+            "/" => &self.path,
+            path => path,
+        };
+        let mut request = Request::builder()
             .uri(format!("ws://{}{path}", self.authority))
             .header("Host", &self.authority)
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
-            .header("Sec-WebSocket-Key", generate_key())
-            .body(())
-            .map_err(io::Error::other)?;
+            .header("Sec-WebSocket-Key", generate_key());
+        if let Some(authorization) = &visitor.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let request = request.body(()).map_err(io::Error::other)?;
         generate_request(request).map_err(io::Error::other)
     }
 }
 
 fn verify(response: &Response, key: &str) -> io::Result<()> {
     let accept = response.headers().get("Sec-WebSocket-Accept");
+    if matches!(response.status().as_u16(), 401 | 403) {
+        let what = format!("it answered {}", response.status());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
     if response.status() != 101 {
         return Err(io::Error::other(format!("it answered {}", response.status())));
     }

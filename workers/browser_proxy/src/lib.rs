@@ -3,21 +3,31 @@
 //! ```text
 //!   browser --handshake--> Door          backend <--handshake-- Backend::dial (waits up to 30 s)
 //!      |                                    |
-//!      +---- frames, byte for byte, both ways (Relay) ----+
+//!      +---- frames, byte for byte, both ways (Link::relay) ----+
+//!                          \--> Wishes: who subscribed to what, and how far it got
 //! ```
-//! After both handshakes the proxy forwards bytes: pings, close codes and messages pass as they
-//! are, so `ping` and `health` answer for both hops. It only counts where frames end, so that it
-//! can say itself, whole, that one side went away. A slow browser stops the reading of its own
-//! backend connection and nothing else; the backend's bound on slow clients then applies.
+//! After both handshakes the proxy passes frames on as they are: pings and messages answer for both
+//! hops. It reads just enough to take up the conversation elsewhere: when the backend goes away for
+//! reasons of its own (no Close frame, or 1001 or 1012), the browser stays connected, is told
+//! `connecting`, and the next backend is asked for the same subscriptions from the last trade that
+//! was passed on; what cannot be had any more that backend tells as a `gap`. A request that was
+//! under way just then, other than a subscription, is lost. On other paths than `/` (Alpaca's own
+//! protocol) nothing is understood, and the browser is closed with 1012.
+//!
+//! A slow browser stops the reading of its own backend connection and nothing else; the backend's
+//! bound on slow clients then applies.
 
 mod backend;
+mod browser;
+mod link;
 mod relay;
 mod session;
+mod wishes;
 
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use ws_listener::{Door, Stop};
+use ws_listener::{Door, Places, Stop};
 
 pub use backend::{Backend, BadAddress};
 
@@ -30,14 +40,14 @@ pub struct Settings {
     pub door: Door,
     /// How long a browser is kept waiting for a backend that is not up yet.
     pub patience: Duration,
-    /// The most browsers at a time.
-    pub max_clients: usize,
+    /// How many browsers at a time.
+    pub places: Places,
 }
 
 /// Serves browsers on `listener` until `stop`; returns once all of them are closed.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
-    let max_clients = settings.max_clients;
-    ws_listener::serve(listener, max_clients, stop.clone(), move |stream, peer| {
+    let places = settings.places;
+    ws_listener::serve(listener, places, stop.clone(), move |stream, peer| {
         let (settings, stop) = (settings.clone(), stop.clone());
         async move { session::run(stream, peer, &settings, stop).await }
     })

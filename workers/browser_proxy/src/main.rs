@@ -6,7 +6,11 @@ use std::time::Duration;
 use browser_proxy::{Backend, Settings};
 use clap::Parser;
 use tracing::{error, info};
-use ws_listener::{Door, Origins, Stop};
+use ws_listener::{Door, Origins, Places, Stop, Tokens};
+
+/// Tokens that let browsers in, separated by commas; an environment variable only, so that they show
+/// in no process list.
+const TOKENS: &str = "BROWSER_PROXY_TOKENS";
 
 /// Forward browsers' WebSocket connections to the trade stream.
 #[derive(Parser)]
@@ -35,6 +39,9 @@ struct Arguments {
     /// Most browsers at a time.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     max_clients: usize,
+    /// Most browsers at a time from one IP address; no limit of its own unless given.
+    #[arg(long, value_name = "N")]
+    max_per_ip: Option<usize>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -59,9 +66,14 @@ async fn serve(arguments: Arguments) -> std::io::Result<()> {
         door: Door {
             service: "browser-proxy",
             origins: Origins::with(&arguments.allow_origin),
+            tokens: Tokens::from_env(TOKENS),
+            self_authenticating: Some("/v2/"),
         },
         patience: Duration::from_secs(arguments.patience),
-        max_clients: arguments.max_clients,
+        places: Places {
+            total: arguments.max_clients,
+            per_ip: arguments.max_per_ip,
+        },
     };
     info!(
         "browser-proxy listens on ws://{}, backend {}",

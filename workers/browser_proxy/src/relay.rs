@@ -1,85 +1,125 @@
-//! Bytes from one socket to another, with no memory of its own while nothing is stuck.
+//! Bytes from one socket to another in whole frames, with no memory of its own while nothing is stuck.
 
 use std::io::{self, ErrorKind};
 
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use ws_listener::frame::{self, Boundary, Sender};
-use ws_listener::{Outlet, with_scratch};
+use bytes::BytesMut;
+use tokio::net::tcp::OwnedReadHalf;
+use ws_listener::frame::{self, Next, Whole};
+use ws_listener::{SCRATCH_LEN, with_scratch};
 
-/// One direction of a connection: what was read from one side and is for the other.
-pub(crate) struct Direction {
-    to: Outlet,
-    /// As whom we would speak to the receiver.
-    role: Sender,
-    boundary: Boundary,
+/// A longer frame is passed on as it comes; it can be none of the stream's own.
+const MAX_WHOLE: u64 = (SCRATCH_LEN / 2) as u64;
+
+/// The end of a direction that is read from. Since only whole frames are passed on, whoever is at
+/// the other end can always be told more, by someone else if need be.
+#[derive(Debug, Default)]
+pub(crate) struct Inlet {
+    /// The beginning of a frame.
+    part: BytesMut,
+    /// What is left of a long frame that is being passed on, or skipped.
+    long: u64,
+    /// The beginning of the long frame has gone to someone who is no longer there.
+    is_skipping: bool,
 }
 
-/// How a direction came to its end.
+/// What to do after a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The side that is read from closed or failed.
-    SourceGone,
-    /// The side that is written to failed, or took nothing for a minute.
-    ReceiverGone,
+pub(crate) enum After {
+    /// Pass it on, and look at the next.
+    Pass,
+    /// Keep it from the other side; it is dealt with.
+    Hold,
 }
 
-impl Direction {
-    /// A direction towards `to`, to whom we would speak as `role`.
-    pub(crate) fn new(to: OwnedWriteHalf, role: Sender) -> Self {
+/// Why no more can be read.
+#[derive(Debug)]
+pub(crate) struct SourceGone;
+
+impl Inlet {
+    /// An inlet with bytes that were read earlier.
+    pub(crate) fn with(rest: BytesMut) -> Self {
         Self {
-            to: Outlet::new(to),
-            role,
-            boundary: Boundary::default(),
+            part: rest,
+            ..Self::default()
         }
     }
 
-    /// Queues bytes that were read before this direction was running.
-    pub(crate) fn push(&mut self, bytes: impl AsRef<[u8]>) {
-        self.boundary.advance(bytes.as_ref());
-        self.to.push(bytes.as_ref());
+    /// True in the middle of a long frame: the receiver expects its rest and nothing else.
+    pub(crate) fn is_within_long(&self) -> bool {
+        self.long > 0 && !self.is_skipping
     }
 
-    /// True once the source has sent its Close frame.
-    pub(crate) fn close_passed(&self) -> bool {
-        self.boundary.close_passed()
+    /// The receiver of a long frame is gone: nobody wants its rest.
+    pub(crate) fn skip_long(&mut self) {
+        self.is_skipping = self.long > 0;
     }
 
-    /// Forwards until either side ends. May be dropped at any await and run again. The source is
-    /// only read while the receiver keeps up, so that what is stuck stays within one read.
-    pub(crate) async fn pump(&mut self, from: &OwnedReadHalf) -> End {
-        loop {
-            if self.to.unstick().await.is_err() {
-                return End::ReceiverGone;
-            }
-            if from.readable().await.is_err() {
-                return End::SourceGone;
-            }
-            if let Err(end) = self.step(from) {
-                return end;
-            }
+    /// Waits until something is there to read; at once if `with` brought it.
+    pub(crate) async fn readable(&mut self, from: &OwnedReadHalf) -> Result<(), SourceGone> {
+        if matches!(frame::next(&self.part), Next::Whole(_)) {
+            return Ok(());
         }
+        from.readable().await.map_err(|_| SourceGone)
     }
 
-    /// One read, and one write of what was read.
-    fn step(&mut self, from: &OwnedReadHalf) -> Result<(), End> {
-        with_scratch(|scratch| match from.try_read(scratch) {
-            Ok(0) => Err(End::SourceGone),
-            Ok(count) => {
-                let read = &scratch[..count];
-                self.boundary.advance(read);
-                self.to.offer(read).map_err(|_| End::ReceiverGone)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(_) => Err(End::SourceGone),
+    /// One read. Every whole frame is shown to `look`; `pass` gets all that is to be passed on,
+    /// once, or once more for each frame that was held.
+    pub(crate) fn step(
+        &mut self,
+        from: &OwnedReadHalf,
+        look: &mut dyn FnMut(Whole<'_>) -> After,
+        pass: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>, SourceGone> {
+        with_scratch(|scratch| {
+            let before = self.part.len();
+            scratch[..before].copy_from_slice(&self.part);
+            let read = match from.try_read(&mut scratch[before..]) {
+                Ok(0) => return Err(SourceGone),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(_) => return Err(SourceGone),
+            };
+            Ok(self.take(&scratch[..before + read], look, pass))
         })
     }
 
-    /// Ends the direction: what is stuck, then a Close frame with this code and reason unless one
-    /// has passed or a frame was left unfinished, then the end of the stream.
-    pub(crate) async fn finish(&mut self, code: u16, reason: &str) -> io::Result<()> {
-        if self.boundary.is_between_frames() && !self.boundary.close_passed() {
-            self.push(frame::close(self.role, code, reason));
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        look: &mut dyn FnMut(Whole<'_>) -> After,
+        pass: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (mut start, mut at) = self.pass_long(bytes);
+        loop {
+            match frame::next(&bytes[at..]) {
+                Next::Whole(whole) => {
+                    let end = at + whole.bytes.len();
+                    if look(whole) == After::Hold {
+                        pass(&bytes[start..at])?;
+                        start = end;
+                    }
+                    at = end;
+                }
+                Next::Part(length) if length > MAX_WHOLE => {
+                    self.long = length - (bytes.len() - at) as u64;
+                    at = bytes.len();
+                    break;
+                }
+                Next::Part(_) | Next::Unknown => break,
+            }
         }
-        self.to.finish().await
+        self.part = BytesMut::from(&bytes[at..]);
+        pass(&bytes[start..at])
+    }
+
+    /// Where passing on begins and where the next frame does.
+    fn pass_long(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let of_long = self.long.min(bytes.len() as u64);
+        self.long -= of_long;
+        // It is at most the length of a slice.
+        let end = of_long as usize;
+        let start = if self.is_skipping { end } else { 0 };
+        self.is_skipping &= self.long > 0;
+        (start, end)
     }
 }

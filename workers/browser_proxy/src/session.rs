@@ -1,31 +1,23 @@
-//! One browser's connection, from its handshake until both sides are closed.
+//! One browser's session, from its handshake until it is closed, whatever its backends do.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::timeout;
 use tracing::info;
-use ws_listener::frame::{Boundary, Sender};
-use ws_listener::{Opening, Refused, Stop, drain};
+use ws_listener::{Refused, Stop};
 
 use crate::Settings;
-use crate::backend::Dialled;
-use crate::relay::{Direction, End};
-
-/// What a browser may send before its backend is up; more waits in the kernel.
-const MAX_EARLY: usize = 16 * 1024;
-/// How long the other side has to take our Close and close too.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+use crate::backend::Visitor;
+use crate::browser::Browser;
+use crate::link::{Close, Left, Link};
 
 /// RFC 6455 §7.4.1, and the registry it founded for 1012 and 1013.
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
 const SERVICE_RESTART: u16 = 1012;
+const POLICY: u16 = 1008;
 const TRY_AGAIN_LATER: u16 = 1013;
 
 const STOPPING: &str = "browser-proxy is stopping";
@@ -39,28 +31,6 @@ pub(crate) enum Ended {
     Stopped,
 }
 
-impl Ended {
-    /// The code and reason for the browser, unless the backend's own have passed.
-    fn for_browser(&self) -> (u16, &'static str) {
-        match self {
-            Self::BrowserLeft => (NORMAL, ""),
-            Self::BackendLeft | Self::BackendAbsent(_) => {
-                (SERVICE_RESTART, "the backend went away: connect again")
-            }
-            Self::Stopped => (GOING_AWAY, STOPPING),
-        }
-    }
-
-    /// The reason for the backend, unless the browser's own has passed.
-    fn for_backend(&self) -> &'static str {
-        match self {
-            Self::BrowserLeft => "the browser went away",
-            Self::BackendLeft | Self::BackendAbsent(_) => "",
-            Self::Stopped => STOPPING,
-        }
-    }
-}
-
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,10 +42,11 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The browser's side.
-struct Session {
-    browser: OwnedReadHalf,
-    to_browser: Direction,
+struct Session<'a> {
+    settings: &'a Settings,
+    visitor: Visitor,
+    peer: SocketAddr,
+    stop: Stop,
 }
 
 /// Serves one visitor to the end, and logs who came, who left and why.
@@ -89,96 +60,112 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Sett
         Err(Refused::Left) => return,
     };
     info!("browser {peer}: connected");
-    let (browser, write) = stream.into_split();
     let session = Session {
-        browser,
-        to_browser: Direction::new(write, Sender::Server),
+        settings,
+        visitor: Visitor {
+            path: opening.path,
+            authorization: opening.headers.get("authorization").cloned(),
+        },
+        peer,
+        stop,
     };
-    let ended = session.run(opening, settings, stop).await;
+    let ended = session.run(Browser::new(stream, opening.rest)).await;
     info!("browser {peer}: {ended}");
 }
 
-impl Session {
-    async fn run(self, opening: Opening, settings: &Settings, mut stop: Stop) -> Ended {
-        let mut early = opening.rest;
+impl Session<'_> {
+    async fn run(mut self, mut browser: Browser) -> Ended {
+        loop {
+            let mut link = match self.dial(&mut browser).await {
+                Ok(link) => link,
+                Err(ended) => {
+                    browser.end(Some(self.goodbye(&ended))).await;
+                    return ended;
+                }
+            };
+            let left = tokio::select! {
+                left = link.relay(&mut browser) => left,
+                () = self.stop.requested() => Left::Stopped,
+            };
+            if browser.is_closing() || link.is_within_long() || !self.may_resume(&left) {
+                return self.part(browser, link, left).await;
+            }
+            info!("browser {}: kept while the backend is away", self.peer);
+            browser.lose_backend();
+            // Answered beside, so that a backend that is slow to end does not delay the next one.
+            tokio::spawn(link.end(answer(left)));
+        }
+    }
+
+    /// The stream's messages can be taken up elsewhere, and only when the backend left for reasons
+    /// of its own: what else it says in a Close is meant for the browser.
+    fn may_resume(&self, left: &Left) -> bool {
+        let path = &self.visitor.path;
+        let is_stream = path == "/" || path.starts_with("/?");
+        is_stream
+            && match left {
+                Left::Backend(None) => true,
+                Left::Backend(Some(close)) => matches!(close.code, GOING_AWAY | SERVICE_RESTART),
+                Left::Browser | Left::Stopped => false,
+            }
+    }
+
+    async fn dial(&mut self, browser: &mut Browser) -> Result<Link, Ended> {
+        let Settings {
+            backend, patience, ..
+        } = self.settings;
         let dialled = tokio::select! {
-            dialled = settings.backend.dial(&opening.path, settings.patience) => dialled,
-            () = self.collect(&mut early) => return self.close(NORMAL, "", Ended::BrowserLeft).await,
-            () = stop.requested() => return self.close(GOING_AWAY, STOPPING, Ended::Stopped).await,
+            dialled = backend.dial(&self.visitor, *patience) => dialled.map_err(Ended::BackendAbsent)?,
+            () = browser.wait() => return Err(Ended::BrowserLeft),
+            () = self.stop.requested() => return Err(Ended::Stopped),
         };
-        match dialled {
-            Ok(dialled) => self.relay(dialled, early, stop).await,
-            Err(error) => {
-                let reason = format!("the backend {} is not up: try again", settings.backend);
-                self.close(TRY_AGAIN_LATER, &reason, Ended::BackendAbsent(error))
-                    .await
+        Ok(Link::new(dialled, &browser.take_waiting()))
+    }
+
+    /// What the browser is told unless the backend has said it.
+    fn goodbye(&self, ended: &Ended) -> Close {
+        match ended {
+            Ended::BrowserLeft => Close::new(NORMAL, ""),
+            Ended::BackendLeft => Close::new(SERVICE_RESTART, "the backend went away: connect again"),
+            Ended::BackendAbsent(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Close::new(POLICY, format!("the backend refuses this connection: {error}"))
             }
+            Ended::BackendAbsent(_) => {
+                let backend = &self.settings.backend;
+                Close::new(
+                    TRY_AGAIN_LATER,
+                    format!("the backend {backend} is not up: try again"),
+                )
+            }
+            Ended::Stopped => Close::new(GOING_AWAY, STOPPING),
         }
     }
 
-    /// Keeps what the browser says before there is a backend. Returns when the browser leaves.
-    async fn collect(&self, early: &mut BytesMut) {
-        let mut boundary = Boundary::default();
-        boundary.advance(early);
-        while early.len() < MAX_EARLY && !boundary.close_passed() {
-            if self.browser.readable().await.is_err() {
-                return;
-            }
-            let before = early.len();
-            match self.browser.try_read_buf(early) {
-                Ok(0) => return,
-                Ok(_) => boundary.advance(&early[before..]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
-        }
-        if !boundary.close_passed() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    async fn relay(mut self, dialled: Dialled, early: BytesMut, mut stop: Stop) -> Ended {
-        let (mut backend, write) = dialled.stream.into_split();
-        let mut to_backend = Direction::new(write, Sender::Client);
-        to_backend.push(early);
-        self.to_browser.push(dialled.rest);
-        let ended = tokio::select! {
-            end = self.to_browser.pump(&backend) => who_left(end, Ended::BackendLeft, Ended::BrowserLeft),
-            end = to_backend.pump(&self.browser) => who_left(end, Ended::BrowserLeft, Ended::BackendLeft),
-            () = stop.requested() => Ended::Stopped,
+    /// Ends both sides. Neither is told anything in the middle of a frame.
+    async fn part(&self, browser: Browser, link: Link, left: Left) -> Ended {
+        let ended = match &left {
+            Left::Stopped => Ended::Stopped,
+            Left::Backend(_) if !browser.is_closing() => Ended::BackendLeft,
+            // A backend that ends after the browser's Close only answers it.
+            Left::Browser | Left::Backend(_) => Ended::BrowserLeft,
         };
-        // A backend that ends after the browser's Close only answers it.
-        let ended = if to_backend.close_passed() {
-            Ended::BrowserLeft
-        } else {
-            ended
+        let for_browser = match &left {
+            Left::Backend(Some(close)) => close.clone(),
+            Left::Backend(None) | Left::Browser | Left::Stopped => self.goodbye(&ended),
         };
-        let (code, reason) = ended.for_browser();
-        let for_backend = ended.for_backend();
-        let backend_side = timeout(CLOSE_DEADLINE, async {
-            to_backend.finish(GOING_AWAY, for_backend).await?;
-            drain(&mut backend).await
-        });
-        let (_, ended) = tokio::join!(backend_side, self.close(code, reason, ended));
-        ended
-    }
-
-    /// Ends the browser's side with a Close frame, unless the backend's has passed, and waits
-    /// until the browser has closed too.
-    async fn close(mut self, code: u16, reason: &str, ended: Ended) -> Ended {
-        let browser_side = async {
-            self.to_browser.finish(code, reason).await?;
-            drain(&mut self.browser).await
-        };
-        // A browser that does not answer, or is gone already, has nothing to wait for.
-        let _ = timeout(CLOSE_DEADLINE, browser_side).await;
+        let for_browser = (!link.is_within_long()).then_some(for_browser);
+        let has_spoken = browser.is_closing() || browser.inlet.is_within_long();
+        let for_backend = answer(left).filter(|_| !has_spoken);
+        tokio::join!(link.end(for_backend), browser.end(for_browser));
         ended
     }
 }
 
-fn who_left(end: End, source: Ended, receiver: Ended) -> Ended {
-    match end {
-        End::SourceGone => source,
-        End::ReceiverGone => receiver,
+/// What the backend is told.
+fn answer(left: Left) -> Option<Close> {
+    match left {
+        Left::Backend(close) => close,
+        Left::Browser => Some(Close::new(GOING_AWAY, "the browser went away")),
+        Left::Stopped => Some(Close::new(GOING_AWAY, STOPPING)),
     }
 }

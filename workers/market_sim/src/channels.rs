@@ -26,6 +26,10 @@ const FOLLOWING: [&str; 2] = ["corrections", "cancelErrors"];
 /// The longest symbol, an option's.
 const LONGEST: usize = 21;
 
+/// The symbols whose trades, quotes and bars are sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wants(pub(crate) [BTreeSet<String>; 3]);
+
 /// Why a change is not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -79,9 +83,10 @@ impl Channels {
         all || count > limit
     }
 
-    /// The symbols whose trades are sent.
-    pub(crate) fn trades(&self) -> BTreeSet<String> {
-        self.lists[0].1.clone()
+    /// What is to be sent.
+    pub(crate) fn wants(&self) -> Wants {
+        // Trades, quotes and bars are the first three channels of every feed.
+        Wants([0, 1, 2].map(|channel| self.lists[channel].1.clone()))
     }
 
     /// The whole, as answers tell it. `imbalances` is named only when it is used.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -17,10 +17,12 @@ use ws_listener::Stop;
 
 use crate::Settings;
 use crate::codec::Codec;
+use crate::faults::{Blow, Faults, Trouble};
 use crate::market::{Market, Seat};
 use crate::peer::{Peer, Reply};
+use crate::random::Random;
 use crate::slots::Slots;
-use crate::trade::Trade;
+use crate::trade::Item;
 use crate::upgrade::{self, Visitor};
 
 /// Alpaca gives a client this long to authenticate.
@@ -38,6 +40,7 @@ pub(crate) struct House {
     pub(crate) market: Market,
     pub(crate) slots: Slots,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) trouble: Trouble,
     pub(crate) stop: Stop,
 }
 
@@ -46,6 +49,8 @@ struct Client {
     codec: Codec,
     peer: Peer,
     seat: Seat,
+    faults: watch::Receiver<Faults>,
+    random: Random,
 }
 
 /// Why a connection is closed from our side.
@@ -59,7 +64,10 @@ type Flow = ControlFlow<Option<Farewell>>;
 
 /// Serves one visitor until it leaves or is sent away.
 pub(crate) async fn serve(house: House, stream: TcpStream) {
-    let Some(visitor) = upgrade::accept(stream).await else {
+    if house.trouble.is_down() {
+        return;
+    }
+    let Some(visitor) = upgrade::accept(stream, &house).await else {
         return;
     };
     let Visitor {
@@ -69,32 +77,48 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
         credentials,
     } = visitor;
     let (seat, trades) = house.market.enter(feed);
-    let peer = Peer::new(feed, house.settings, house.slots);
+    let faults = house.trouble.standing();
+    let peer = Peer::new(feed, house.settings, house.slots, faults.clone());
+    let blows = house.trouble.blows();
     let mut client = Client {
         socket,
         codec,
         peer,
         seat,
+        faults,
+        random: Random::new(1),
     };
     let greeting = client.peer.greet(credentials);
     let farewell = match client.perform(greeting).await {
-        Flow::Continue(()) => client.converse(trades, house.stop).await,
+        Flow::Continue(()) => client.converse(trades, blows, house.stop).await,
         Flow::Break(farewell) => farewell,
     };
-    if let Some(farewell) = farewell {
-        client.close(&farewell).await;
+    match farewell {
+        Some(farewell) => client.close(&farewell).await,
+        None => client.peer.abandon(),
     }
 }
 
 impl Client {
-    async fn converse(&mut self, mut trades: mpsc::Receiver<Vec<Trade>>, mut stop: Stop) -> Option<Farewell> {
+    async fn converse(
+        &mut self,
+        mut trades: mpsc::Receiver<Vec<Item>>,
+        mut blows: broadcast::Receiver<Blow>,
+        mut stop: Stop,
+    ) -> Option<Farewell> {
         let auth_due = Instant::now() + AUTH_WITHIN;
         loop {
+            if self.faults.borrow().black_hole {
+                self.swallow(&mut blows, &mut stop).await?;
+            }
             let flow = tokio::select! {
                 () = stop.requested() => Flow::Break(Some(Farewell::Stopping)),
                 () = sleep_until(auth_due), if !self.peer.is_authenticated() => {
                     self.perform(self.peer.too_late()).await
                 }
+                // Wakes the loop, so that it looks at what stands now.
+                Ok(()) = self.faults.changed() => Flow::Continue(()),
+                Ok(blow) = blows.recv() => self.suffer(blow).await,
                 batch = trades.recv() => match batch {
                     Some(batch) => self.send_trades(batch, &mut trades).await,
                     None => self.perform(self.peer.too_slow()).await,
@@ -104,6 +128,35 @@ impl Client {
             if let Flow::Break(farewell) = flow {
                 return farewell;
             }
+        }
+    }
+
+    /// Reads and writes nothing while connections are black holes; `None` ends this one.
+    async fn swallow(&mut self, blows: &mut broadcast::Receiver<Blow>, stop: &mut Stop) -> Option<()> {
+        let over = self.faults.wait_for(|faults| !faults.black_hole);
+        tokio::select! {
+            over = over => over.is_ok().then_some(()),
+            () = stop.requested() => None,
+            // Of all blows only the loss of the connection shows.
+            () = lost(blows) => None,
+        }
+    }
+
+    async fn suffer(&mut self, blow: Blow) -> Flow {
+        match blow {
+            Blow::Drop => Flow::Break(None),
+            Blow::Close => Flow::Break(Some(Farewell::HangUp)),
+            Blow::Garbage => {
+                for garbage in [
+                    Message::text("[{\"T\":\"t\",\"S\":"),
+                    Message::binary(&b"\xc1\xff\x00"[..]),
+                ] {
+                    self.send(garbage).await?;
+                }
+                Flow::Continue(())
+            }
+            Blow::SlowClient => self.perform(self.peer.too_slow()).await,
+            Blow::InternalError => self.perform(self.peer.broken()).await,
         }
     }
 
@@ -132,7 +185,7 @@ impl Client {
         for reply in replies {
             match reply {
                 Reply::Say(answer) => self.send(self.codec.answer(&answer)).await?,
-                Reply::Watch(symbols) => self.seat.watch(symbols),
+                Reply::Watch(wants) => self.seat.watch(wants),
                 Reply::HangUp => return Flow::Break(Some(Farewell::HangUp)),
             }
         }
@@ -140,16 +193,24 @@ impl Client {
     }
 
     /// What has queued up goes out as one longer array, which helps a slow reader.
-    async fn send_trades(&mut self, mut batch: Vec<Trade>, trades: &mut mpsc::Receiver<Vec<Trade>>) -> Flow {
+    async fn send_trades(&mut self, mut batch: Vec<Item>, trades: &mut mpsc::Receiver<Vec<Item>>) -> Flow {
         while batch.len() < LONGEST_ARRAY
             && let Ok(more) = trades.try_recv()
         {
             batch.extend(more);
         }
-        self.send(self.codec.trades(&batch)).await
+        self.faults.borrow().spoil(&mut batch, &mut self.random);
+        if batch.is_empty() {
+            return Flow::Continue(());
+        }
+        self.send(self.codec.items(&batch)).await
     }
 
     async fn send(&mut self, message: Message) -> Flow {
+        let delay = Duration::from_millis(self.faults.borrow().delay_ms);
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
         match timeout(STALL, self.socket.send(message)).await {
             Ok(Ok(())) => Flow::Continue(()),
             Ok(Err(error)) => {
@@ -182,5 +243,16 @@ impl Client {
         };
         // A client that does not answer, or has gone, is let go.
         let _ = timeout(CLOSE_WITHIN, answered).await;
+    }
+}
+
+/// Returns when connections are to be dropped.
+async fn lost(blows: &mut broadcast::Receiver<Blow>) {
+    loop {
+        match blows.recv().await {
+            Ok(Blow::Drop) | Err(broadcast::error::RecvError::Closed) => return,
+            Ok(Blow::Close | Blow::Garbage | Blow::SlowClient | Blow::InternalError)
+            | Err(broadcast::error::RecvError::Lagged(_)) => {}
+        }
     }
 }

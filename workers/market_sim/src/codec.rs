@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::peer::{Answer, Subscription};
-use crate::trade::Trade;
+use crate::trade::{Bar, Item, Quote, Trade};
 
 /// The spelling of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,42 @@ impl Codec {
         self.write(&[answer])
     }
 
-    /// Trades, as one array.
-    pub(crate) fn trades(self, trades: &[Trade]) -> Message {
-        let wire: Vec<WireTrade<'_>> = trades.iter().map(|trade| self.wire(trade)).collect();
-        self.write(&wire)
+    /// Data, as one array.
+    pub(crate) fn items(self, items: &[Item]) -> Message {
+        let wire = items.iter().map(|item| match item {
+            Item::Trade(trade) => Wire::Trade(self.trade(trade)),
+            Item::Quote(quote) => Wire::Quote(self.quote(quote)),
+            Item::Bar(bar) => Wire::Bar(WireBar::of(bar)),
+        });
+        self.write(&wire.collect::<Vec<_>>())
     }
 
-    fn wire(self, trade: &Trade) -> WireTrade<'_> {
+    fn quote(self, quote: &Quote) -> WireQuote<'_> {
+        WireQuote {
+            kind: "q",
+            symbol: &quote.symbol,
+            bx: quote.exchange,
+            bp: quote.bid,
+            bs: quote.bid_size,
+            ax: quote.exchange,
+            ap: quote.ask,
+            ask_size: quote.ask_size,
+            c: &["R"],
+            z: quote.tape,
+            t: Stamp(quote.at),
+            r: self.received(quote.at),
+        }
+    }
+
+    /// msgpack also says when the server received a trade or a quote.
+    fn received(self, at: Timestamp) -> Option<Stamp> {
+        match self {
+            Self::Json => None,
+            Self::Msgpack => Some(Stamp(at)),
+        }
+    }
+
+    fn trade(self, trade: &Trade) -> WireTrade<'_> {
         WireTrade {
             kind: "t",
             symbol: &trade.symbol,
@@ -55,10 +84,7 @@ impl Codec {
             conditions: trade.conditions,
             tape: trade.tape,
             at: Stamp(trade.at),
-            received: match self {
-                Self::Json => None,
-                Self::Msgpack => Some(Stamp(trade.at)),
-            },
+            received: self.received(trade.at),
         }
     }
 
@@ -67,6 +93,67 @@ impl Codec {
         match self {
             Self::Json => Message::text(serde_json::to_string(array).expect(WHY)),
             Self::Msgpack => Message::binary(rmp_serde::to_vec_named(array).expect(WHY)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Wire<'a> {
+    Trade(WireTrade<'a>),
+    Quote(WireQuote<'a>),
+    Bar(WireBar<'a>),
+}
+
+#[derive(Serialize)]
+struct WireQuote<'a> {
+    #[serde(rename = "T")]
+    kind: &'static str,
+    #[serde(rename = "S")]
+    symbol: &'a str,
+    bx: &'static str,
+    bp: f64,
+    bs: u32,
+    ax: &'static str,
+    ap: f64,
+    #[serde(rename = "as")]
+    ask_size: u32,
+    c: &'static [&'static str],
+    z: &'static str,
+    t: Stamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<Stamp>,
+}
+
+#[derive(Serialize)]
+struct WireBar<'a> {
+    #[serde(rename = "T")]
+    kind: &'static str,
+    #[serde(rename = "S")]
+    symbol: &'a str,
+    o: f64,
+    h: f64,
+    l: f64,
+    c: f64,
+    v: u64,
+    t: Stamp,
+    n: u64,
+    vw: f64,
+}
+
+impl<'a> WireBar<'a> {
+    fn of(bar: &'a Bar) -> Self {
+        Self {
+            kind: "b",
+            symbol: &bar.symbol,
+            o: bar.open,
+            h: bar.high,
+            l: bar.low,
+            c: bar.close,
+            v: bar.volume,
+            t: Stamp(bar.at),
+            n: bar.count,
+            vw: bar.mean,
         }
     }
 }
@@ -136,7 +223,7 @@ impl Serialize for Subscription {
 mod tests {
     use super::Codec;
     use crate::peer::{Answer, Failure, Subscription, Success};
-    use crate::trade::Trade;
+    use crate::trade::{Bar, Item, Quote, Trade};
 
     fn trade() -> Trade {
         Trade {
@@ -156,8 +243,15 @@ mod tests {
         let json =
             |message: tokio_tungstenite::tungstenite::Message| message.into_text().expect("text").to_string();
         assert_eq!(
-            json(Codec::Json.trades(&[trade()])),
+            json(Codec::Json.items(&[Item::Trade(trade())])),
             r#"[{"T":"t","S":"AAPL","i":628,"x":"K","p":162.92,"s":3,"c":["@","F"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"}]"#
+        );
+        assert_eq!(
+            json(Codec::Json.items(&[
+                Item::Quote(Quote::before(&trade())),
+                Item::Bar(Bar::begun_by(&trade()))
+            ])),
+            r#"[{"T":"q","S":"AAPL","bx":"K","bp":162.92,"bs":9,"ax":"K","ap":162.93,"as":5,"c":["R"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"},{"T":"b","S":"AAPL","o":162.92,"h":162.92,"l":162.92,"c":162.92,"v":3,"t":"2023-04-06T11:54:00Z","n":1,"vw":162.92}]"#
         );
         for (answer, text) in [
             (
@@ -185,7 +279,7 @@ mod tests {
 
     #[test]
     fn msgpack_has_timestamps_of_its_own_and_the_kind_first() {
-        let bytes = Codec::Msgpack.trades(&[trade()]).into_data();
+        let bytes = Codec::Msgpack.items(&[Item::Trade(trade())]).into_data();
         assert_eq!(&bytes[..6], b"\x91\x8a\xa1T\xa1t");
         let packed = (838_232_225_u64 << 34) | 1_680_782_066;
         let stamp = [&b"\xd7\xff"[..], &packed.to_be_bytes()].concat();

@@ -1,15 +1,17 @@
 //! Which trade happens when, and who sees it. Pure: time is an argument, the next deadline an answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::channels::Wants;
 use crate::feed::Feed;
+use crate::ledger::{Ledger, Page, Query};
 use crate::random::Random;
 use crate::tape::Tape;
-use crate::trade::Trade;
+use crate::trade::{Bar, Item, Quote};
 
 /// What `*` stands for.
 const EVERYTHING: [&str; 8] = ["AAPL", "AMD", "AMZN", "MSFT", "NVDA", "QQQ", "SPY", "TSLA"];
@@ -22,6 +24,9 @@ const BURST: Duration = Duration::from_millis(1);
 /// The number of a connection that sees trades.
 pub(crate) type Viewer = u64;
 
+/// Whether trades, quotes and bars are seen.
+type Kinds = [bool; 3];
+
 /// A symbol on a feed.
 type Listing = (Feed, Arc<str>);
 
@@ -32,11 +37,14 @@ pub(crate) struct Floor {
     rate: f64,
     seed: u64,
     random: Random,
-    viewers: HashMap<Viewer, (Feed, BTreeSet<Arc<str>>)>,
+    viewers: HashMap<Viewer, (Feed, BTreeMap<Arc<str>, Kinds>)>,
     /// Every tape ever asked for; it goes on where it stopped.
     tapes: HashMap<Listing, Tape>,
     /// What is traded now, and who sees it.
-    active: Vec<(Listing, Vec<Viewer>)>,
+    active: Vec<(Listing, Vec<(Viewer, Kinds)>)>,
+    /// The present minute of what is traded.
+    bars: HashMap<Listing, Bar>,
+    ledger: Ledger,
     next_at: Option<Instant>,
     /// No trade is told before then.
     burst_until: Option<Instant>,
@@ -51,21 +59,27 @@ impl Floor {
             viewers: HashMap::new(),
             tapes: HashMap::new(),
             active: Vec::new(),
+            bars: HashMap::new(),
+            ledger: Ledger::default(),
             next_at: None,
             burst_until: None,
         }
     }
 
-    /// From now on this viewer sees exactly these symbols.
-    pub(crate) fn watch(&mut self, now: Instant, viewer: Viewer, feed: Feed, symbols: &BTreeSet<String>) {
-        let named = symbols.iter().map(String::as_str).filter(|s| *s != "*");
-        let all = if symbols.contains("*") {
-            &EVERYTHING[..]
-        } else {
-            &[]
-        };
-        let seen = named.chain(all.iter().copied());
-        let seen = seen.filter(|s| feed.trades(s)).map(Arc::from).collect();
+    /// From now on this viewer sees exactly this.
+    pub(crate) fn watch(&mut self, now: Instant, viewer: Viewer, feed: Feed, wants: &Wants) {
+        let mut seen: BTreeMap<Arc<str>, Kinds> = BTreeMap::new();
+        for (kind, symbols) in wants.0.iter().enumerate() {
+            let named = symbols.iter().map(String::as_str).filter(|s| *s != "*");
+            let all = if symbols.contains("*") {
+                &EVERYTHING[..]
+            } else {
+                &[]
+            };
+            for symbol in named.chain(all.iter().copied()).filter(|s| feed.trades(s)) {
+                seen.entry(Arc::from(symbol)).or_default()[kind] = true;
+            }
+        }
         self.viewers.insert(viewer, (feed, seen));
         self.arrange(now);
     }
@@ -83,9 +97,10 @@ impl Floor {
             .map(|at| Some(at).max(self.burst_until).unwrap_or(at))
     }
 
-    /// Makes all trades that are due, and sorts them by viewer.
-    pub(crate) fn trade(&mut self, now: Instant, clock: SystemTime) -> HashMap<Viewer, Vec<Trade>> {
-        let mut seen: HashMap<Viewer, Vec<Trade>> = HashMap::new();
+    /// Makes all trades that are due at this time of the market, with their quotes and the bars that
+    /// are over, and sorts them by viewer.
+    pub(crate) fn trade(&mut self, now: Instant, clock: Timestamp) -> HashMap<Viewer, Vec<Item>> {
+        let mut seen: HashMap<Viewer, Vec<Item>> = HashMap::new();
         self.burst_until = Some(now + BURST);
         while let Some(at) = self.next_at.filter(|at| *at <= now) {
             let lag = now - at;
@@ -95,21 +110,37 @@ impl Floor {
             let Some(tape) = self.tapes.get_mut(key) else {
                 continue;
             };
-            let time = Timestamp::try_from(clock - lag).unwrap_or(Timestamp::UNIX_EPOCH);
-            let trade = tape.trade(time);
-            for viewer in viewers {
-                seen.entry(*viewer).or_default().push(trade.clone());
+            let trade = tape.trade(clock.saturating_sub(lag).unwrap_or(clock));
+            self.ledger.enter(key.0, &trade);
+            let bar = match self.bars.get_mut(key) {
+                Some(bar) => bar.take(&trade),
+                None => {
+                    self.bars.insert(key.clone(), Bar::begun_by(&trade));
+                    None
+                }
+            };
+            for (viewer, [trades, quotes, bars]) in viewers {
+                let seen = seen.entry(*viewer).or_default();
+                seen.extend(bar.clone().filter(|_| *bars).map(Item::Bar));
+                seen.extend(quotes.then(|| Item::Quote(Quote::before(&trade))));
+                seen.extend(trades.then(|| Item::Trade(trade.clone())));
             }
         }
+        seen.retain(|_, items| !items.is_empty());
         seen
     }
 
+    /// A page of the trades made.
+    pub(crate) fn page(&self, query: &Query) -> Page {
+        self.ledger.page(query)
+    }
+
     fn arrange(&mut self, now: Instant) {
-        let mut active: HashMap<Listing, Vec<Viewer>> = HashMap::new();
+        let mut active: HashMap<Listing, Vec<(Viewer, Kinds)>> = HashMap::new();
         for (viewer, (feed, symbols)) in &self.viewers {
-            for symbol in symbols {
+            for (symbol, kinds) in symbols {
                 let key = (*feed, Arc::clone(symbol));
-                active.entry(key).or_default().push(*viewer);
+                active.entry(key).or_default().push((*viewer, *kinds));
             }
         }
         for (feed, symbol) in active.keys() {
@@ -118,6 +149,8 @@ impl Floor {
             let tape = self.tapes.entry(key);
             tape.or_insert_with(|| Tape::new(Arc::clone(symbol), *feed, seed));
         }
+        // A minute in which nobody watched is not whole.
+        self.bars.retain(|listing, _| active.contains_key(listing));
         self.active = active.into_iter().collect();
         // In a stable order, so that a seed repeats a run.
         self.active
@@ -134,14 +167,18 @@ impl Floor {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::time::{Duration, Instant, SystemTime};
+    use std::time::{Duration, Instant};
+
+    use jiff::Timestamp;
 
     use super::Floor;
+    use crate::channels::Wants;
     use crate::feed::Feed;
+    use crate::trade::Item;
 
-    fn symbols(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(ToString::to_string).collect()
+    /// Wants the trades of these.
+    fn symbols(names: &[&str]) -> Wants {
+        Wants([names, &[], &[]].map(|names| names.iter().map(ToString::to_string).collect()))
     }
 
     #[test]
@@ -155,9 +192,9 @@ mod tests {
         let mut seen = [0_usize; 4];
         for second in 1..=100 {
             let at = now + Duration::from_secs(second);
-            for (viewer, trades) in floor.trade(at, SystemTime::now()) {
+            for (viewer, trades) in floor.trade(at, Timestamp::now()) {
                 seen[viewer as usize] += trades.len();
-                assert!(viewer == 1 || trades.iter().all(|trade| &*trade.symbol == "TSLA"));
+                assert!(viewer == 1 || trades.iter().all(|trade| trade.symbol() == "TSLA"));
             }
         }
         assert!((9_000..11_000).contains(&seen[1]), "{seen:?}");
@@ -174,9 +211,33 @@ mod tests {
         let now = Instant::now();
         floor.watch(now, 1, Feed::Iex, &symbols(&["AAPL"]));
         floor.watch(now, 2, Feed::Iex, &symbols(&["AAPL"]));
-        let seen = floor.trade(now + Duration::from_secs(1), SystemTime::now());
+        let seen = floor.trade(now + Duration::from_secs(1), Timestamp::now());
         assert!(!seen[&1].is_empty());
         assert_eq!(seen[&1], seen[&2]);
+    }
+
+    #[test]
+    fn quotes_come_with_trades_and_bars_after_their_minute() {
+        let mut floor = Floor::new(50.0, 1);
+        let now = Instant::now();
+        let all = Wants([(); 3].map(|()| ["SPY".to_owned()].into()));
+        floor.watch(now, 1, Feed::Iex, &all);
+        let clock: Timestamp = "2025-10-08T14:29:59.5Z".parse().expect("a time");
+        let mut items = Vec::new();
+        for half in 1..=3_u32 {
+            let later = half * Duration::from_millis(500);
+            items.extend(
+                floor
+                    .trade(now + later, clock + later)
+                    .remove(&1)
+                    .expect("it is watched"),
+            );
+        }
+        let count = |kind: fn(&Item) -> bool| items.iter().filter(|item| kind(item)).count();
+        let trades = count(|item| matches!(item, Item::Trade(_)));
+        assert!(trades > 40, "{trades}");
+        assert_eq!(count(|item| matches!(item, Item::Quote(_))), trades);
+        assert_eq!(count(|item| matches!(item, Item::Bar(_))), 1);
     }
 
     #[test]
@@ -185,7 +246,7 @@ mod tests {
         let now = Instant::now();
         floor.watch(now, 1, Feed::Iex, &symbols(&["AAPL"]));
         let later = now + Duration::from_millis(10);
-        assert!(floor.trade(later, SystemTime::now())[&1].len() > 500);
+        assert!(floor.trade(later, Timestamp::now())[&1].len() > 500);
         let next = floor.next_deadline().expect("it goes on");
         assert_eq!(next, later + Duration::from_millis(1));
     }
@@ -195,7 +256,7 @@ mod tests {
         let mut floor = Floor::new(10.0, 1);
         let now = Instant::now();
         floor.watch(now, 1, Feed::Iex, &symbols(&["AAPL"]));
-        let seen = floor.trade(now + Duration::from_secs(3600), SystemTime::now());
+        let seen = floor.trade(now + Duration::from_secs(3600), Timestamp::now());
         assert!(seen[&1].len() < 40, "{}", seen[&1].len());
     }
 
@@ -208,7 +269,7 @@ mod tests {
         floor.watch(now, 1, Feed::Test, &symbols(&["AAPL", "FAKEPACA"]));
         assert!(floor.next_deadline().is_some());
         floor.watch(now, 1, Feed::Sip, &symbols(&["*"]));
-        let seen = floor.trade(now + Duration::from_secs(1), SystemTime::now());
+        let seen = floor.trade(now + Duration::from_secs(1), Timestamp::now());
         assert!(seen[&1].len() > 20);
     }
 }

@@ -9,6 +9,8 @@
 //! * `peer` is the protocol of one connection: who may do what when, in Alpaca's words and codes.
 //! * `floor` decides which trade happens when. Only symbols that somebody is subscribed to are
 //!   traded, and all who are subscribed see the same trades; with no subscriber no timer runs.
+//! * `faults` is what goes wrong on request: by flags, or by `POST /control` from this host.
+//! * `ledger` keeps the trades made, for Alpaca's REST endpoint: also those that a fault withheld.
 //! * `codec` spells messages as JSON or msgpack, as the client asked for.
 //!
 //! Made up: the trades. Real: everything else, as far as Alpaca documents it
@@ -18,10 +20,13 @@
 mod channels;
 mod client;
 mod codec;
+mod faults;
 mod feed;
 mod floor;
+mod ledger;
 mod market;
 mod peer;
+mod plain;
 mod random;
 mod settings;
 mod slots;
@@ -29,6 +34,7 @@ mod tape;
 mod trade;
 mod upgrade;
 
+pub use faults::Faults;
 pub use settings::Settings;
 
 use std::sync::Arc;
@@ -36,6 +42,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use ws_listener::Stop;
 
+use faults::Trouble;
 use market::Market;
 use slots::Slots;
 
@@ -45,8 +52,9 @@ const MAX_CLIENTS: usize = 1000;
 /// Serves clients on this listener until `stop`; then every connection is closed with a Close frame.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let house = client::House {
-        market: Market::open(settings.rate, settings.seed),
+        market: Market::open(settings.rate, settings.seed, settings.shift()),
         slots: Slots::default(),
+        trouble: Trouble::new(settings.faults.clone()),
         settings: Arc::new(settings),
         stop: stop.clone(),
     };

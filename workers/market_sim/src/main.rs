@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use market_sim::Settings;
+use market_sim::{Faults, Settings};
 use tracing::{error, info};
 use ws_listener::Stop;
 
 /// Simulate Alpaca's market-data streams: the real wire protocol, made-up trades.
 ///
 /// Serves ws://HOST:PORT/v2/iex, /v2/sip and /v2/test. Any key and secret are accepted, unless
-/// MARKET_SIM_KEY and MARKET_SIM_SECRET name the ones to require.
+/// MARKET_SIM_KEY and MARKET_SIM_SECRET name the ones to require. Trades made can be asked for at
+/// /v2/stocks/trades, and faults ordered while it runs by POST to /control, from this host only.
 #[derive(Parser)]
 #[command(name = "market-sim", version)]
 struct Arguments {
@@ -35,6 +36,34 @@ struct Arguments {
     /// The secret of that key.
     #[arg(long, env = "MARKET_SIM_SECRET", hide_env_values = true, requires = "key")]
     secret: Option<String>,
+    /// What the market's clock shows at the start, such as 2025-10-08T10:29:00-04:00.
+    #[arg(long, value_name = "TIME")]
+    market_time: Option<jiff::Timestamp>,
+    /// Send nothing for this symbol, or for all with `*`, while the connection stays open.
+    #[arg(long, value_name = "SYMBOL")]
+    silent: Vec<String>,
+    /// Refuse every authentication with this code, such as 402 or 409.
+    #[arg(long, value_name = "CODE")]
+    refuse_auth: Option<u16>,
+    /// Seconds for which a connection that ended without a Close keeps its place (Alpaca: 90).
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    linger: u16,
+    /// Milliseconds that every message is held back.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    delay: u64,
+    /// The part of the trades that is sent twice, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
+    duplicates: f64,
+    /// The part of the trades that changes places with the one before, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
+    disorder: f64,
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if (0.0..=1.0).contains(&part) => Ok(part),
+        Ok(_) | Err(_) => Err("must be a number from 0 to 1".into()),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -73,6 +102,16 @@ impl Arguments {
             seed: self.seed,
             symbol_limit: (self.symbol_limit > 0).then_some(self.symbol_limit),
             credentials: self.key.zip(self.secret),
+            market_time: self.market_time,
+            faults: Faults {
+                silent: self.silent,
+                black_hole: false,
+                delay_ms: self.delay,
+                refuse_auth: self.refuse_auth,
+                linger_s: self.linger,
+                duplicates: self.duplicates,
+                disorder: self.disorder,
+            },
         }
     }
 }

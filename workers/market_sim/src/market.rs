@@ -1,17 +1,20 @@
 //! The task that runs the floor: wait for an order or the next trade, and pass trades on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use tokio::sync::mpsc;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+use crate::channels::Wants;
 use crate::feed::Feed;
 use crate::floor::{Floor, Viewer};
-use crate::trade::Trade;
+use crate::ledger::{Page, Query};
+use crate::trade::Item;
 
 /// Messages the market keeps for a connection; a client that lets them fill is too slow.
 const BUFFERED: usize = 1024;
@@ -33,16 +36,18 @@ pub(crate) struct Seat {
 
 #[derive(Debug)]
 enum Order {
-    Enter(Viewer, mpsc::Sender<Vec<Trade>>),
-    Watch(Viewer, Feed, BTreeSet<String>),
+    Enter(Viewer, mpsc::Sender<Vec<Item>>),
+    Watch(Viewer, Feed, Wants),
     Leave(Viewer),
+    Ask(Query, oneshot::Sender<Page>),
 }
 
 impl Market {
-    /// Opens a market with this many trades per second and symbol. It runs as a task of its own.
-    pub(crate) fn open(rate: f64, seed: u64) -> Self {
+    /// Opens a market with this many trades per second and symbol, whose clock is ahead of the host's
+    /// by `shift`. It runs as a task of its own.
+    pub(crate) fn open(rate: f64, seed: u64, shift: SignedDuration) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(Floor::new(rate, seed), inbox));
+        tokio::spawn(run(Floor::new(rate, seed), shift, inbox));
         Self {
             orders,
             viewers: Arc::default(),
@@ -50,7 +55,7 @@ impl Market {
     }
 
     /// A seat, and the trades that will be seen from it. The trades end when they are not taken.
-    pub(crate) fn enter(&self, feed: Feed) -> (Seat, mpsc::Receiver<Vec<Trade>>) {
+    pub(crate) fn enter(&self, feed: Feed) -> (Seat, mpsc::Receiver<Vec<Item>>) {
         let viewer = self.viewers.fetch_add(1, Ordering::Relaxed);
         let (sender, trades) = mpsc::channel(BUFFERED);
         self.order(Order::Enter(viewer, sender));
@@ -62,6 +67,13 @@ impl Market {
         (seat, trades)
     }
 
+    /// Trades that were made; `None` when the market has ended.
+    pub(crate) async fn ask(&self, query: Query) -> Option<Page> {
+        let (sender, page) = oneshot::channel();
+        self.order(Order::Ask(query, sender));
+        page.await.ok()
+    }
+
     fn order(&self, order: Order) {
         // The market ends after the last seat; there is nobody to miss it.
         let _ = self.orders.send(order);
@@ -70,8 +82,8 @@ impl Market {
 
 impl Seat {
     /// From now on exactly these symbols are seen.
-    pub(crate) fn watch(&self, symbols: BTreeSet<String>) {
-        self.market.order(Order::Watch(self.viewer, self.feed, symbols));
+    pub(crate) fn watch(&self, wants: Wants) {
+        self.market.order(Order::Watch(self.viewer, self.feed, wants));
     }
 }
 
@@ -81,8 +93,8 @@ impl Drop for Seat {
     }
 }
 
-async fn run(mut floor: Floor, mut inbox: mpsc::UnboundedReceiver<Order>) {
-    let mut seats: HashMap<Viewer, mpsc::Sender<Vec<Trade>>> = HashMap::new();
+async fn run(mut floor: Floor, shift: SignedDuration, mut inbox: mpsc::UnboundedReceiver<Order>) {
+    let mut seats: HashMap<Viewer, mpsc::Sender<Vec<Item>>> = HashMap::new();
     loop {
         let deadline = floor.next_deadline();
         let trade_is_due = async {
@@ -97,7 +109,8 @@ async fn run(mut floor: Floor, mut inbox: mpsc::UnboundedReceiver<Order>) {
                 None => return,
             },
             () = trade_is_due => {
-                for (viewer, trades) in floor.trade(Instant::now(), SystemTime::now()) {
+                let clock = Timestamp::now() + shift;
+                for (viewer, trades) in floor.trade(Instant::now(), clock) {
                     pass(viewer, trades, &mut floor, &mut seats);
                 }
             }
@@ -105,7 +118,7 @@ async fn run(mut floor: Floor, mut inbox: mpsc::UnboundedReceiver<Order>) {
     }
 }
 
-fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Trade>>>) {
+fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Item>>>) {
     let now = Instant::now();
     match order {
         Order::Enter(viewer, sender) => {
@@ -115,6 +128,10 @@ fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sende
             floor.watch(now, viewer, feed, &symbols);
         }
         Order::Watch(..) => {}
+        Order::Ask(query, asker) => {
+            // Who asked may have gone.
+            let _ = asker.send(floor.page(&query));
+        }
         Order::Leave(viewer) => {
             seats.remove(&viewer);
             floor.leave(now, viewer);
@@ -124,9 +141,9 @@ fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sende
 
 fn pass(
     viewer: Viewer,
-    trades: Vec<Trade>,
+    trades: Vec<Item>,
     floor: &mut Floor,
-    seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Trade>>>,
+    seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Item>>>,
 ) {
     let taken = seats
         .get(&viewer)

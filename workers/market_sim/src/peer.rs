@@ -1,15 +1,17 @@
 //! The server's side of the protocol for one connection, in Alpaca's words and codes. Pure but for
 //! the table of slots.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::Settings;
-use crate::channels::{Channels, Refusal};
+use crate::channels::{Channels, Refusal, Wants};
 use crate::codec::Fields;
+use crate::faults::Faults;
 use crate::feed::Feed;
 use crate::slots::{Slot, Slots};
 
@@ -44,8 +46,8 @@ pub(crate) struct Subscription(pub(crate) Vec<(&'static str, Vec<String>)>);
 pub(crate) enum Reply {
     /// Tell the client.
     Say(Answer),
-    /// From now on send the trades of exactly these symbols.
-    Watch(BTreeSet<String>),
+    /// From now on send exactly these.
+    Watch(Wants),
     /// Close the connection.
     HangUp,
 }
@@ -56,18 +58,25 @@ pub(crate) struct Peer {
     feed: Feed,
     settings: Arc<Settings>,
     slots: Slots,
+    faults: watch::Receiver<Faults>,
     /// Taken while authenticated.
     slot: Option<Slot>,
     channels: Channels,
 }
 
 impl Peer {
-    pub(crate) fn new(feed: Feed, settings: Arc<Settings>, slots: Slots) -> Self {
+    pub(crate) fn new(
+        feed: Feed,
+        settings: Arc<Settings>,
+        slots: Slots,
+        faults: watch::Receiver<Faults>,
+    ) -> Self {
         Self {
             feed,
             channels: Channels::new(feed),
             settings,
             slots,
+            faults,
             slot: None,
         }
     }
@@ -116,6 +125,19 @@ impl Peer {
         vec![failure(407, "slow client"), Reply::HangUp]
     }
 
+    /// Something is wrong here.
+    pub(crate) fn broken(&self) -> Vec<Reply> {
+        vec![failure(500, "internal error")]
+    }
+
+    /// The client is gone without a Close; its place is free only when that has been noticed.
+    pub(crate) fn abandon(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            slot.linger(self.faults.borrow().linger());
+        }
+        self.slot = None;
+    }
+
     /// The client is going; its place is free before it knows that it has gone.
     pub(crate) fn free_slot(&mut self) {
         self.slot = None;
@@ -125,10 +147,12 @@ impl Peer {
         if self.is_authenticated() {
             return vec![failure(403, "already authenticated")];
         }
-        if !self.settings.accept(key, secret) {
-            return vec![failure(402, "auth failed"), Reply::HangUp];
+        let refused = self.faults.borrow().refuse_auth;
+        let wrong = (!self.settings.accept(key, secret)).then_some(402);
+        if let Some(code) = refused.or(wrong) {
+            return vec![failure(code, refusal(code)), Reply::HangUp];
         }
-        self.slot = self.slots.take(key, self.feed);
+        self.slot = self.slots.take(Instant::now(), key, self.feed);
         // The client may try again on this connection, as long as its time lasts.
         vec![match self.slot {
             Some(_) => success("authenticated"),
@@ -158,7 +182,7 @@ impl Peer {
                 self.channels = channels;
                 vec![
                     Reply::Say(Answer::Subscription(self.channels.told())),
-                    Reply::Watch(self.channels.trades()),
+                    Reply::Watch(self.channels.wants()),
                 ]
             }
         }
@@ -173,6 +197,18 @@ fn failure(code: u16, msg: &'static str) -> Reply {
     Reply::Say(Answer::Error(Failure { code, msg }))
 }
 
+/// Alpaca's words for what ends an authentication.
+fn refusal(code: u16) -> &'static str {
+    match code {
+        402 => "auth failed",
+        404 => "auth timeout",
+        409 => "insufficient subscription",
+        411 => "insufficient scope",
+        500 => "internal error",
+        _ => "refused",
+    }
+}
+
 fn invalid() -> Vec<Reply> {
     vec![failure(400, "invalid syntax")]
 }
@@ -181,14 +217,17 @@ fn invalid() -> Vec<Reply> {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Answer, Peer, Reply, Subscription, failure, success};
+    use tokio::sync::watch;
+
+    use super::{Answer, Faults, Peer, Reply, Subscription, Wants, failure, success};
     use crate::Settings;
     use crate::codec::Codec;
     use crate::feed::Feed;
     use crate::slots::Slots;
 
     fn peer(feed: Feed, slots: &Slots) -> Peer {
-        Peer::new(feed, Arc::new(Settings::default()), slots.clone())
+        let faults = watch::Sender::new(Faults::default()).subscribe();
+        Peer::new(feed, Arc::new(Settings::default()), slots.clone(), faults)
     }
 
     fn say(peer: &mut Peer, text: &str) -> Vec<Reply> {
@@ -272,7 +311,9 @@ mod tests {
         );
         let replies = say(&mut peer, r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#);
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
-        assert_eq!(replies[1], Reply::Watch([].into()));
+        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"]];
+        let wants = quotes_and_bars.map(|symbols| symbols.iter().map(ToString::to_string).collect());
+        assert_eq!(replies[1], Reply::Watch(Wants(wants)));
     }
 
     #[test]

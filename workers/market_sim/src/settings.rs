@@ -1,5 +1,9 @@
 //! What can be chosen about the simulated market.
 
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Faults;
+
 /// The choices. The default is what a free Alpaca account sees, at ten trades a second and symbol.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -11,6 +15,11 @@ pub struct Settings {
     pub symbol_limit: Option<usize>,
     /// The only key and secret that are accepted; `None` accepts any that are not empty.
     pub credentials: Option<(String, String)>,
+    /// What the market's clock shows at the start; `None` for the host's time. It is only told in
+    /// timestamps: trades are made at any hour.
+    pub market_time: Option<Timestamp>,
+    /// What goes wrong from the beginning.
+    pub faults: Faults,
 }
 
 impl Default for Settings {
@@ -20,11 +29,19 @@ impl Default for Settings {
             seed: 1,
             symbol_limit: Some(30),
             credentials: None,
+            market_time: None,
+            faults: Faults::default(),
         }
     }
 }
 
 impl Settings {
+    /// By how much the market's clock is ahead of the host's.
+    pub(crate) fn shift(&self) -> SignedDuration {
+        self.market_time
+            .map_or(SignedDuration::ZERO, |time| time.duration_since(Timestamp::now()))
+    }
+
     /// Whether these credentials are accepted.
     pub(crate) fn accept(&self, key: &str, secret: &str) -> bool {
         match &self.credentials {

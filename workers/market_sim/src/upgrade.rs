@@ -1,4 +1,4 @@
-//! The opening request: a WebSocket at a feed's path, or a plain look at whether we are well.
+//! The opening request: a WebSocket at a feed's path, or a plain request.
 
 use std::io;
 use std::time::Duration;
@@ -12,8 +12,10 @@ use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use crate::client::House;
 use crate::codec::Codec;
 use crate::feed::Feed;
+use crate::plain::Plain;
 
 /// The longest request that is read.
 const LONGEST: usize = 16 * 1024;
@@ -29,70 +31,104 @@ pub(crate) struct Visitor {
     pub(crate) credentials: Option<(String, String)>,
 }
 
+/// What was read of a request.
+struct Opening {
+    /// `None` when it is no GET, and so can be no upgrade.
+    upgrade: Option<Request>,
+    method: String,
+    target: String,
+    has_origin: bool,
+    has_key: bool,
+    /// What came after the head.
+    rest: BytesMut,
+}
+
 /// Reads and answers the request; `None` when it did not become a WebSocket.
-pub(crate) async fn accept(mut stream: TcpStream) -> Option<Visitor> {
-    let read = timeout(DEADLINE, read_request(&mut stream)).await;
-    let (request, rest) = read.ok()?.ok()?;
-    let Some(feed) = Feed::at(request.uri().path()) else {
-        refuse(&mut stream, request.uri().path()).await;
-        return None;
-    };
-    let Ok(response) = create_response(&request) else {
-        answer(
-            &mut stream,
-            "426 Upgrade Required",
-            "connect with a WebSocket client",
-        )
-        .await;
+pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Visitor> {
+    let read = timeout(DEADLINE, Opening::read(&mut stream)).await;
+    let opening = read.ok()?.ok()?;
+    let upgrade = opening.upgrade.as_ref().and_then(|request| {
+        let feed = Feed::at(request.uri().path())?;
+        Some((request, feed, create_response(request).ok()?))
+    });
+    let Some((request, feed, response)) = upgrade else {
+        opening.as_plain().answer(&mut stream, house).await;
         return None;
     };
     let mut head = Vec::with_capacity(160);
     write_response(&mut head, &response).ok()?;
     stream.write_all(&head).await.ok()?;
     let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
-    let socket = WebSocketStream::from_partially_read(stream, rest.to_vec(), Role::Server, Some(config));
+    let (codec, credentials) = (codec(request), credentials(request));
+    let rest = opening.rest.to_vec();
+    let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config));
     Some(Visitor {
         socket: socket.await,
         feed,
-        codec: codec(&request),
-        credentials: credentials(&request),
+        codec,
+        credentials,
     })
 }
 
-async fn read_request(stream: &mut TcpStream) -> io::Result<(Request, BytesMut)> {
-    let mut head = BytesMut::with_capacity(1024);
-    while head.len() < LONGEST {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+impl Opening {
+    async fn read(stream: &mut TcpStream) -> io::Result<Self> {
+        let mut head = BytesMut::with_capacity(1024);
+        let end = loop {
+            more(stream, &mut head).await?;
+            if let Some(at) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let mut rest = head.split_off(end);
+        let text = String::from_utf8_lossy(&head).into_owned();
+        let mut words = text.split(' ').map(str::to_owned);
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let header = |name: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once(':'));
+            let mut found = lines.filter(|(header, _)| header.eq_ignore_ascii_case(name));
+            found.next().map(|(_, value)| value.trim().to_owned())
+        };
+        let body: usize = header("content-length")
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(0);
+        while rest.len() < body {
+            more(stream, &mut rest).await?;
         }
-        if let Some((length, request)) = Request::try_parse(&head).map_err(io::Error::other)? {
-            return Ok((request, head.split_off(length)));
+        let upgrade = match method.as_str() {
+            "GET" => Request::try_parse(&head)
+                .map_err(io::Error::other)?
+                .map(|(_, request)| request),
+            _ => None,
+        };
+        Ok(Self {
+            upgrade,
+            method,
+            target,
+            has_origin: header("origin").is_some(),
+            has_key: header("apca-api-key-id").is_some() && header("apca-api-secret-key").is_some(),
+            rest,
+        })
+    }
+
+    fn as_plain(&self) -> Plain<'_> {
+        Plain {
+            method: &self.method,
+            target: &self.target,
+            body: &self.rest,
+            has_origin: self.has_origin,
+            has_key: self.has_key,
         }
     }
-    Err(io::ErrorKind::InvalidData.into())
 }
 
-async fn refuse(stream: &mut TcpStream, path: &str) {
-    let (status, body) = match path {
-        "/health" => ("200 OK", r#"{"status":"ok"}"#),
-        _ => ("404 Not Found", "there are /v2/iex, /v2/sip, /v2/test"),
-    };
-    answer(stream, status, body).await;
-}
-
-async fn answer(stream: &mut TcpStream, status: &str, body: &str) {
-    let kind = if body.starts_with('{') {
-        "application/json"
-    } else {
-        "text/plain"
-    };
-    let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}\n",
-        body.len() + 1
-    );
-    // The visitor may have gone; there is nobody else to tell.
-    let _ = stream.write_all(text.as_bytes()).await;
-    let _ = stream.shutdown().await;
+async fn more(stream: &mut TcpStream, bytes: &mut BytesMut) -> io::Result<()> {
+    if bytes.len() >= LONGEST {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    match stream.read_buf(bytes).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

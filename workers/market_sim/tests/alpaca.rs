@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use alpaca::{ConnectionManager, Credentials, Event, MarketData, State};
+use alpaca::{ConnectionManager, Credentials, Event, MarketData, Options, State};
 use common::{Sim, within};
 use market_sim::Settings;
 use tokio::sync::mpsc::Receiver;
@@ -73,6 +73,22 @@ async fn from_subscription_to_trades_to_a_clean_close() {
     let mut events = data.events();
     data.subscribe(&symbols(&["MSFT"]));
     trade_of(&mut events, "MSFT").await;
+}
+
+#[tokio::test]
+async fn msgpack_carries_the_same() {
+    let sim = Sim::start(Settings::default()).await;
+    let manager = ConnectionManager::with(Options::default().msgpack());
+    let data = connect(&manager, &sim);
+    let mut events = data.events();
+    data.subscribe(&symbols(&["AAPL"]));
+    let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
+        panic!("trades were asked for");
+    };
+    assert_eq!((trades[0].symbol.as_str(), trades[0].id), ("AAPL", 1));
+    assert!(trades[0].price.to_f64() > 200.0 && !trades[0].conditions.is_empty());
+    assert!(trades[0].timestamp.starts_with("20") && trades[0].timestamp.ends_with('Z'));
+    assert_eq!(data.status().borrow().confirmed, symbols(&["AAPL"]));
 }
 
 #[tokio::test]
@@ -171,6 +187,36 @@ async fn a_held_slot_is_a_state_and_no_failure() {
     let held = within(held).await.expect("running").clone();
     assert!(held.detail.is_some_and(|detail| detail.contains("406")));
     assert_eq!(holder.status().borrow().state, State::Live);
+}
+
+#[tokio::test]
+async fn processes_of_a_host_take_turns_by_a_lease() {
+    let sim = Sim::start(Settings::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    // Managers share nothing but the folder, as processes do.
+    let manager = || ConnectionManager::with(Options::default().lease_folder(folder.path().into()));
+    let old = connect(&manager(), &sim);
+    let mut status = old.status();
+    old.subscribe(&symbols(&["AAPL"]));
+    let live = status.wait_for(|status| status.state == State::Live);
+    within(live).await.expect("running");
+    let new = connect(&manager(), &sim);
+    let mut status = new.status();
+    new.subscribe(&symbols(&["AAPL"]));
+    let held = status.wait_for(|status| status.state == State::SlotHeld);
+    let held = within(held).await.expect("running").clone();
+    let detail = held.detail.expect("for whom it waits");
+    assert!(
+        detail.contains(&format!("(process {})", std::process::id())),
+        "{detail}"
+    );
+    let closing = Instant::now();
+    within(old.close()).await;
+    let live = status.wait_for(|status| status.state == State::Live);
+    within(live).await.expect("running");
+    // Had it been refused once, it would have waited 5 s.
+    assert!(closing.elapsed() < Duration::from_secs(2));
+    assert_eq!(new.status().borrow().reconnects, 0);
 }
 
 #[tokio::test]

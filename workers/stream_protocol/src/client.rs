@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::parse_symbol;
+use crate::{Position, parse_symbol};
 
 /// A request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum ClientMessage {
     Subscribe {
         /// The symbols, in the order they were named.
         symbols: Vec<String>,
+        /// Where the client already is in the one symbol it names: what came after is replayed.
+        since: Option<Position>,
     },
     /// No longer send me the trades of these symbols (at least one, upper-case, no duplicates).
     Unsubscribe {
@@ -24,6 +26,8 @@ pub enum ClientMessage {
     Ping,
     /// How are you? Answered by `health`.
     Health,
+    /// Tell me by `heartbeat` that you are there whenever nothing else is to be told.
+    Heartbeat,
     /// Drop the upstream connection and connect again. Answered by `reconnect_initiated`.
     Reconnect,
 }
@@ -34,13 +38,14 @@ pub enum ClientMessage {
 pub struct BadRequest(pub String);
 
 const EXAMPLE: &str = r#"send for example {"action":"subscribe","symbol":"AAPL"}"#;
-const ACTIONS: &str = "subscribe, unsubscribe, ping, health, reconnect";
+const ACTIONS: &str = "subscribe, unsubscribe, ping, health, heartbeat, reconnect";
 
 #[derive(Deserialize)]
 struct Wire {
     action: Option<Value>,
     symbol: Option<OneOrMany>,
     symbols: Option<OneOrMany>,
+    since: Option<Value>,
 }
 
 /// `symbol` and `symbols` each take a text or a list, since people mix them up.
@@ -64,14 +69,13 @@ impl ClientMessage {
             None => return bad(format!("the message has no \"action\"; {EXAMPLE}")),
         };
         match action.as_str() {
-            "subscribe" => Ok(Self::Subscribe {
-                symbols: wire.symbols(&action)?,
-            }),
+            "subscribe" => wire.subscribe(&action),
             "unsubscribe" => Ok(Self::Unsubscribe {
                 symbols: wire.symbols(&action)?,
             }),
             "ping" => Ok(Self::Ping),
             "health" => Ok(Self::Health),
+            "heartbeat" => Ok(Self::Heartbeat),
             "reconnect" => Ok(Self::Reconnect),
             unknown => bad(format!("unknown action {unknown:?}; there are {ACTIONS}")),
         }
@@ -80,10 +84,17 @@ impl ClientMessage {
     /// The message as a client writes it, `symbol` for one and `symbols` for many.
     pub fn to_json(&self) -> String {
         let value = match self {
-            Self::Subscribe { symbols } => with_symbols("subscribe", symbols),
+            Self::Subscribe { symbols, since } => {
+                let mut value = with_symbols("subscribe", symbols);
+                if let Some(since) = since {
+                    value["since"] = json!(since);
+                }
+                value
+            }
             Self::Unsubscribe { symbols } => with_symbols("unsubscribe", symbols),
             Self::Ping => json!({"action": "ping"}),
             Self::Health => json!({"action": "health"}),
+            Self::Heartbeat => json!({"action": "heartbeat"}),
             Self::Reconnect => json!({"action": "reconnect"}),
         };
         value.to_string()
@@ -98,6 +109,13 @@ fn with_symbols(action: &str, symbols: &[String]) -> Value {
 }
 
 impl Wire {
+    fn subscribe(mut self, action: &str) -> Result<ClientMessage, BadRequest> {
+        let since = self.since.take().filter(|since| !since.is_null());
+        let symbols = self.symbols(action)?;
+        let since = since.map(|since| position(since, &symbols)).transpose()?;
+        Ok(ClientMessage::Subscribe { symbols, since })
+    }
+
     fn symbols(self, action: &str) -> Result<Vec<String>, BadRequest> {
         let mut symbols = Vec::new();
         for named in [self.symbol, self.symbols].into_iter().flatten() {
@@ -115,6 +133,16 @@ impl Wire {
         }
         Ok(symbols)
     }
+}
+
+/// Every symbol is numbered by itself, so a position belongs to one.
+fn position(since: Value, symbols: &[String]) -> Result<Position, BadRequest> {
+    if symbols.len() != 1 {
+        return bad("\"since\" goes with one \"symbol\": subscribe each with its own".into());
+    }
+    serde_json::from_value(since).map_err(|_| {
+        BadRequest(r#""since" is what was last seen of the symbol: {"epoch":"5f3a.1","seq":42}"#.into())
+    })
 }
 
 impl OneOrMany {
@@ -147,10 +175,11 @@ impl std::error::Error for BadRequest {}
 #[cfg(test)]
 mod tests {
     use super::ClientMessage;
+    use crate::Position;
 
     fn symbols(text: &str) -> Vec<String> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Subscribe { symbols } | ClientMessage::Unsubscribe { symbols }) => symbols,
+            Ok(ClientMessage::Subscribe { symbols, .. } | ClientMessage::Unsubscribe { symbols }) => symbols,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -178,8 +207,17 @@ mod tests {
         for message in [
             ClientMessage::Subscribe {
                 symbols: symbols[..1].to_vec(),
+                since: None,
+            },
+            ClientMessage::Subscribe {
+                symbols: symbols[..1].to_vec(),
+                since: Some(Position {
+                    epoch: "5f3a.1".into(),
+                    seq: 42,
+                }),
             },
             ClientMessage::Unsubscribe { symbols },
+            ClientMessage::Heartbeat,
             ClientMessage::Ping,
             ClientMessage::Health,
             ClientMessage::Reconnect,
@@ -201,6 +239,14 @@ mod tests {
             (r#"{"action":"subscribe","symbols":[]}"#, "needs \"symbol\""),
             (r#"{"action":"subscribe","symbol":7}"#, "must be a text"),
             (r#"{"action":"subscribe","symbol":"A B"}"#, "must not contain"),
+            (
+                r#"{"action":"subscribe","symbol":"A","since":7}"#,
+                "was last seen",
+            ),
+            (
+                r#"{"action":"subscribe","symbols":["A","B"],"since":{"epoch":"e","seq":7}}"#,
+                "one \"symbol\"",
+            ),
         ] {
             let error = ClientMessage::parse(text).expect_err(text);
             assert!(error.0.contains(hint), "{text}: {error}");

@@ -11,6 +11,7 @@
 mod client;
 mod health;
 mod number;
+mod position;
 mod server;
 mod symbol;
 mod timestamp;
@@ -18,6 +19,7 @@ mod timestamp;
 pub use client::{BadRequest, ClientMessage};
 pub use health::{Health, Market, TaskStatus};
 pub use number::{NotANumber, Number};
+pub use position::{Gap, GapReason, Position};
 pub use server::{ServerMessage, TradeData, Unreadable};
 pub use symbol::{MAX_SYMBOL_LEN, parse_symbol};
 pub use timestamp::rfc3339;

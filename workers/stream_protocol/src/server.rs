@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BadRequest, Health, Number};
+use crate::{BadRequest, Gap, Health, Number, Position};
 
 /// A message of the server. Borrows where it can, so that a trade is written without copies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,6 +17,10 @@ pub enum ServerMessage<'a> {
         symbol: Cow<'a, str>,
         /// The trade itself.
         data: TradeData<'a>,
+        /// Its number within the symbol and the epoch that `subscribed` named, one more than that
+        /// of the message before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
     },
     /// The subscription stands.
     Subscribed {
@@ -24,6 +28,25 @@ pub enum ServerMessage<'a> {
         symbol: Cow<'a, str>,
         /// For a person.
         message: String,
+        /// Where the symbol's numbering is: the next trade has the number after this one's, unless
+        /// earlier ones are replayed first.
+        #[serde(flatten)]
+        position: Option<Position>,
+        /// The answer to `since`: true when all that came after it follows, false when nothing
+        /// of it does and a `gap` says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
+    },
+    /// Trades that this client does not get.
+    Gap(Gap<'a>),
+    /// Nothing else was to be told for a while; only sent to clients that asked for it.
+    Heartbeat {
+        /// The upstream connection is authenticated and in use.
+        alpaca_connected: bool,
+        /// What the upstream connection is doing, such as `LIVE` or `SLOT_HELD`.
+        state: Cow<'a, str>,
+        /// Seconds since the last trade of any symbol; null while there is no connection.
+        silence_s: Option<f64>,
     },
     /// The subscription has ended.
     Unsubscribed {
@@ -85,6 +108,18 @@ impl<'a> ServerMessage<'a> {
         Self::Subscribed {
             symbol: symbol.into(),
             message: format!("Subscribed to {symbol} trades"),
+            position: None,
+            recovered: None,
+        }
+    }
+
+    /// The same with the place in the symbol's numbering, and the answer to `since` if it was asked.
+    pub fn subscribed_at(symbol: &'a str, position: Position, recovered: Option<bool>) -> Self {
+        Self::Subscribed {
+            symbol: symbol.into(),
+            message: format!("Subscribed to {symbol} trades"),
+            position: Some(position),
+            recovered,
         }
     }
 
@@ -153,6 +188,7 @@ struct Tag<'a> {
 struct Trade {
     symbol: String,
     data: TradeData<'static>,
+    seq: Option<u64>,
 }
 
 impl Trade {
@@ -160,6 +196,7 @@ impl Trade {
         ServerMessage::Trade {
             symbol: self.symbol.into(),
             data: self.data,
+            seq: self.seq,
         }
     }
 }
@@ -168,7 +205,9 @@ impl Trade {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Plain {
-    Subscribed { symbol: String, message: String },
+    Subscribed(Subscribed),
+    Gap(Gap<'static>),
+    Heartbeat(Heartbeat),
     Unsubscribed { symbol: String, message: String },
     Connecting { symbol: String, message: String },
     Pong { alpaca_connected: bool },
@@ -177,12 +216,43 @@ enum Plain {
     Error { code: String, message: String },
 }
 
+#[derive(Deserialize)]
+struct Subscribed {
+    symbol: String,
+    message: String,
+    epoch: Option<String>,
+    seq: Option<u64>,
+    recovered: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Heartbeat {
+    alpaca_connected: bool,
+    state: String,
+    silence_s: Option<f64>,
+}
+
+impl From<Subscribed> for ServerMessage<'static> {
+    fn from(read: Subscribed) -> Self {
+        let at = read.epoch.zip(read.seq);
+        Self::Subscribed {
+            symbol: read.symbol.into(),
+            message: read.message,
+            position: at.map(|(epoch, seq)| Position { epoch, seq }),
+            recovered: read.recovered,
+        }
+    }
+}
+
 impl Plain {
     fn into_message(self) -> ServerMessage<'static> {
         match self {
-            Self::Subscribed { symbol, message } => ServerMessage::Subscribed {
-                symbol: symbol.into(),
-                message,
+            Self::Subscribed(read) => read.into(),
+            Self::Gap(gap) => ServerMessage::Gap(gap),
+            Self::Heartbeat(read) => ServerMessage::Heartbeat {
+                alpaca_connected: read.alpaca_connected,
+                state: read.state.into(),
+                silence_s: read.silence_s,
             },
             Self::Unsubscribed { symbol, message } => ServerMessage::Unsubscribed {
                 symbol: symbol.into(),

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use stream_protocol::{
-    BadRequest, ClientMessage, Health, Market, Number, ServerMessage, TaskStatus, TradeData,
+    BadRequest, ClientMessage, Gap, GapReason, Health, Market, Number, Position, ServerMessage, TaskStatus,
+    TradeData,
 };
 
 const TRADE: &str = r#"{"type":"trade","symbol":"AAPL","data":{"timestamp":"2025-12-14T10:30:45.123456Z","price":150.25,"size":100,"exchange":"NASDAQ","conditions":[]}}"#;
@@ -19,7 +20,51 @@ fn trade() -> ServerMessage<'static> {
             exchange: "NASDAQ".into(),
             conditions: Cow::Borrowed(&[]),
         },
+        seq: None,
     }
+}
+
+fn position() -> Position {
+    Position {
+        epoch: "5f3a.1".into(),
+        seq: 42,
+    }
+}
+
+/// What was added to the contract: after its own fields, so that these stay where they were.
+fn additions() -> Vec<(ServerMessage<'static>, &'static str)> {
+    let upstream = Gap {
+        since: Some("2025-12-14T10:30:45.123456Z".into()),
+        until: Some("2025-12-14T10:30:47.000000Z".into()),
+        seq: Some(43),
+        ..Gap::unknown("AAPL", GapReason::Upstream)
+    };
+    vec![
+        (
+            ServerMessage::subscribed_at("AAPL", position(), None),
+            r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades","epoch":"5f3a.1","seq":42}"#,
+        ),
+        (
+            ServerMessage::subscribed_at("AAPL", position(), Some(true)),
+            r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades","epoch":"5f3a.1","seq":42,"recovered":true}"#,
+        ),
+        (
+            ServerMessage::Gap(Gap::range("AAPL", 7, 9, GapReason::Slow)),
+            r#"{"type":"gap","symbol":"AAPL","from":7,"to":9,"missed":3,"reason":"slow"}"#,
+        ),
+        (
+            ServerMessage::Gap(upstream),
+            r#"{"type":"gap","symbol":"AAPL","from":null,"to":null,"missed":null,"reason":"upstream","since":"2025-12-14T10:30:45.123456Z","until":"2025-12-14T10:30:47.000000Z","seq":43}"#,
+        ),
+        (
+            ServerMessage::Heartbeat {
+                alpaca_connected: true,
+                state: "LIVE".into(),
+                silence_s: Some(1.5),
+            },
+            r#"{"type":"heartbeat","alpaca_connected":true,"state":"LIVE","silence_s":1.5}"#,
+        ),
+    ]
 }
 
 fn health() -> Health {
@@ -76,7 +121,7 @@ fn every_message() -> Vec<(ServerMessage<'static>, &'static str)> {
 
 #[test]
 fn server_messages_are_written_to_the_letter_and_read_back() {
-    for (message, text) in every_message() {
+    for (message, text) in every_message().into_iter().chain(additions()) {
         assert_eq!(message.to_json(), text);
         assert_eq!(ServerMessage::parse(text).expect(text), message);
     }
@@ -88,8 +133,18 @@ fn client_messages_are_written_to_the_letter() {
     let two = vec!["AAPL".to_owned(), "TSLA".to_owned()];
     for (message, text) in [
         (
-            ClientMessage::Subscribe { symbols: one },
+            ClientMessage::Subscribe {
+                symbols: one.clone(),
+                since: None,
+            },
             r#"{"action":"subscribe","symbol":"AAPL"}"#,
+        ),
+        (
+            ClientMessage::Subscribe {
+                symbols: one,
+                since: Some(position()),
+            },
+            r#"{"action":"subscribe","since":{"epoch":"5f3a.1","seq":42},"symbol":"AAPL"}"#,
         ),
         (
             ClientMessage::Unsubscribe { symbols: two },
@@ -97,6 +152,7 @@ fn client_messages_are_written_to_the_letter() {
         ),
         (ClientMessage::Ping, r#"{"action":"ping"}"#),
         (ClientMessage::Health, r#"{"action":"health"}"#),
+        (ClientMessage::Heartbeat, r#"{"action":"heartbeat"}"#),
         (ClientMessage::Reconnect, r#"{"action":"reconnect"}"#),
     ] {
         assert_eq!(message.to_json(), text);
@@ -112,8 +168,13 @@ fn prices_keep_their_spelling() {
 
 #[test]
 fn later_versions_may_add_fields_but_not_drop_any() {
-    let more = TRADE.replace(r#""symbol""#, r#""seq":7,"symbol""#);
+    let more = TRADE.replace(r#""symbol""#, r#""venue":7,"symbol""#);
     assert_eq!(ServerMessage::parse(&more).expect("a trade"), trade());
+    let numbered = TRADE.replace("}}", r#"},"seq":7}"#);
+    assert_eq!(
+        ServerMessage::parse(&numbered).expect("a trade").to_json(),
+        numbered
+    );
     for text in [
         r#"{"type":"trade","symbol":"AAPL"}"#,
         r#"{"type":"news"}"#,

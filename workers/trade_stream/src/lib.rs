@@ -9,6 +9,12 @@
 //! and framed once, and handed to the outboxes of its symbol's subscribers. Each client's writer
 //! sends all that has gathered with one system call; a client that does not keep up loses its own
 //! oldest trades, and is told. The upstream is connected on the first subscription.
+//!
+//! On `/v2/FEED` clients are spoken to in Alpaca's own protocol, so that programs with an official
+//! SDK share the one connection by changing a URL.
+//!
+//! Trades are numbered per symbol, and the last are kept: a client that comes back gets what it
+//! missed or a `gap`. So does every client wherever trades were lost on the way to it.
 
 mod client;
 mod feed;
@@ -21,12 +27,13 @@ use std::time::Duration;
 use alpaca::MarketData;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use ws_listener::{Door, Stop};
+use ws_listener::{Door, Places, Stop};
 
 pub use client::{Limits, Slow};
 pub use feed::{ALPACA, BadSource, Feed, Source};
 
 use client::Reception;
+pub use hub::Retention;
 use hub::{ClientId, Hub};
 
 /// Requests that wait for the hub, of all clients together; more wait in their sockets.
@@ -41,13 +48,24 @@ pub struct Settings {
     pub door: Door,
     /// The bound of each client's queue.
     pub limits: Limits,
+    /// Symbols one client may have.
+    pub max_symbols: usize,
+    /// Requests one client may send per second; a burst of ten seconds' worth is free, and who asks
+    /// faster is read no faster.
+    pub requests_per_s: u32,
+    /// How often a client that says nothing is pinged; after three without an answer it is closed.
+    pub ping: Duration,
+    /// What is kept of each symbol for clients that come back.
+    pub retention: Retention,
+    /// How long a client that asked for heartbeats hears nothing.
+    pub heartbeat: Duration,
     /// How long the upstream keeps a symbol that nobody is subscribed to any more, so that a page
     /// that is loaded again does not cost an unsubscribe and a subscribe.
     pub linger: Duration,
     /// How long the upstream may be gone before the stream calls itself unhealthy.
     pub grace: Duration,
-    /// The most clients at a time.
-    pub max_clients: usize,
+    /// How many clients at a time.
+    pub places: Places,
 }
 
 /// The upstream refused for good: other keys or another plan are needed, trying again is no use.
@@ -83,12 +101,14 @@ pub async fn run(
     let reception = Reception {
         door: settings.door.clone(),
         limits: settings.limits,
+        requests_per_s: settings.requests_per_s,
+        feed: settings.source.feed.as_str().into(),
         hub: requests,
     };
     let next_id = AtomicU64::new(0);
     let serving = ws_listener::serve(
         listener,
-        settings.max_clients,
+        settings.places,
         clients_stopped.clone(),
         move |stream, peer| {
             let id = ClientId(next_id.fetch_add(1, Ordering::Relaxed));

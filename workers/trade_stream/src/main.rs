@@ -6,11 +6,15 @@ use std::time::Duration;
 use alpaca::ConnectionManager;
 use clap::{Parser, ValueEnum};
 use tracing::{error, info};
-use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Settings, Slow, Source};
-use ws_listener::{Door, Origins, Stop};
+use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Retention, Settings, Slow, Source};
+use ws_listener::{Door, Origins, Places, Stop, Tokens};
 
 /// `EX_CONFIG` of sysexits.h: sentinel does not start a service again that ended with it.
 const EXIT_CONFIG: u8 = 78;
+
+/// Tokens that let clients in, separated by commas; an environment variable only, so that they show
+/// in no process list.
+const TOKENS: &str = "TRADE_STREAM_TOKENS";
 
 /// Stream Alpaca's trades to WebSocket clients.
 ///
@@ -34,7 +38,7 @@ struct Arguments {
     /// Also let pages of this origin connect, e.g. https://desk.example ("null": pages opened from a file, "*": all).
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// What happens to a client that reads too slowly: lose its oldest trades and be told, or be closed.
+    /// What happens to a client that reads too slowly: lose its oldest trades, or all but the newest of each symbol, and be told; or be closed.
     #[arg(long, value_enum, default_value_t = SlowArgument::Drop)]
     slow: SlowArgument,
     /// Bytes that may wait for a client.
@@ -43,6 +47,27 @@ struct Arguments {
     /// Trades that may wait for a client.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     queue_trades: usize,
+    /// Most symbols of one client.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    max_symbols: usize,
+    /// Requests a client may send per second; who asks faster is read no faster.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    requests_per_s: u32,
+    /// Seconds until a silent client is pinged; after three pings without an answer it is closed.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    ping: u64,
+    /// Trades kept per symbol for clients that come back.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    keep_trades: usize,
+    /// Bytes kept per symbol for clients that come back.
+    #[arg(long, default_value_t = 256 << 10, value_name = "BYTES")]
+    keep_bytes: usize,
+    /// Bytes kept of all symbols together.
+    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES")]
+    keep_total: usize,
+    /// Seconds until a client that asked for heartbeats gets one, when there is nothing else.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    heartbeat: u64,
     /// Seconds the upstream keeps a symbol that nobody is subscribed to any more.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     linger: u64,
@@ -52,11 +77,15 @@ struct Arguments {
     /// Most clients at a time.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     max_clients: usize,
+    /// Most clients at a time from one IP address; no limit of its own unless given.
+    #[arg(long, value_name = "N")]
+    max_per_ip: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum SlowArgument {
     Drop,
+    Conflate,
     Close,
 }
 
@@ -107,18 +136,33 @@ impl Arguments {
             door: Door {
                 service: "trade-stream",
                 origins: Origins::with(&self.allow_origin),
+                tokens: Tokens::from_env(TOKENS),
+                self_authenticating: Some("/v2/"),
             },
             limits: Limits {
                 bytes: self.queue_bytes,
                 trades: self.queue_trades,
                 slow: match self.slow {
                     SlowArgument::Drop => Slow::Drop,
+                    SlowArgument::Conflate => Slow::Conflate,
                     SlowArgument::Close => Slow::Close,
                 },
             },
+            max_symbols: self.max_symbols,
+            requests_per_s: self.requests_per_s,
+            ping: Duration::from_secs(self.ping),
+            retention: Retention {
+                trades: self.keep_trades,
+                bytes: self.keep_bytes,
+                total_bytes: self.keep_total,
+            },
+            heartbeat: Duration::from_secs(self.heartbeat),
             linger: Duration::from_secs(self.linger),
             grace: Duration::from_secs(self.grace),
-            max_clients: self.max_clients,
+            places: Places {
+                total: self.max_clients,
+                per_ip: self.max_per_ip,
+            },
         }
     }
 }

@@ -133,3 +133,36 @@ async fn secrets_are_never_written() {
     );
     assert!(!log.contains("hush-hush") && !log.contains("PKVISIBLE"), "{log}");
 }
+
+#[tokio::test]
+async fn a_socket_that_is_handed_over_is_served_and_keeps_taking_connections() {
+    let alpaca = Alpaca::start().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let serve = |listener: std::net::TcpListener| {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --port "$1" 3<&0"#])
+            .args([env!("CARGO_BIN_EXE_trade-stream"), &address.port().to_string()])
+            .env("ALPACA_DATA_URL", format!("ws://{}", alpaca.address))
+            .stdin(std::os::fd::OwnedFd::from(listener))
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("starts")
+    };
+    for _ in 0..2 {
+        // Connected before anybody serves: the socket is open all the time.
+        let early = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let mut child = serve(listener.try_clone().expect("a duplicate"));
+        let handshake = tokio_tungstenite::client_async(format!("ws://{address}/"), early);
+        let (socket, _) = soon("handshake", handshake).await.expect("accepted");
+        let mut client = Client(socket);
+        assert_eq!(client.ask(r#"{"action":"ping"}"#).await["type"], "pong");
+        let pid = i32::try_from(child.id().expect("running")).expect("a pid");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("ours");
+        assert_eq!(code(&client.expect_close().await), 1001);
+        drop(client);
+        assert_eq!(soon("exit", child.wait()).await.expect("waited").code(), Some(0));
+    }
+}

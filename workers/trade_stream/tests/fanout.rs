@@ -73,7 +73,7 @@ async fn flood(alpaca: &Alpaca, lively: &mut Client, bursts: u64) {
 #[tokio::test]
 async fn a_slow_client_holds_up_nobody_and_is_told_what_it_missed() {
     let alpaca = Alpaca::start().await;
-    let stream = Stream::with(alpaca.address, |settings| settings.limits.bytes = 16 * 1024).await;
+    let stream = Stream::with(alpaca.address, |settings| settings.limits.bytes = 32 * 1024).await;
     let (mut lively, mut slow) = tokio::join!(stream.client(), Client::narrow(stream.address));
     lively.subscribe(&alpaca, "AAPL").await;
     slow.subscribe(&alpaca, "AAPL").await;
@@ -87,7 +87,9 @@ async fn a_slow_client_holds_up_nobody_and_is_told_what_it_missed() {
             Some("trade") => trades += 1,
             Some("gap") => {
                 assert_eq!(message["symbol"], "AAPL");
+                assert_eq!(message["from"].as_u64(), Some(trades + missed + 1), "{message}");
                 missed += message["missed"].as_u64().expect("a number");
+                assert_eq!(message["to"].as_u64(), Some(trades + missed), "{message}");
             }
             other => panic!("{other:?}"),
         }
@@ -104,7 +106,7 @@ async fn a_slow_client_holds_up_nobody_and_is_told_what_it_missed() {
 async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::with(alpaca.address, |settings| {
-        settings.limits.bytes = 16 * 1024;
+        settings.limits.bytes = 32 * 1024;
         settings.limits.slow = Slow::Close;
     })
     .await;
@@ -115,7 +117,7 @@ async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     let close = slow.expect_close().await;
     assert_eq!(
         (code(&close), close.reason.as_str()),
-        (1008, "too slow: over 16384 bytes or 10000 trades waited")
+        (1008, "too slow: over 32768 bytes or 10000 trades waited")
     );
     assert!(soon("the end", slow.0.next()).await.is_none());
     assert!(lively.hear_all().await.is_empty());

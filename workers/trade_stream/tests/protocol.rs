@@ -21,9 +21,12 @@ async fn a_subscription_connects_delivers_and_ends() {
     assert_eq!(connecting["type"], "connecting");
     assert_eq!(connecting["symbol"], "AAPL");
     assert!(connecting["message"].is_string());
+    let subscribed = client.hear().await;
+    let epoch = &subscribed["epoch"];
+    assert!(epoch.is_string(), "{subscribed}");
     assert_eq!(
-        client.hear().await,
-        json!({"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades"})
+        subscribed,
+        json!({"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades","epoch":epoch,"seq":0})
     );
     alpaca.subscribed(&["AAPL"]).await;
 
@@ -32,13 +35,11 @@ async fn a_subscription_connects_delivers_and_ends() {
         client.hear().await,
         json!({"type":"trade","symbol":"AAPL","data":{
             "timestamp":"2025-12-14T10:30:45.123456789Z","price":150.25,"size":100,
-            "exchange":"IEX","conditions":["@","I"]}})
+            "exchange":"IEX","conditions":["@","I"]},"seq":1})
     );
-    assert_eq!(
-        client.ask(r#"{"action":"subscribe","symbols":["TSLA"]}"#).await,
-        json!({"type":"subscribed","symbol":"TSLA","message":"Subscribed to TSLA trades"}),
-        "no `connecting` once connected"
-    );
+    let subscribed = client.ask(r#"{"action":"subscribe","symbols":["TSLA"]}"#).await;
+    assert_eq!(subscribed["type"], "subscribed", "no `connecting` once connected");
+    assert_eq!(subscribed["message"], "Subscribed to TSLA trades");
     assert_eq!(
         client.ask(r#"{"action":"unsubscribe","symbol":"Aapl"}"#).await,
         json!({"type":"unsubscribed","symbol":"AAPL","message":"Unsubscribed from AAPL trades"})
@@ -132,6 +133,7 @@ async fn reconnect_is_answered_and_done_and_subscriptions_are_kept() {
         })
         .await;
     alpaca.send(json!([trade("AAPL", 3)]));
+    assert_eq!(client.hear().await["reason"], "upstream", "a gap is told first");
     assert_eq!(client.hear().await["type"], "trade");
 }
 

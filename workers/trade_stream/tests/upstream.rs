@@ -22,6 +22,7 @@ async fn after_a_lost_connection_trades_come_again_by_themselves() {
         })
         .await;
     alpaca.send(json!([trade("AAPL", 1)]));
+    assert_eq!(client.hear().await["type"], "gap");
     assert_eq!(client.hear().await["type"], "trade");
     let health = client.ask(r#"{"action":"health"}"#).await;
     assert_eq!(

@@ -1,4 +1,6 @@
-//! WebSocket frames (RFC 6455 §5) as bytes: framed once for many clients, or merely counted.
+//! WebSocket frames (RFC 6455 §5) as bytes: framed once for many clients, or merely looked at.
+
+mod whole;
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -6,9 +8,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+pub use whole::{Kind, Next, Whole, next};
+
 /// The longest reason a Close frame can carry: 125 bytes of payload less the code.
 const MAX_REASON: usize = 123;
-const OPCODE_CLOSE: u8 = 8;
 
 /// Who sends a frame; a client's frames are masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,16 @@ pub enum Sender {
 /// Appends `text` as one text frame of a server. The result is the same for every client, so it
 /// can be made once and shared.
 pub fn put_text(out: &mut BytesMut, text: &[u8]) {
-    let opcode = OpCode::Data(Data::Text);
+    put(out, Data::Text, text);
+}
+
+/// Appends `bytes` as one binary frame of a server.
+pub fn put_binary(out: &mut BytesMut, bytes: &[u8]) {
+    put(out, Data::Binary, bytes);
+}
+
+fn put(out: &mut BytesMut, kind: Data, text: &[u8]) {
+    let opcode = OpCode::Data(kind);
     // `message` shares its payload; the header alone is wanted here, to copy the text only once.
     let frame = Frame::message(Bytes::new(), opcode, true);
     write_into_memory(frame.header().format(text.len() as u64, &mut out.writer()));
@@ -51,6 +63,28 @@ pub fn close(sender: Sender, code: u16, reason: &str) -> Bytes {
     out.freeze()
 }
 
+/// One text frame of a client.
+pub fn masked_text(text: &[u8]) -> Bytes {
+    let mut frame = Frame::message(Bytes::copy_from_slice(text), OpCode::Data(Data::Text), true);
+    frame.header_mut().mask = Some(random_mask());
+    let mut out = BytesMut::with_capacity(text.len() + 14);
+    write_into_memory(frame.format(&mut (&mut out).writer()));
+    out.freeze()
+}
+
+/// A server's ping, without a payload.
+pub fn ping() -> Bytes {
+    Bytes::from_static(b"\x89\x00")
+}
+
+/// A server's answer to a ping.
+pub fn pong(payload: &[u8]) -> Bytes {
+    let frame = Frame::pong(Bytes::copy_from_slice(payload));
+    let mut out = BytesMut::with_capacity(payload.len() + 2);
+    write_into_memory(frame.format(&mut (&mut out).writer()));
+    out.freeze()
+}
+
 fn random_mask() -> [u8; 4] {
     let [a, b, c, d, ..] = RandomState::new().hash_one(()).to_ne_bytes();
     [a, b, c, d]
@@ -60,50 +94,15 @@ fn write_into_memory(written: tokio_tungstenite::tungstenite::Result<()>) {
     written.expect("writing to a growing buffer cannot fail");
 }
 
-/// Follows a byte stream of frames without keeping any of it: where frames end, and whether a
-/// Close frame has passed. A forwarder needs this to speak up itself without cutting a frame.
-#[derive(Debug, Default)]
-pub struct Boundary {
-    header: [u8; 14],
-    filled: usize,
-    payload_left: u64,
-    close_passed: bool,
-}
-
-impl Boundary {
-    /// Takes note of the next bytes of the stream.
-    pub fn advance(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let skipped = self.payload_left.min(bytes.len() as u64);
-            self.payload_left -= skipped;
-            // `skipped` is at most the length of a slice, so it fits.
-            bytes = &bytes[skipped as usize..];
-            bytes = self.advance_header(bytes);
-        }
+/// The length of the whole frame that `bytes` begins with, as soon as its header is there.
+pub fn length(bytes: &[u8]) -> Option<u64> {
+    let header = header_len(bytes);
+    if bytes.len() < header {
+        return None;
     }
-
-    /// True when the next byte of the stream begins a frame.
-    pub fn is_between_frames(&self) -> bool {
-        self.filled == 0 && self.payload_left == 0
-    }
-
-    /// True once a Close frame's header has passed: no other frame may follow it.
-    pub fn close_passed(&self) -> bool {
-        self.close_passed
-    }
-
-    fn advance_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let missing = header_len(&self.header[..self.filled]) - self.filled;
-        let taken = missing.min(bytes.len());
-        self.header[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
-        self.filled += taken;
-        if self.filled >= 2 && self.filled == header_len(&self.header[..self.filled]) {
-            self.payload_left = payload_len(&self.header);
-            self.close_passed |= self.header[0] & 0x0f == OPCODE_CLOSE;
-            self.filled = 0;
-        }
-        &bytes[taken..]
-    }
+    let mut start = [0; 14];
+    start[..header].copy_from_slice(&bytes[..header]);
+    Some(header as u64 + payload_len(&start))
 }
 
 /// How long the header is that begins with these bytes, as far as they tell.
@@ -135,7 +134,7 @@ fn payload_len(header: &[u8; 14]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Boundary, Sender, close, text};
+    use super::{Sender, close, length, text};
 
     #[test]
     fn text_is_framed_for_each_length_class() {
@@ -163,31 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn boundary_is_found_however_the_stream_is_cut() {
-        let mut stream = Vec::new();
-        for length in [0, 5, 125, 126, 300, 65_536] {
-            stream.extend_from_slice(&text(&vec![b'x'; length]));
+    fn a_length_is_known_with_the_header() {
+        for payload in [0, 125, 126, 65_536] {
+            let frame = text(&vec![b'x'; payload]);
+            assert_eq!(length(&frame), Some(frame.len() as u64));
+            assert_eq!(length(&frame[..frame.len() - payload]), Some(frame.len() as u64));
+            assert_eq!(length(&frame[..1]), None);
         }
-        stream.extend_from_slice(&close(Sender::Client, 1000, "done"));
-        for step in [1, 2, 3, 7, 64, 4096, stream.len()] {
-            let mut boundary = Boundary::default();
-            let (last, rest) = stream.split_last().expect("not empty");
-            for piece in rest.chunks(step) {
-                boundary.advance(piece);
-            }
-            assert!(!boundary.is_between_frames(), "step {step}: one byte is missing");
-            boundary.advance(&[*last]);
-            assert!(
-                boundary.is_between_frames() && boundary.close_passed(),
-                "step {step}"
-            );
-        }
-    }
-
-    #[test]
-    fn data_is_not_taken_for_a_close() {
-        let mut boundary = Boundary::default();
-        boundary.advance(&text(b"\x88\x00\x88\x00"));
-        assert!(boundary.is_between_frames() && !boundary.close_passed());
     }
 }

@@ -9,9 +9,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
+use tokio_tungstenite::tungstenite::http::HeaderMap;
 
 use crate::serve::drain;
-use crate::{Origins, Stop};
+use crate::{Origins, Stop, Tokens};
 
 /// The longest request head that is read. Browsers send about 600 bytes, more with cookies.
 const MAX_HEAD: usize = 16 * 1024;
@@ -27,6 +28,10 @@ pub struct Door {
     pub service: &'static str,
     /// The web pages that may connect.
     pub origins: Origins,
+    /// The bearer tokens that let a visitor in.
+    pub tokens: Tokens,
+    /// Paths that begin so have a way of their own to tell who may: no token is asked for here.
+    pub self_authenticating: Option<&'static str>,
 }
 
 /// An accepted client: from here on the socket carries frames.
@@ -34,6 +39,8 @@ pub struct Door {
 pub struct Opening {
     /// Path and query that were asked for, such as `/` or `/v2/iex`.
     pub path: String,
+    /// The request's headers, for whoever reads more out of them or passes them on.
+    pub headers: HeaderMap,
     /// Bytes of frames that came together with the request.
     pub rest: BytesMut,
 }
@@ -65,9 +72,13 @@ impl Door {
             Ok(Err(_)) | Err(_) => return Err(Refused::Left),
         };
         match judged {
-            Ok((path, answer)) => {
+            Ok(Permit {
+                path,
+                headers,
+                answer,
+            }) => {
                 stream.write_all(&answer).await.map_err(|_| Refused::Left)?;
-                Ok(Opening { path, rest })
+                Ok(Opening { path, headers, rest })
             }
             Err((status, reason)) => {
                 answer(stream, status, &reason).await;
@@ -130,16 +141,35 @@ impl Door {
             );
             return Err(refusal("403 Forbidden", &what));
         }
+        let authorization = header("authorization");
+        let path = request.uri().path();
+        let asks_itself = self
+            .self_authenticating
+            .is_some_and(|start| path.starts_with(start));
+        if !asks_itself && !self.tokens.permit(authorization, request.uri().query()) {
+            let what = "a token is needed: send \"Authorization: Bearer TOKEN\", or connect to /?token=TOKEN";
+            return Err(refusal("401 Unauthorized", what));
+        }
         let mut answer = Vec::with_capacity(160);
         write_response(&mut answer, &response)
             .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        Ok((path.to_owned(), answer))
+        Ok(Permit {
+            path: path.to_owned(),
+            headers: request.headers().clone(),
+            answer,
+        })
     }
 }
 
-/// The path and the `101` to send, or the status line and the sentence to send.
-type Judged = Result<(String, Vec<u8>), (&'static str, String)>;
+/// The `101` to send, or the status line and the sentence to send.
+type Judged = Result<Permit, (&'static str, String)>;
+
+struct Permit {
+    path: String,
+    headers: HeaderMap,
+    answer: Vec<u8>,
+}
 
 fn refusal(status: &'static str, reason: &str) -> (&'static str, String) {
     (status, reason.to_owned())

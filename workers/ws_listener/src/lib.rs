@@ -11,13 +11,18 @@
 
 pub mod frame;
 mod handshake;
+mod inherited;
 mod origin;
 mod outlet;
+mod places;
 mod process;
 mod serve;
+mod tokens;
 
 pub use handshake::{Door, Opening, Refused};
 pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
+pub use places::Places;
 pub use process::{Stop, StopTrigger, log_to_stderr, raise_descriptor_limit};
 pub use serve::{bind, drain, serve};
+pub use tokens::Tokens;

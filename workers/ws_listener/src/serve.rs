@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::Stop;
 use crate::handshake::answer;
+use crate::places::Taken;
+use crate::{Places, Stop, inherited};
 
 /// A pause after `accept` failed for want of descriptors or memory, so that it is not retried hot.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -24,27 +25,32 @@ const STOP_DEADLINE: Duration = Duration::from_secs(3);
 /// itself it takes megabytes, and a client is far behind before anyone can notice.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Listens on `host:port`; port 0 takes a free one. The error names the address.
+/// Listens on `host:port`; port 0 takes a free one. A socket for that port that was inherited by
+/// `LISTEN_FDS` is used in place of a new one, whatever the host. The error names the address.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     let in_words =
         |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"));
-    let listener = TcpListener::bind((host, port)).await.map_err(in_words)?;
+    let listener = match inherited::listener(port).map_err(in_words)? {
+        Some(inherited) => TcpListener::from_std(inherited)?,
+        None => TcpListener::bind((host, port)).await.map_err(in_words)?,
+    };
     // Accepted sockets inherit it.
     setsockopt(&listener, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
     Ok(listener)
 }
 
-/// Runs `client` for every visitor until `stop`, at most `limit` of them at a time; then waits for
+/// Runs `client` for every visitor until `stop`, while there are places for them; then waits for
 /// those still there, which see the same `Stop`.
 pub async fn serve<F>(
     listener: TcpListener,
-    limit: usize,
+    places: impl Into<Places>,
     mut stop: Stop,
     client: impl Fn(TcpStream, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut clients = JoinSet::new();
+    let taken = Taken::new(places.into());
     // False after a failure that has been logged, so that a long shortage is logged once.
     let mut accepting = true;
     loop {
@@ -56,12 +62,20 @@ pub async fn serve<F>(
                 }
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if clients.len() >= limit => { clients.spawn(turn_away(stream, limit)); }
                 Ok((stream, peer)) => {
-                    // Trades are small and must not wait for more to fill a packet.
-                    let _ = stream.set_nodelay(true);
                     accepting = true;
-                    clients.spawn(client(stream, peer));
+                    match taken.take(peer.ip(), clients.len()) {
+                        Ok(place) => {
+                            // Trades are small and must not wait for more to fill a packet.
+                            let _ = stream.set_nodelay(true);
+                            let client = client(stream, peer);
+                            clients.spawn(async move {
+                                client.await;
+                                drop(place);
+                            });
+                        }
+                        Err(reason) => { clients.spawn(turn_away(stream, reason)); }
+                    }
                 }
                 Err(error) => {
                     if accepting {
@@ -80,8 +94,7 @@ pub async fn serve<F>(
     }
 }
 
-async fn turn_away(mut stream: TcpStream, limit: usize) {
-    let reason = format!("all {limit} places are taken: try again later");
+async fn turn_away(mut stream: TcpStream, reason: String) {
     answer(&mut stream, "503 Service Unavailable", &reason).await;
 }
 

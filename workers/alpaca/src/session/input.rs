@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::Control;
+use crate::MarketPhase;
+use crate::wire::{Control, Halt};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,17 @@ pub enum Input {
         /// What happened.
         news: News,
     },
+    /// What the market of the feed is doing from now on.
+    Market(MarketPhase),
+    /// The answer to `Action::Look`: newer trades were made than came, so the feed is mute.
+    Looked {
+        /// The connection that it was asked for.
+        connection: u64,
+        /// Whether there are newer ones.
+        newer: bool,
+    },
+    /// The lease that another process had is ours.
+    Leased,
     /// Time has passed. May come early, late, or twice.
     Tick,
 }
@@ -42,8 +54,12 @@ pub enum News {
     OpenFailed(OpenFailure),
     /// A frame came that says nothing but that the peer is there, such as a pong.
     Heard,
-    /// Trades came.
+    /// A pong came, with its payload.
+    Pong(u64),
+    /// Trades came; `Session::count` was told of each.
     Data,
+    /// Trading of a symbol is halted, or goes on.
+    Halt(Halt),
     /// A message about the session came.
     Control(Control),
     /// It has ended, by whatever side and cause.
@@ -62,6 +78,11 @@ pub enum OpenFailure {
         status: u16,
         /// How long it asks to wait, if it does.
         retry_after: Option<Duration>,
+    },
+    /// Another process of this host has the connection of this key, and it is being waited for.
+    Leased {
+        /// What that process says of itself.
+        holder: String,
     },
     /// Anything else: name resolution, TCP, TLS.
     Transport(String),

@@ -89,6 +89,23 @@ impl Session {
         )));
     }
 
+    /// Remembers that another process has the lease.
+    pub(super) fn hold_for(&mut self, holder: &str) {
+        self.slot_held = true;
+        self.say(Some(format!(
+            "waits for {holder} to close its connection with this key and endpoint"
+        )));
+    }
+
+    /// The lease is ours: nothing is waited for any more.
+    pub(super) fn leased(&mut self, now: Instant) {
+        if let Phase::Waiting { until } = &mut self.phase
+            && self.slot_held
+        {
+            *until = now;
+        }
+    }
+
     pub(super) fn held_wait(&mut self) -> Duration {
         self.backoff.jittered(HELD)
     }
@@ -128,6 +145,7 @@ impl Session {
 
     fn disconnected(&mut self, reason: &str, actions: &mut Vec<Action>) {
         self.subscriptions.lost();
+        self.watch.offline(None);
         if self.connected_at.take().is_some() {
             actions.push(Action::Emit(Event::Disconnected {
                 reason: reason.to_owned(),

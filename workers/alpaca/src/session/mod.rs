@@ -17,31 +17,41 @@
 //! * `Connected` and `Disconnected` alternate.
 //! * News of an earlier socket changes nothing; an early tick changes nothing.
 //!
-//! Whether a silent feed is dead is not judged here; `last_data` is what such a judgement needs.
+//! Four clocks say whether the connection lives: `pulse` the transport, the deadlines of the steps the
+//! protocol, `watch` the feed and each symbol. Pongs prove the transport and nothing else.
 
 mod action;
 mod backoff;
 mod input;
 mod leave;
+mod life;
 mod news;
 mod phase;
 mod pulse;
+mod rate;
 mod reaction;
+mod reconnects;
 mod state;
 mod subscriptions;
 #[cfg(test)]
 mod test;
+mod watch;
 
 use std::time::{Duration, Instant};
 
 pub use action::Action;
 pub use input::{Ask, Input, News, OpenFailure};
+pub use life::VitalSigns;
 pub use state::State;
 
 use backoff::Backoff;
 use phase::{Phase, Step};
 use pulse::Beat;
+use reconnects::Reconnects;
 use subscriptions::Subscriptions;
+use watch::Watch;
+
+use crate::Verdict;
 
 /// The longest that opening, each step of the handshake, and each answer to a request may take.
 const STEP: Duration = Duration::from_secs(5);
@@ -59,6 +69,11 @@ pub struct Session {
     opened_at: Option<Instant>,
     subscriptions: Subscriptions,
     backoff: Backoff,
+    watch: Watch,
+    reconnects: Reconnects,
+    round_trip: Option<Duration>,
+    mute_alarms: u64,
+    renewed_symbols: u64,
     /// Set from the first 406 or 429 until authenticated, or until something else is wrong.
     slot_held: bool,
     /// Upgrades refused in a row by an HTTP status that is our own fault.
@@ -68,6 +83,7 @@ pub struct Session {
     last_data: Option<Instant>,
     detail: Option<String>,
     state: State,
+    verdict: Option<Verdict>,
     since: Instant,
     revision: u64,
 }
@@ -102,6 +118,11 @@ impl Session {
             opened_at: None,
             subscriptions: Subscriptions::new(),
             backoff: Backoff::new(seed),
+            watch: Watch::new(now),
+            reconnects: Reconnects::default(),
+            round_trip: None,
+            mute_alarms: 0,
+            renewed_symbols: 0,
             slot_held: false,
             denied: 0,
             authenticated: 0,
@@ -109,6 +130,7 @@ impl Session {
             last_data: None,
             detail: None,
             state: State::Idle,
+            verdict: None,
             since: now,
             revision: 0,
         }
@@ -123,6 +145,12 @@ impl Session {
                 self.news(now, news, &mut actions);
             }
             Input::Socket { .. } => {}
+            Input::Market(phase) => self.market(now, phase),
+            Input::Looked { connection, newer } if connection == self.connection && self.is_online() => {
+                self.looked(now, newer, &mut actions);
+            }
+            Input::Looked { .. } => {}
+            Input::Leased => self.leased(now),
             Input::Tick => self.tick(now, &mut actions),
         }
         self.proceed(now, &mut actions);
@@ -132,7 +160,10 @@ impl Session {
 
     /// When `Input::Tick` is due at the latest.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.phase.deadline()
+        let phase = self.phase.deadline()?;
+        // Judged only on a socket that is up, and that always has a deadline.
+        let judged = self.watch.deadline().filter(|_| self.is_online());
+        Some(judged.map_or(phase, |at| at.min(phase)))
     }
 
     /// True once it was told to close and has closed: nothing will happen any more.
@@ -200,12 +231,18 @@ impl Session {
                 let beat = pulse.tick(now);
                 let step_is_over = step.deadline().is_some_and(|deadline| deadline <= now);
                 match beat {
-                    Beat::Dead => self.leave(now, "no answer to a ping within 10 s", actions),
+                    Beat::Dead => {
+                        self.leave(now, "no answer to a ping within 10 s", actions);
+                        self.watch.offline(Some(Verdict::Dead));
+                    }
                     Beat::Ping(_) | Beat::Quiet if step_is_over => self.step_over(now, actions),
                     Beat::Ping(payload) => actions.push(Action::Ping(payload)),
                     Beat::Quiet => {}
                 }
             }
+        }
+        if self.is_online() {
+            self.judge(now, actions);
         }
     }
 
@@ -216,7 +253,10 @@ impl Session {
         let late = match *step {
             Step::Welcome { .. } => "no welcome within 5 s",
             Step::Auth { .. } => "no answer to the credentials within 5 s",
-            Step::Online { .. } => "no answer to a subscription within 5 s",
+            Step::Online { .. } => {
+                self.leave(now, "no answer to a subscription within 5 s", actions);
+                return self.watch.offline(Some(Verdict::Dead));
+            }
             Step::Held { .. } => {
                 *step = Step::Auth { deadline: now + STEP };
                 return actions.push(Action::Authenticate);
@@ -256,6 +296,7 @@ impl Session {
     fn open(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.connection += 1;
         self.opened_at = Some(now);
+        self.watch.offline(None);
         self.phase = Phase::Opening { deadline: now + STEP };
         actions.push(Action::Open {
             connection: self.connection,
@@ -263,10 +304,14 @@ impl Session {
     }
 
     fn note_state(&mut self, now: Instant) {
-        let state = self.shown();
+        let (state, verdict) = (self.shown(), self.watch.verdict());
         if state != self.state {
             self.state = state;
             self.since = now;
+            self.revision += 1;
+        }
+        if verdict != self.verdict {
+            self.verdict = verdict;
             self.revision += 1;
         }
     }

@@ -30,12 +30,20 @@ impl Session {
             }
             (Phase::Opening { .. }, News::Ended { reason }) => self.retry(now, &reason),
             (Phase::Up { pulse, .. }, News::Heard) => pulse.heard(),
+            (Phase::Up { pulse, .. }, News::Pong(payload)) => {
+                self.round_trip = pulse.answered(now, payload).or(self.round_trip);
+            }
             (Phase::Up { pulse, step }, News::Data) => {
                 pulse.heard();
                 self.last_data = Some(now);
                 if matches!(step, Step::Online { .. }) {
                     self.backoff.proven();
+                    self.watch.heard(now);
                 }
+            }
+            (Phase::Up { pulse, .. }, News::Halt(halt)) => {
+                pulse.heard();
+                self.watch.halted(now, &halt.symbol, halt.halted);
             }
             (Phase::Up { pulse, .. }, News::Control(control)) => {
                 pulse.heard();
@@ -55,7 +63,9 @@ impl Session {
                 News::Opened
                 | News::OpenFailed(_)
                 | News::Heard
+                | News::Pong(_)
                 | News::Data
+                | News::Halt(_)
                 | News::Control(_)
                 | News::Ended { .. },
             ) => {}
@@ -65,6 +75,12 @@ impl Session {
     fn not_opened(&mut self, now: Instant, failure: OpenFailure, actions: &mut Vec<Action>) {
         match failure {
             OpenFailure::Transport(reason) => self.retry(now, &reason),
+            OpenFailure::Leased { holder } => {
+                self.hold_for(&holder);
+                self.phase = Phase::Waiting {
+                    until: now + LONGEST_ASKED,
+                };
+            }
             OpenFailure::Http {
                 status: 429,
                 retry_after,
@@ -101,7 +117,7 @@ impl Session {
                 self.online(now, actions);
             }
             (Control::Subscription { trades }, Step::Online { .. }) => {
-                self.subscription(trades, actions);
+                self.subscription(now, trades, actions);
             }
             (Control::Error { code, message }, _) => self.error(now, code, message, actions),
             // Said twice, or before its time: it tells nothing new.
@@ -119,15 +135,23 @@ impl Session {
         *step = Step::Online { answer_due: None };
         self.slot_held = false;
         self.authenticated += 1;
+        if self.authenticated > 1 {
+            self.reconnects.add(now);
+        }
+        self.watch.online(now);
         self.connected_at = Some(now);
         self.say(None);
         actions.push(Action::Emit(Event::Connected));
     }
 
-    fn subscription(&mut self, trades: Vec<String>, actions: &mut Vec<Action>) {
+    fn subscription(&mut self, now: Instant, trades: Vec<String>, actions: &mut Vec<Action>) {
         if self.subscriptions.is_in_flight() {
             self.backoff.proven();
         }
+        let subscriptions = &self.subscriptions;
+        let wanted = |symbol: &str| subscriptions.is_desired(symbol);
+        self.watch.subscribed(now, &trades, wanted);
+        self.watch.answered();
         let answer = self.subscriptions.answered(trades);
         self.request_over();
         if !answer.added.is_empty() {
@@ -149,6 +173,7 @@ impl Session {
                 self.give_up(now, code, message, actions);
             }
             (Some(Reaction::Refusal), Step::Online { .. }) => {
+                self.watch.answered();
                 let refusal = self.subscriptions.refused(code, message);
                 self.request_over();
                 tell_refusal(refusal, actions);

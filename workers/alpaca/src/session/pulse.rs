@@ -12,6 +12,7 @@ pub(crate) struct Pulse {
     ping_at: Instant,
     answer_due: Option<Instant>,
     sent: u64,
+    sent_at: Instant,
 }
 
 /// What the clock says.
@@ -32,11 +33,18 @@ impl Pulse {
             ping_at: now + PING_EVERY,
             answer_due: None,
             sent: 0,
+            sent_at: now,
         }
     }
 
     pub(crate) fn heard(&mut self) {
         self.answer_due = None;
+    }
+
+    /// The round trip, when this answers the latest ping.
+    pub(crate) fn answered(&mut self, now: Instant, payload: u64) -> Option<Duration> {
+        self.heard();
+        (payload == self.sent).then(|| now.saturating_duration_since(self.sent_at))
     }
 
     pub(crate) fn tick(&mut self, now: Instant) -> Beat {
@@ -47,6 +55,7 @@ impl Pulse {
             return Beat::Quiet;
         }
         self.sent += 1;
+        self.sent_at = now;
         self.ping_at = now + PING_EVERY;
         self.answer_due = Some(now + PONG_WITHIN);
         Beat::Ping(self.sent)
@@ -71,7 +80,9 @@ mod tests {
         assert_eq!(pulse.tick(at(9)), Beat::Quiet);
         assert_eq!(pulse.tick(at(10)), Beat::Ping(1));
         assert_eq!(pulse.tick(at(10)), Beat::Quiet);
-        pulse.heard();
+        let late = at(10) + Duration::from_millis(40);
+        assert_eq!(pulse.answered(late, 7), None, "not this ping's");
+        assert_eq!(pulse.answered(late, 1), Some(Duration::from_millis(40)));
         assert_eq!(pulse.deadline(), at(20));
         assert_eq!(pulse.tick(at(20)), Beat::Ping(2));
     }

@@ -21,6 +21,10 @@ pub(crate) struct Subscriptions {
     in_flight: Option<Request>,
     /// Symbols the server keeps though it was told to stop; not asked again on this connection.
     kept: BTreeSet<String>,
+    /// Confirmed symbols to be given up and asked for anew.
+    stale: BTreeSet<String>,
+    /// The request in flight only asks for a sign of life.
+    asking: bool,
     /// The most symbols per subscribe request, lowered by refusals.
     batch: usize,
     next_age: u64,
@@ -53,6 +57,8 @@ impl Subscriptions {
             confirmed: BTreeSet::new(),
             in_flight: None,
             kept: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            asking: false,
             batch: usize::MAX,
             next_age: 0,
             settled: true,
@@ -84,9 +90,13 @@ impl Subscriptions {
         !self.desired.is_empty()
     }
 
+    pub(crate) fn is_desired(&self, symbol: &str) -> bool {
+        self.desired.contains_key(symbol)
+    }
+
     /// True when all is as desired and no answer is awaited.
     pub(crate) fn is_settled(&self) -> bool {
-        self.settled && self.in_flight.is_none()
+        self.settled && (self.in_flight.is_none() || self.asking)
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
@@ -125,7 +135,32 @@ impl Subscriptions {
             return None;
         }
         symbols.truncate(chunk_len(&symbols));
+        for symbol in &symbols {
+            self.stale.remove(symbol);
+        }
         self.in_flight = Some(Request { verb, symbols });
+        self.in_flight.clone()
+    }
+
+    /// Gives these symbols up and asks for them anew.
+    pub(crate) fn renew(&mut self, symbols: Vec<String>) {
+        let held = symbols.into_iter().filter(|s| self.confirmed.contains(s));
+        self.stale.extend(held);
+        self.changed();
+    }
+
+    /// A request for what is confirmed already, which then is in flight; `None` when an answer is
+    /// awaited anyway, or nothing is confirmed.
+    pub(crate) fn ask_again(&mut self) -> Option<Request> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let held = self.confirmed.iter().find(|s| self.desired.contains_key(*s))?;
+        self.in_flight = Some(Request {
+            verb: Verb::Subscribe,
+            symbols: vec![held.clone()],
+        });
+        self.asking = true;
         self.in_flight.clone()
     }
 
@@ -137,9 +172,11 @@ impl Subscriptions {
             added: added.filter(|s| self.desired.contains_key(*s)).cloned().collect(),
             refused: None,
         };
-        self.confirmed = now;
-        self.changed();
-        match self.in_flight.take() {
+        if now != self.confirmed {
+            self.confirmed = now;
+            self.changed();
+        }
+        match self.take_in_flight() {
             Some(request) if request.verb == Verb::Subscribe => {
                 self.batch = self.batch.saturating_mul(2);
                 let passed_over = request.symbols.into_iter();
@@ -157,8 +194,12 @@ impl Subscriptions {
 
     /// The server refused the request in flight, and applied nothing of it.
     pub(crate) fn refused(&mut self, code: u16, message: String) -> Option<Refusal> {
-        let request = self.in_flight.take()?;
-        self.changed();
+        let asked = self.asking;
+        let request = self.take_in_flight()?;
+        // A refusal is a sign of life too, and nothing was asked for.
+        if asked {
+            return None;
+        }
         match (request.verb, code) {
             (Verb::Unsubscribe, _) => {
                 self.kept.extend(request.symbols);
@@ -180,6 +221,8 @@ impl Subscriptions {
     pub(crate) fn lost(&mut self) {
         self.confirmed.clear();
         self.kept.clear();
+        self.stale.clear();
+        self.asking = false;
         self.in_flight = None;
         self.batch = usize::MAX;
         self.changed();
@@ -201,7 +244,7 @@ impl Subscriptions {
     fn surplus(&self) -> Vec<String> {
         let surplus = self.confirmed.iter();
         surplus
-            .filter(|s| !self.desired.contains_key(*s) && !self.kept.contains(*s))
+            .filter(|s| self.stale.contains(*s) || !self.desired.contains_key(*s) && !self.kept.contains(*s))
             .cloned()
             .collect()
     }
@@ -213,6 +256,13 @@ impl Subscriptions {
             missing.filter(|(s, _)| !self.confirmed.contains(*s)).collect();
         missing.sort_unstable_by_key(|(_, age)| **age);
         missing.into_iter().map(|(s, _)| s.clone()).collect()
+    }
+
+    fn take_in_flight(&mut self) -> Option<Request> {
+        if !std::mem::take(&mut self.asking) {
+            self.changed();
+        }
+        self.in_flight.take()
     }
 
     fn changed(&mut self) {

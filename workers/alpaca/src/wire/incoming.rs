@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use stream_protocol::Number;
 
+use super::packed;
 use crate::{Exchange, Trade};
 
 /// One message of the server, sorted.
@@ -14,10 +15,21 @@ pub struct Frame {
     pub controls: Vec<Control>,
     /// Trades, in order.
     pub trades: Vec<Trade>,
+    /// Halts and resumptions, in order.
+    pub halts: Vec<Halt>,
     /// Elements of kinds that are not used here, such as quotes.
     pub ignored: usize,
     /// Elements that could not be read; a frame that is no array counts as one.
     pub broken: usize,
+}
+
+/// Trading of a symbol is halted, or goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// The symbol, upper-case.
+    pub symbol: String,
+    /// Whether it is halted now.
+    pub halted: bool,
 }
 
 /// A message about the session.
@@ -61,6 +73,28 @@ struct Failure {
     msg: String,
 }
 
+#[derive(Deserialize)]
+struct WireStatus<'a> {
+    #[serde(rename = "S")]
+    symbol: String,
+    #[serde(borrow)]
+    sc: Cow<'a, str>,
+}
+
+impl WireStatus<'_> {
+    /// `None` for what neither halts nor resumes. Codes 2 and 3 are of tapes A and B, the letters of
+    /// tape C (<https://docs.alpaca.markets/docs/real-time-stock-pricing-data#status-codes>).
+    fn halt(self) -> Option<Halt> {
+        let halted = match self.sc.as_ref() {
+            "2" | "H" | "P" => true,
+            "3" | "T" => false,
+            _ => return None,
+        };
+        let Self { symbol, .. } = self;
+        Some(Halt { symbol, halted })
+    }
+}
+
 /// Every list is optional: the test stream names only some, others may be null.
 #[derive(Deserialize)]
 struct Subscription {
@@ -85,20 +119,21 @@ struct WireTrade {
 /// Stocks carry a list, options a single text.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Conditions {
+pub(super) enum Conditions {
     Many(Vec<String>),
     One(String),
 }
 
-/// Reads one message of the server.
+/// Reads one message of the server, JSON or msgpack.
 pub fn decode(message: &[u8]) -> Frame {
+    if packed::is_packed(message) {
+        return packed::decode(message);
+    }
     let mut frame = Frame::default();
     match serde_json::from_slice::<Vec<&RawValue>>(message) {
         Ok(elements) => {
             for element in elements {
-                if frame.take(element.get()).is_err() {
-                    frame.broken += 1;
-                }
+                frame.take(Text(element.get()));
             }
         }
         Err(_) => frame.broken = 1,
@@ -106,35 +141,64 @@ pub fn decode(message: &[u8]) -> Frame {
     frame
 }
 
+/// One element of a message, in whatever spelling; `None` when it is not of the kind asked for.
+pub(super) trait Element<'a>: Copy {
+    fn read<T: Deserialize<'a>>(self) -> Option<T>;
+    fn trade(self) -> Option<Trade>;
+}
+
+/// One element, as JSON.
+#[derive(Clone, Copy)]
+struct Text<'a>(&'a str);
+
+impl<'a> Element<'a> for Text<'a> {
+    fn read<T: Deserialize<'a>>(self) -> Option<T> {
+        serde_json::from_str(self.0).ok()
+    }
+
+    fn trade(self) -> Option<Trade> {
+        self.read::<WireTrade>().map(Trade::from)
+    }
+}
+
 impl Frame {
-    fn take(&mut self, element: &str) -> serde_json::Result<()> {
-        let kind: Kind<'_> = serde_json::from_str(element)?;
+    /// Sorts an element in, or counts it as broken.
+    pub(super) fn take<'a>(&mut self, element: impl Element<'a>) {
+        if self.sort(element).is_none() {
+            self.broken += 1;
+        }
+    }
+
+    fn sort<'a>(&mut self, element: impl Element<'a>) -> Option<()> {
+        let kind: Kind<'_> = element.read()?;
         match kind.kind.as_ref() {
-            "t" => {
-                let trade: WireTrade = serde_json::from_str(element)?;
-                self.trades.push(trade.into());
-            }
-            "success" => {
-                let success: Success<'_> = serde_json::from_str(element)?;
-                match success.msg.as_ref() {
-                    "connected" => self.controls.push(Control::Welcome),
-                    "authenticated" => self.controls.push(Control::Authenticated),
-                    _ => self.ignored += 1,
-                }
-            }
+            "t" => self.trades.push(element.trade()?),
+            "s" => self.halts.extend(element.read::<WireStatus<'_>>()?.halt()),
+            "success" => match element.read::<Success<'_>>()?.msg.as_ref() {
+                "connected" => self.controls.push(Control::Welcome),
+                "authenticated" => self.controls.push(Control::Authenticated),
+                _ => self.ignored += 1,
+            },
             "subscription" => {
-                let subscription: Subscription = serde_json::from_str(element)?;
-                self.controls.push(Control::Subscription {
-                    trades: subscription.trades.unwrap_or_default(),
-                });
+                let trades = element.read::<Subscription>()?.trades.unwrap_or_default();
+                self.controls.push(Control::Subscription { trades });
             }
             "error" => {
-                let Failure { code, msg } = serde_json::from_str(element)?;
+                let Failure { code, msg } = element.read()?;
                 self.controls.push(Control::Error { code, message: msg });
             }
             _ => self.ignored += 1,
         }
-        Ok(())
+        Some(())
+    }
+}
+
+impl Conditions {
+    pub(super) fn into_list(self) -> Vec<String> {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => vec![one],
+        }
     }
 }
 
@@ -146,11 +210,7 @@ impl From<WireTrade> for Trade {
             exchange: Exchange::from_code(wire.x),
             price: wire.p,
             size: wire.s,
-            conditions: match wire.c {
-                Some(Conditions::Many(many)) => many,
-                Some(Conditions::One(one)) => vec![one],
-                None => Vec::new(),
-            },
+            conditions: wire.c.map(Conditions::into_list).unwrap_or_default(),
             timestamp: wire.t,
             tape: wire.z.unwrap_or_default(),
         }
@@ -214,6 +274,31 @@ mod tests {
             ]
         );
         assert_eq!((frame.ignored, frame.broken), (1, 0));
+    }
+
+    #[test]
+    fn halts_and_resumptions_are_told_from_other_statuses() {
+        let frame = decode(
+            br#"[{"T":"s","S":"AAPL","sc":"H","sm":"Trading Halt","rc":"T12","rm":"x","t":"2021-02-22T19:15:00Z","z":"C"},
+                {"T":"s","S":"AAPL","sc":"T"},{"T":"s","S":"IBM","sc":"2"},{"T":"s","S":"IBM","sc":"3"},
+                {"T":"s","S":"AAPL","sc":"P"},{"T":"s","S":"IBM","sc":"5"}]"#,
+        );
+        let told: Vec<_> = frame
+            .halts
+            .iter()
+            .map(|halt| (halt.symbol.as_str(), halt.halted))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("AAPL", true),
+                ("AAPL", false),
+                ("IBM", true),
+                ("IBM", false),
+                ("AAPL", true)
+            ]
+        );
+        assert_eq!(frame.broken, 0);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use tokio_tungstenite::tungstenite::Message;
+
 use crate::Credentials;
 
 /// The longest frame that is sent, in bytes. The official Python client cuts at this length, so the
@@ -30,10 +32,37 @@ pub enum Verb {
     Unsubscribe,
 }
 
+/// How messages are spelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    #[default]
+    Json,
+    Msgpack,
+}
+
+impl Spelling {
+    /// A request in this spelling, also for statuses if they are told.
+    pub(crate) fn request(self, request: &Request, statuses: bool) -> Message {
+        self.message(&request.wire(statuses.then_some(&request.symbols)))
+    }
+
+    fn message(self, value: &impl Serialize) -> Message {
+        match self {
+            Self::Json => Message::text(json(value)),
+            Self::Msgpack => {
+                let bytes = rmp_serde::to_vec_named(value);
+                Message::binary(bytes.expect("texts and lists of texts always serialize"))
+            }
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Wire<'a> {
     action: Verb,
     trades: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -46,25 +75,40 @@ struct Auth<'a> {
 impl Request {
     /// The text frame.
     pub fn encode(&self) -> String {
-        json(&Wire {
+        self.frame(None)
+    }
+
+    /// The text frame that also asks for halts and resumptions, which only stock feeds tell.
+    pub fn encode_with_statuses(&self) -> String {
+        self.frame(Some(&self.symbols))
+    }
+
+    fn frame(&self, statuses: Option<&[String]>) -> String {
+        json(&self.wire(statuses))
+    }
+
+    fn wire<'a>(&'a self, statuses: Option<&'a [String]>) -> Wire<'a> {
+        Wire {
             action: self.verb,
             trades: &self.symbols,
-        })
+            statuses,
+        }
     }
 }
 
-/// The text frame that authenticates. Never to be logged.
-pub(crate) fn auth(credentials: &Credentials) -> String {
-    json(&Auth {
+/// The frame that authenticates. Never to be logged.
+pub(crate) fn auth(spelling: Spelling, credentials: &Credentials) -> Message {
+    spelling.message(&Auth {
         action: "auth",
         key: credentials.key(),
         secret: credentials.secret(),
     })
 }
 
-/// How many of these symbols, taken from the front, fit into one frame; at least one.
+/// How many of these symbols, taken from the front, fit into one frame that names them twice; at
+/// least one.
 pub(crate) fn chunk_len(symbols: &[String]) -> usize {
-    let mut room = MAX_FRAME - ENVELOPE;
+    let mut room = (MAX_FRAME - ENVELOPE) / 2;
     let fitting = symbols.iter().take_while(|symbol| {
         let needed = json(symbol).len() + 1;
         let fits = needed <= room;
@@ -80,7 +124,7 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_FRAME, Request, Verb, auth, chunk_len};
+    use super::{MAX_FRAME, Message, Request, Spelling, Verb, auth, chunk_len};
     use crate::Credentials;
 
     #[test]
@@ -98,8 +142,12 @@ mod tests {
             r#"{"action":"unsubscribe","trades":["AAPL","BRK.B"]}"#
         );
         assert_eq!(
-            auth(&Credentials::new("K", "S")),
-            r#"{"action":"auth","key":"K","secret":"S"}"#
+            request(Verb::Subscribe).encode_with_statuses(),
+            r#"{"action":"subscribe","trades":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#
+        );
+        assert_eq!(
+            auth(Spelling::Json, &Credentials::new("K", "S")),
+            Message::text(r#"{"action":"auth","key":"K","secret":"S"}"#)
         );
     }
 
@@ -111,8 +159,9 @@ mod tests {
             verb: Verb::Unsubscribe,
             symbols: symbols.to_vec(),
         };
-        assert!(frame(&symbols[..length]).encode().len() <= MAX_FRAME);
-        assert!(frame(&symbols[..length + 10]).encode().len() > MAX_FRAME);
+        let length_of = |symbols| frame(symbols).encode_with_statuses().len();
+        assert!(length_of(&symbols[..length]) <= MAX_FRAME);
+        assert!(length_of(&symbols[..length + 10]) > MAX_FRAME);
         assert_eq!(chunk_len(&["x".repeat(MAX_FRAME)]), 1);
     }
 }

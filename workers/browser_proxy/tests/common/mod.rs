@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, accept_async, connect_async};
-use ws_listener::{Door, Origins, Stop, StopTrigger};
+use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
 pub type Browser = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub type BackendSide = WebSocketStream<TcpStream>;
@@ -40,9 +40,14 @@ impl Proxy {
             door: Door {
                 service: "browser-proxy",
                 origins: Origins::default(),
+                tokens: Tokens::default(),
+                self_authenticating: Some("/v2/"),
             },
             patience,
-            max_clients: 100,
+            places: Places {
+                total: 100,
+                per_ip: None,
+            },
         };
         let (stop, stopped) = Stop::new();
         let ended = tokio::spawn(browser_proxy::run(listener, settings, stopped));

@@ -6,7 +6,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use market_sim::Settings;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use ws_listener::{Stop, StopTrigger};
 
@@ -58,5 +59,24 @@ impl Sim {
     pub async fn stop(self) {
         drop(self.stop);
         self.task.await.expect("no panic");
+    }
+
+    /// Gives an order to `/control`, and returns what it answered.
+    pub async fn order(&self, order: &str) -> String {
+        let request = format!(
+            "POST /control HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{order}",
+            order.len()
+        );
+        self.ask(&request).await
+    }
+
+    /// The answer to a plain HTTP request.
+    pub async fn ask(&self, request: &str) -> String {
+        let address = ("127.0.0.1", self.port);
+        let mut stream = within(TcpStream::connect(address)).await.expect("open");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.expect("read");
+        answer
     }
 }

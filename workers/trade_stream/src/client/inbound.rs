@@ -7,17 +7,21 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use stream_protocol::{BadRequest, ClientMessage};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{sleep, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
-use super::{Client, Outbox};
+use super::bot::Bot;
+use super::pace::Pace;
+use super::{Ask, Client, Outbox};
 use crate::hub::Request;
 use ws_listener::drain;
 
@@ -26,6 +30,9 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// Requests are small; tungstenite's default of 128 KiB is allocated for every client at once.
 const READ_BUFFER: usize = 1024;
 
+/// How long a client of Alpaca's protocol has to tell who it is, as at Alpaca.
+const AUTH_DEADLINE: Duration = Duration::from_secs(10);
+
 /// RFC 6455 §7.4.1.
 const PROTOCOL_ERROR: u16 = 1002;
 const INVALID_DATA: u16 = 1007;
@@ -33,18 +40,27 @@ const TOO_BIG: u16 = 1009;
 
 impl Client {
     /// Reads requests until the client leaves, breaks the protocol, or the hub is gone.
-    pub(super) async fn read_requests(&self, read: OwnedReadHalf, rest: BytesMut) {
+    pub(super) async fn read_requests(&self, read: OwnedReadHalf, rest: BytesMut, mut bot: Option<Bot>) {
         let half = Half {
             read,
             outbox: Arc::clone(&self.outbox),
         };
         let mut socket =
             WebSocketStream::from_partially_read(half, rest.into(), Role::Server, Some(config())).await;
-        while let Some(message) = socket.next().await {
-            let asked = match message {
-                Ok(Message::Text(text)) => Some(ClientMessage::parse(&text)),
-                Ok(Message::Binary(_)) => Some(Err(BadRequest("send text frames, not binary ones".into()))),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,
+        let mut pace = Pace::new(self.requests_per_s, Instant::now());
+        let auth_by = tokio::time::Instant::now() + AUTH_DEADLINE;
+        loop {
+            let message = match &bot {
+                Some(bot) if bot.is_stranger() => match timeout_at(auth_by, socket.next()).await {
+                    Ok(message) => message,
+                    Err(_) => return bot.time_out(),
+                },
+                Some(_) | None => socket.next().await,
+            };
+            let Some(message) = message else { return };
+            self.outbox.heard();
+            let request = match message {
+                Ok(message) => self.request(&message, bot.as_mut()),
                 Err(error) => {
                     say_why(&self.outbox, &error);
                     // The caller's deadline ends this if the client does not.
@@ -52,18 +68,39 @@ impl Client {
                     return;
                 }
             };
-            if let Some(asked) = asked
-                && self
-                    .hub
-                    .send(Request::Asked { id: self.id, asked })
-                    .await
-                    .is_err()
+            if let Some(request) = request
+                && self.hub.send(request).await.is_err()
             {
                 return;
+            }
+            let pause = pace.take(Instant::now());
+            if pause > Duration::ZERO {
+                sleep(pause).await;
             }
             // A client that asks without reading the answers waits until it has.
             self.outbox.room().await;
         }
+    }
+
+    /// What a message asks of the hub.
+    fn request(&self, message: &Message, bot: Option<&mut Bot>) -> Option<Request> {
+        let id = self.id;
+        let bytes = match message {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
+        };
+        if let Some(bot) = bot {
+            return bot.hear(bytes).map(|ask| match ask {
+                Ask::Join => self.joined(),
+                Ask::Subscribe(_) | Ask::Unsubscribe(_) => Request::Bot { id, ask },
+            });
+        }
+        let asked = match message {
+            Message::Text(text) => ClientMessage::parse(text),
+            _ => Err(BadRequest("send text frames, not binary ones".into())),
+        };
+        Some(Request::Asked { id, asked })
     }
 }
 

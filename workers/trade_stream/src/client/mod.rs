@@ -1,20 +1,28 @@
 //! One client's connection, from its handshake until the socket is closed.
 
+mod bot;
+mod format;
 mod inbound;
 mod outbox;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::info;
-use ws_listener::{Door, Opening, Outlet, Refused, Stop, with_scratch};
+use ws_listener::{Door, Outlet, Refused, Stop, with_scratch};
 
+pub use bot::Ask;
+pub use format::Format;
 pub use outbox::{Chunk, Limits, Outbox, Slow};
+
+use bot::Bot;
 
 use crate::hub::{ClientId, Request};
 
@@ -30,6 +38,10 @@ pub struct Reception {
     pub door: Door,
     /// The bound of each client's queue.
     pub limits: Limits,
+    /// Requests a client may send per second.
+    pub requests_per_s: u32,
+    /// The feed that there is, such as `iex`.
+    pub feed: Arc<str>,
     /// Where requests go.
     pub hub: mpsc::Sender<Request>,
 }
@@ -37,7 +49,9 @@ pub struct Reception {
 /// A connected client, as its own tasks know it.
 struct Client {
     id: ClientId,
+    peer: SocketAddr,
     outbox: Arc<Outbox>,
+    requests_per_s: u32,
     hub: mpsc::Sender<Request>,
 }
 
@@ -57,24 +71,53 @@ pub async fn run(
         // Port checks come and go without a word.
         Err(Refused::Left) => return,
     };
-    let outbox = Arc::new(Outbox::new(reception.limits));
+    let feed = alpaca_feed(&opening.path);
+    let format = feed.map_or(Format::Stream, |_| bot::format(&opening.headers));
+    let outbox = Arc::new(Outbox::new(reception.limits, format));
+    let mut bot = feed.map(|feed| {
+        let has_feed = feed == &*reception.feed;
+        Bot::new(Arc::clone(&outbox), reception.door.tokens.clone(), has_feed)
+    });
     let client = Client {
         id,
+        peer,
         outbox: Arc::clone(&outbox),
+        requests_per_s: reception.requests_per_s,
         hub: reception.hub,
     };
     // A hub that is gone has told the clients it knew; this one is told by `stop`.
-    let _ = client.hub.send(Request::Joined { id, peer, outbox }).await;
-    client.converse(stream, opening, stop).await;
+    match &mut bot {
+        None => drop(client.hub.send(client.joined()).await),
+        Some(bot) => {
+            if bot.welcome(&opening.headers) == Some(Ask::Join) {
+                drop(client.hub.send(client.joined()).await);
+            }
+        }
+    }
+    client.converse(stream, opening.rest, bot, stop).await;
     let _ = client.hub.send(Request::Left { id }).await;
 }
 
+/// The feed that a client of Alpaca's protocol connects to.
+fn alpaca_feed(path: &str) -> Option<&str> {
+    let feed = path.strip_prefix("/v2/")?;
+    feed.split('?').next()
+}
+
 impl Client {
-    async fn converse(&self, stream: TcpStream, opening: Opening, mut stop: Stop) {
+    fn joined(&self) -> Request {
+        Request::Joined {
+            id: self.id,
+            peer: self.peer,
+            outbox: Arc::clone(&self.outbox),
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream, rest: BytesMut, bot: Option<Bot>, mut stop: Stop) {
         let outbox = &self.outbox;
         let (read, write) = stream.into_split();
         let reading = async {
-            self.read_requests(read, opening.rest).await;
+            self.read_requests(read, rest, bot).await;
             outbox.finish();
         };
         let writing = async {

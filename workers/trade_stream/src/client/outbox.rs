@@ -1,17 +1,20 @@
 //! One client's queue: bounded in bytes and trades, shared buffers, and never silent about a loss.
 //!
 //! The hub pushes without waiting, the client's writer drains. When the client is too slow the
-//! oldest trades make room (`Slow::Drop`), and a `gap` message in their place says how many of
-//! which symbol are missing; or the client is closed with a reason (`Slow::Close`).
+//! oldest trades make room (`Slow::Drop`), or all but the newest of each symbol (`Slow::Conflate`),
+//! and a `gap` message in their place says how many of which symbol are missing; or the client is
+//! closed with a reason (`Slow::Close`).
 
 mod queue;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 use ws_listener::frame::{self, Sender};
 
+use super::Format;
 use queue::Queue;
 
 /// More replies than this must be read before the client's next request is.
@@ -24,6 +27,8 @@ const POLICY: u16 = 1008;
 pub enum Slow {
     /// Its oldest trades are dropped, and a `gap` message tells how many.
     Drop,
+    /// Of each symbol only the newest trade is kept, and a `gap` message tells how many it skips.
+    Conflate,
     /// It is closed with code 1008 and a reason.
     Close,
 }
@@ -44,16 +49,38 @@ pub struct Limits {
 pub struct Chunk {
     /// The symbol, upper-case.
     pub symbol: Arc<str>,
+    /// The number of the first of them; the others follow without a hole.
+    pub first: u64,
     /// How many trades the frames hold.
     pub trades: usize,
-    /// Whole text frames, one per trade.
+    /// Whole frames, one per trade.
     pub frames: Bytes,
+}
+
+impl Chunk {
+    /// The number of the last trade.
+    pub fn last(&self) -> u64 {
+        self.first + self.trades as u64 - 1
+    }
+
+    /// The chunk without what is numbered up to `seq`.
+    pub fn after(mut self, seq: u64) -> Self {
+        while self.first <= seq && self.trades > 0 {
+            let length = frame::length(&self.frames).expect("a chunk holds whole frames");
+            // A frame in memory is not longer than memory.
+            self.frames.advance(length as usize);
+            self.first += 1;
+            self.trades -= 1;
+        }
+        self
+    }
 }
 
 /// A queue for one client. See the module.
 #[derive(Debug)]
 pub struct Outbox {
     limits: Limits,
+    format: Format,
     queue: Mutex<Queue>,
     /// Something to write, or the end.
     ready: Notify,
@@ -61,18 +88,27 @@ pub struct Outbox {
     room: Notify,
     /// The end has begun.
     ending: Notify,
+    /// Nothing was heard of the client since `was_silent` was asked.
+    is_silent: AtomicBool,
 }
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, format: Format) -> Self {
         Self {
             limits,
+            format,
             queue: Mutex::default(),
             ready: Notify::new(),
             room: Notify::new(),
             ending: Notify::new(),
+            is_silent: AtomicBool::new(false),
         }
+    }
+
+    /// How this client's messages are spelled.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Queues trades; at the bound the client pays for being slow, nobody else does.
@@ -82,6 +118,11 @@ impl Outbox {
         if queue.is_over(&self.limits) {
             match self.limits.slow {
                 Slow::Drop => queue.drop_oldest(&self.limits),
+                Slow::Conflate => {
+                    queue.conflate();
+                    // The newest of many symbols may still be too much.
+                    queue.drop_oldest(&self.limits);
+                }
                 Slow::Close => {
                     let Limits { bytes, trades, .. } = self.limits;
                     let reason = format!("too slow: over {bytes} bytes or {trades} trades waited");
@@ -99,6 +140,17 @@ impl Outbox {
     /// Queues a reply as a text frame.
     pub fn reply(&self, text: &str) {
         self.push_frame(frame::text(text.as_bytes()));
+        self.lock().touch();
+    }
+
+    /// Notes that the client is there.
+    pub fn heard(&self) {
+        self.is_silent.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing was heard of the client since this was asked last.
+    pub fn was_silent(&self) -> bool {
+        self.is_silent.swap(true, Ordering::Relaxed)
     }
 
     /// Queues bytes that are whole frames already.
@@ -148,13 +200,18 @@ impl Outbox {
     /// Moves the oldest bytes into `buffer` and returns how many; what does not fit stays.
     pub fn fill(&self, buffer: &mut [u8]) -> usize {
         let mut queue = self.lock();
-        let filled = queue.fill(buffer);
+        let filled = queue.fill(buffer, self.format);
         let has_room = queue.reply_bytes() < REPLY_BYTES;
         drop(queue);
         if has_room {
             self.room.notify_waiters();
         }
         filled
+    }
+
+    /// Whether neither trades nor replies were queued since this was asked last.
+    pub fn was_idle(&self) -> bool {
+        self.lock().was_idle()
     }
 
     /// How many trades this client has missed in its life.

@@ -104,7 +104,7 @@ fn is_within_grace(status: &Status, down: Option<Duration>, grace: Duration) -> 
 }
 
 /// Seconds without a trade on this connection.
-fn silence(status: &Status, now: SystemTime) -> Option<f64> {
+pub(super) fn silence(status: &Status, now: SystemTime) -> Option<f64> {
     let connected_at = status.connected_at.filter(|_| status.state.is_connected())?;
     let since = status
         .last_data
@@ -135,6 +135,7 @@ mod tests {
             connected_at: None,
             dropped_trades: 0,
             detail: Some("connection refused".into()),
+            liveness: alpaca::Liveness::default(),
         }
     }
 

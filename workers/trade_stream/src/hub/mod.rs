@@ -1,7 +1,11 @@
 //! The only owner of clients and subscriptions: takes requests and upstream events, one at a time,
 //! and answers without ever waiting for anyone.
 
+mod bots;
 mod health;
+mod history;
+mod outages;
+mod pulse;
 mod rate;
 mod topics;
 mod upstream;
@@ -12,19 +16,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alpaca::{MarketData, Status};
-use stream_protocol::{BadRequest, ClientMessage, ServerMessage};
+use stream_protocol::{BadRequest, ClientMessage, Position, ServerMessage};
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::client::Outbox;
+use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
+pub use history::Retention;
+use outages::Outages;
 use rate::PerMinute;
-use topics::Topics;
+use topics::{Joined, Recovery, Topics};
 
 /// Events that are taken together before their trades are passed on, when they are there anyway.
 const EVENTS_AT_ONCE: usize = 64;
-/// The most symbols of one client.
-const MAX_SYMBOLS: usize = 10_000;
 
 /// A client's number, never used twice in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +53,13 @@ pub enum Request {
         /// The message, or why it is none.
         asked: Result<ClientMessage, BadRequest>,
     },
+    /// A client that speaks Alpaca's protocol, and has joined, asks.
+    Bot {
+        /// Its number.
+        id: ClientId,
+        /// What for.
+        ask: Ask,
+    },
     /// A client is gone.
     Left {
         /// Its number.
@@ -64,6 +75,17 @@ pub struct Hub {
     status: watch::Receiver<Status>,
     /// Since when a connection is wanted and missing.
     down_since: Option<Instant>,
+    outages: Outages,
+    /// Trades that the upstream's client had dropped when we last looked.
+    overruns: u64,
+    /// How long a client that wants heartbeats may hear nothing.
+    pulse: Duration,
+    /// Set while a client wants heartbeats.
+    next_pulse: Option<Instant>,
+    ping: Duration,
+    /// Set while there are clients.
+    next_ping: Option<Instant>,
+    max_symbols: usize,
     feed: String,
     grace: Duration,
     rate: PerMinute,
@@ -73,6 +95,9 @@ struct Client {
     peer: SocketAddr,
     outbox: Arc<Outbox>,
     symbols: BTreeSet<String>,
+    wants_heartbeats: bool,
+    /// Pings since it was heard of last.
+    unanswered: u8,
 }
 
 impl Hub {
@@ -80,10 +105,17 @@ impl Hub {
     pub fn new(settings: &Settings, upstream: MarketData) -> Self {
         Self {
             clients: HashMap::new(),
-            topics: Topics::new(settings.linger),
+            topics: Topics::new(settings.linger, settings.retention),
             status: upstream.status(),
             upstream,
             down_since: None,
+            outages: Outages::default(),
+            overruns: 0,
+            pulse: settings.heartbeat,
+            next_pulse: None,
+            ping: settings.ping,
+            next_ping: None,
+            max_symbols: settings.max_symbols,
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
@@ -93,21 +125,41 @@ impl Hub {
     /// Runs until the upstream refuses for good; then all clients have been told.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Fatal {
         let mut events = self.upstream.events();
+        let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
         loop {
             tokio::select! {
                 Some(request) = requests.recv() => self.request(request),
-                _ = events.recv_many(&mut batch, EVENTS_AT_ONCE) => {
+                count = events.recv_many(&mut batch, EVENTS_AT_ONCE), if listening => {
+                    if count == 0 {
+                        listening = self.is_upstream_there();
+                        events = self.listen_again();
+                    }
                     for event in batch.drain(..) {
                         if let Some(fatal) = self.event(event) {
                             return fatal;
                         }
                     }
+                    self.tell_overruns();
                     self.topics.publish();
                 }
                 () = at(self.topics.next_expiry()) => self.expire(),
+                () = at(self.next_pulse) => self.pulse(),
+                () = at(self.next_ping) => self.ping_silent(),
             }
         }
+    }
+
+    /// False once the upstream's client has ended, when there is nothing left to listen to.
+    fn is_upstream_there(&self) -> bool {
+        self.status.has_changed().is_ok()
+    }
+
+    /// The upstream's client has cut us off for not listening at all.
+    fn listen_again(&mut self) -> mpsc::Receiver<alpaca::Event> {
+        warn!("missed events of the upstream: too slow");
+        self.gap_everywhere();
+        self.upstream.events()
     }
 
     fn request(&mut self, request: Request) {
@@ -120,17 +172,23 @@ impl Hub {
                         peer,
                         outbox,
                         symbols: BTreeSet::new(),
+                        wants_heartbeats: false,
+                        unanswered: 0,
                     },
                 );
+                self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
             }
             Request::Asked { id, asked } => self.asked(id, asked),
+            Request::Bot { id, ask } => self.bot_asks(id, ask),
             Request::Left { id } => self.left(id),
         }
     }
 
     fn asked(&mut self, id: ClientId, asked: Result<ClientMessage, BadRequest>) {
         match asked {
-            Ok(ClientMessage::Subscribe { symbols }) => self.subscribe(id, symbols),
+            Ok(ClientMessage::Subscribe { symbols, since }) => {
+                self.subscribe(id, symbols, since.as_ref());
+            }
             Ok(ClientMessage::Unsubscribe { symbols }) => self.unsubscribe(id, &symbols),
             Ok(ClientMessage::Ping) => {
                 let alpaca_connected = self.is_connected();
@@ -140,6 +198,7 @@ impl Hub {
                 let health = self.health();
                 self.reply(id, &ServerMessage::Health(health));
             }
+            Ok(ClientMessage::Heartbeat) => self.wants_heartbeats(id),
             Ok(ClientMessage::Reconnect) => {
                 info!("a client asked for a new upstream connection");
                 self.upstream.reconnect();
@@ -149,13 +208,14 @@ impl Hub {
         }
     }
 
-    fn subscribe(&mut self, id: ClientId, symbols: Vec<String>) {
+    fn subscribe(&mut self, id: ClientId, symbols: Vec<String>, since: Option<&Position>) {
         let connected = self.is_connected();
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        if client.symbols.len() + symbols.len() > MAX_SYMBOLS {
-            let bad = BadRequest(format!("a client may have {MAX_SYMBOLS} symbols at most"));
+        let new = symbols.iter().filter(|symbol| !client.symbols.contains(*symbol));
+        if client.symbols.len() + new.count() > self.max_symbols {
+            let bad = BadRequest(format!("a client may have {} symbols at most", self.max_symbols));
             return client.outbox.reply(&ServerMessage::from(bad).to_json());
         }
         info!("client {}: subscribes {}", client.peer, symbols.join(" "));
@@ -164,17 +224,24 @@ impl Hub {
             if !connected {
                 client.outbox.reply(&ServerMessage::connecting(&symbol).to_json());
             }
-            client.outbox.reply(&ServerMessage::subscribed(&symbol).to_json());
-            if self.topics.subscribe(&symbol, id, &client.outbox) {
+            let joined = self.topics.subscribe(&symbol, id, &client.outbox, since);
+            if joined.is_new {
                 wanted.push(symbol.clone());
             }
+            tell_joined(&client.outbox, &symbol, joined);
             client.symbols.insert(symbol);
         }
-        if !wanted.is_empty() {
-            self.upstream.subscribe(&wanted);
-            if !connected {
-                self.down_since.get_or_insert_with(Instant::now);
-            }
+        self.want(&wanted, connected);
+    }
+
+    /// Asks the upstream for symbols that it does not carry yet.
+    fn want(&mut self, symbols: &[String], connected: bool) {
+        if symbols.is_empty() {
+            return;
+        }
+        self.upstream.subscribe(symbols);
+        if !connected {
+            self.down_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -215,6 +282,9 @@ impl Hub {
         if !expired.is_empty() {
             info!("nobody is subscribed to {} any more", expired.join(" "));
             self.upstream.unsubscribe(&expired);
+            for symbol in &expired {
+                self.outages.forget(symbol);
+            }
         }
     }
 
@@ -226,6 +296,26 @@ impl Hub {
         if let Some(client) = self.clients.get(&id) {
             client.outbox.reply(&message.to_json());
         }
+    }
+}
+
+/// `subscribed`, then what the client missed, or that it cannot have it.
+fn tell_joined(outbox: &Outbox, symbol: &str, joined: Joined) {
+    let recovered = match &joined.recovery {
+        Recovery::NotAsked => None,
+        Recovery::Whole(_) => Some(true),
+        Recovery::Lost(_) => Some(false),
+    };
+    let subscribed = ServerMessage::subscribed_at(symbol, joined.position, recovered);
+    outbox.reply(&subscribed.to_json());
+    match joined.recovery {
+        Recovery::NotAsked => {}
+        Recovery::Whole(chunks) => {
+            for chunk in chunks {
+                outbox.push_trades(chunk);
+            }
+        }
+        Recovery::Lost(gap) => outbox.reply(&ServerMessage::Gap(gap).to_json()),
     }
 }
 

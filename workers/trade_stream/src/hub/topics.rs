@@ -1,14 +1,16 @@
 //! Who is subscribed to what, and which symbols the upstream should carry. Pure.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use ws_listener::frame;
+use stream_protocol::{Gap, GapReason, Position};
 
 use super::ClientId;
-use crate::client::{Chunk, Outbox};
+use super::history::{History, Retention};
+use crate::client::{Chunk, Format, Outbox};
 
 /// A chunk is passed on when it has grown to this, so that a drop costs a slow client little.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -20,6 +22,13 @@ pub struct Topics {
     /// Topics with trades that were not passed on yet.
     dirty: Vec<Arc<str>>,
     linger: Duration,
+    retention: Retention,
+    /// Bytes that all histories keep.
+    kept: usize,
+    /// Tells this process's numberings from those of all others.
+    boot: u64,
+    /// Topics ever made, so that each has a numbering of its own.
+    made: u64,
     /// When which symbol may go, in this order since all linger equally long. A symbol that was
     /// wanted back in time is still in here once.
     expiries: VecDeque<(Instant, Arc<str>)>,
@@ -30,35 +39,93 @@ pub struct Topics {
 #[derive(Debug)]
 struct Topic {
     symbol: Arc<str>,
-    subscribers: Vec<(ClientId, Arc<Outbox>)>,
+    /// Which of the topics made, for the epoch.
+    number: u64,
+    /// One for each of `Format::ALL`.
+    lanes: [Lane; 3],
     /// When the upstream may drop the symbol; set while nobody is subscribed.
     drop_at: Option<Instant>,
+    /// The number of the last trade taken.
+    head: u64,
+    history: History,
+}
+
+/// The subscribers of one spelling.
+#[derive(Debug)]
+struct Lane {
+    format: Format,
+    subscribers: Vec<(ClientId, Arc<Outbox>)>,
     /// Framed trades since the last `publish`.
     frames: BytesMut,
     trades: usize,
 }
 
+/// What a new subscriber is told.
+#[derive(Debug)]
+pub struct Joined {
+    /// The upstream must be asked for the symbol.
+    pub is_new: bool,
+    /// Where the symbol is.
+    pub position: Position,
+    /// The answer to `since`.
+    pub recovery: Recovery,
+}
+
+/// What came after the place where a subscriber had been.
+#[derive(Debug)]
+pub enum Recovery {
+    /// It named none.
+    NotAsked,
+    /// All of it.
+    Whole(Vec<Chunk>),
+    /// It is no longer known, or never was.
+    Lost(Gap<'static>),
+}
+
 impl Topics {
     /// No topics. A symbol that loses its last subscriber is kept upstream for `linger`.
-    pub fn new(linger: Duration) -> Self {
+    pub fn new(linger: Duration, retention: Retention) -> Self {
         Self {
             topics: HashMap::new(),
             dirty: Vec::new(),
             linger,
+            retention,
+            kept: 0,
+            boot: RandomState::new().hash_one(()),
+            made: 0,
             expiries: VecDeque::new(),
             text: Vec::new(),
         }
     }
 
-    /// Adds a subscriber. True when the upstream must be asked for the symbol.
-    pub fn subscribe(&mut self, symbol: &str, id: ClientId, outbox: &Arc<Outbox>) -> bool {
+    /// Adds a subscriber, who has seen all up to `since`.
+    pub fn subscribe(
+        &mut self,
+        symbol: &str,
+        id: ClientId,
+        outbox: &Arc<Outbox>,
+        since: Option<&Position>,
+    ) -> Joined {
+        self.publish();
         let is_new = !self.topics.contains_key(symbol);
-        let topic = self.topics.entry(symbol.into()).or_insert_with_key(Topic::new);
+        self.made += u64::from(is_new);
+        let made = self.made;
+        let topic = self
+            .topics
+            .entry(symbol.into())
+            .or_insert_with_key(|symbol| Topic::new(symbol, made));
         topic.drop_at = None;
-        if topic.subscribers.iter().all(|(one, _)| *one != id) {
-            topic.subscribers.push((id, Arc::clone(outbox)));
+        topic.lane(outbox.format()).add(id, outbox);
+        let position = Position {
+            epoch: format!("{:x}.{}", self.boot, topic.number),
+            seq: topic.head,
+        };
+        let recovery = since.map_or(Recovery::NotAsked, |since| topic.recover(since, &position));
+        Joined {
+            is_new,
+            position,
+            recovery,
         }
-        is_new
     }
 
     /// Removes a subscriber; one that is not subscribed changes nothing.
@@ -66,8 +133,10 @@ impl Topics {
         let Some(topic) = self.topics.get_mut(symbol) else {
             return;
         };
-        topic.subscribers.retain(|(one, _)| *one != id);
-        if topic.subscribers.is_empty() && topic.drop_at.is_none() {
+        for lane in &mut topic.lanes {
+            lane.subscribers.retain(|(one, _)| *one != id);
+        }
+        if !topic.is_wanted() && topic.drop_at.is_none() {
             let at = now + self.linger;
             topic.drop_at = Some(at);
             self.expiries.push_back((at, Arc::clone(&topic.symbol)));
@@ -76,8 +145,15 @@ impl Topics {
 
     /// Ends a symbol that the upstream refused and returns those who wanted it.
     pub fn remove(&mut self, symbol: &str) -> Vec<(ClientId, Arc<Outbox>)> {
-        let topic = self.topics.remove(symbol);
-        topic.map_or_else(Vec::new, |topic| topic.subscribers)
+        let Some(mut topic) = self.topics.remove(symbol) else {
+            return Vec::new();
+        };
+        topic.history.clear(&mut self.kept);
+        topic
+            .lanes
+            .into_iter()
+            .flat_map(|lane| lane.subscribers)
+            .collect()
     }
 
     /// Forgets the symbols that nobody wanted back in time, and returns them.
@@ -86,7 +162,7 @@ impl Topics {
         while let Some((_, symbol)) = self.expiries.pop_front_if(|(at, _)| *at <= now) {
             let is_over = |topic: &Topic| topic.drop_at.is_some_and(|at| at <= now);
             if self.topics.get(&symbol).is_some_and(is_over) {
-                self.topics.remove(&symbol);
+                self.remove(&symbol);
                 expired.push(symbol.to_string());
             }
         }
@@ -100,27 +176,34 @@ impl Topics {
 
     /// The symbols with subscribers, sorted.
     pub fn active(&self) -> Vec<String> {
-        let active = self.topics.values().filter(|topic| !topic.subscribers.is_empty());
+        let active = self.topics.values().filter(|topic| topic.is_wanted());
         let mut symbols: Vec<String> = active.map(|topic| topic.symbol.to_string()).collect();
         symbols.sort_unstable();
         symbols
     }
 
-    /// Takes a trade: `write` makes its text, once, and only if someone wants it.
-    pub fn trade(&mut self, symbol: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    /// The symbols that are carried, those that linger included.
+    pub fn carried(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.topics.keys()
+    }
+
+    /// Takes a trade, or a gap that is to be replayed like one: `write` makes its text with the
+    /// number it is given, once for each spelling that someone wants, and only if the symbol is
+    /// carried; no text, no message. What comes while a symbol lingers is kept for those who come back.
+    pub fn add(&mut self, symbol: &str, mut write: impl FnMut(Format, &mut Vec<u8>, u64)) {
         let Some(topic) = self.topics.get_mut(symbol) else {
             return;
         };
-        if topic.subscribers.is_empty() {
-            return;
+        topic.head += 1;
+        let mut is_full = false;
+        for lane in topic.lanes.iter_mut().filter(|lane| lane.is_written()) {
+            self.text.clear();
+            write(lane.format, &mut self.text, topic.head);
+            is_full |= lane.put(&self.text);
         }
-        self.text.clear();
-        write(&mut self.text);
-        frame::put_text(&mut topic.frames, &self.text);
-        topic.trades += 1;
-        if topic.frames.len() >= CHUNK_BYTES {
-            topic.publish();
-        } else if topic.trades == 1 {
+        if is_full {
+            topic.publish(&self.retention, &mut self.kept);
+        } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
     }
@@ -129,147 +212,102 @@ impl Topics {
     pub fn publish(&mut self) {
         for symbol in self.dirty.drain(..) {
             if let Some(topic) = self.topics.get_mut(&symbol) {
-                topic.publish();
+                topic.publish(&self.retention, &mut self.kept);
             }
         }
     }
 }
 
 impl Topic {
-    fn new(symbol: &Arc<str>) -> Self {
+    fn new(symbol: &Arc<str>, number: u64) -> Self {
         Self {
             symbol: Arc::clone(symbol),
-            subscribers: Vec::new(),
+            number,
+            lanes: Format::ALL.map(Lane::new),
             drop_at: None,
+            head: 0,
+            history: History::default(),
+        }
+    }
+
+    fn lane(&mut self, format: Format) -> &mut Lane {
+        &mut self.lanes[format as usize]
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.subscribers.is_empty())
+    }
+
+    fn publish(&mut self, retention: &Retention, kept: &mut usize) {
+        for lane in &mut self.lanes {
+            let Some(chunk) = lane.take(&self.symbol, self.head) else {
+                continue;
+            };
+            for (_, outbox) in &lane.subscribers {
+                outbox.push_trades(chunk.clone());
+            }
+            if lane.format == Format::Stream {
+                self.history.push(chunk, retention, kept);
+            }
+        }
+    }
+
+    fn recover(&self, since: &Position, here: &Position) -> Recovery {
+        if since.epoch != here.epoch || since.seq > here.seq {
+            let symbol = self.symbol.to_string();
+            return Recovery::Lost(Gap::unknown(symbol, GapReason::History));
+        }
+        self.history
+            .after(since.seq, here.seq)
+            .map_or_else(|| self.lost_since(since.seq), Recovery::Whole)
+    }
+
+    fn lost_since(&self, seq: u64) -> Recovery {
+        let symbol = self.symbol.to_string();
+        Recovery::Lost(Gap::range(symbol, seq + 1, self.head, GapReason::History))
+    }
+}
+
+impl Lane {
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            subscribers: Vec::new(),
             frames: BytesMut::new(),
             trades: 0,
         }
     }
 
-    fn publish(&mut self) {
-        if self.trades == 0 {
-            return;
+    /// The stream's own spelling is always written: it is what the history keeps.
+    fn is_written(&self) -> bool {
+        self.format == Format::Stream || !self.subscribers.is_empty()
+    }
+
+    fn add(&mut self, id: ClientId, outbox: &Arc<Outbox>) {
+        if self.subscribers.iter().all(|(one, _)| *one != id) {
+            self.subscribers.push((id, Arc::clone(outbox)));
         }
-        let chunk = Chunk {
-            symbol: Arc::clone(&self.symbol),
-            trades: std::mem::take(&mut self.trades),
+    }
+
+    /// Takes a message; true when it is time to pass it on.
+    fn put(&mut self, message: &[u8]) -> bool {
+        if !message.is_empty() {
+            self.format.put_frame(&mut self.frames, message);
+            self.trades += 1;
+        }
+        self.frames.len() >= CHUNK_BYTES
+    }
+
+    fn take(&mut self, symbol: &Arc<str>, head: u64) -> Option<Chunk> {
+        let trades = std::mem::take(&mut self.trades);
+        (trades > 0).then(|| Chunk {
+            symbol: Arc::clone(symbol),
+            first: head + 1 - trades as u64,
+            trades,
             frames: self.frames.split().freeze(),
-        };
-        for (_, outbox) in &self.subscribers {
-            outbox.push_trades(chunk.clone());
-        }
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
-
-    use super::Topics;
-    use crate::client::{Limits, Outbox, Slow};
-    use crate::hub::ClientId;
-
-    const LINGER: Duration = Duration::from_secs(30);
-    const FIRST: ClientId = ClientId(1);
-    const SECOND: ClientId = ClientId(2);
-
-    fn outbox() -> Arc<Outbox> {
-        Arc::new(Outbox::new(Limits {
-            bytes: 1 << 20,
-            trades: 1 << 20,
-            slow: Slow::Drop,
-        }))
-    }
-
-    fn received(outbox: &Outbox) -> Vec<u8> {
-        let mut buffer = vec![0; 1 << 20];
-        let filled = outbox.fill(&mut buffer);
-        buffer.truncate(filled);
-        buffer
-    }
-
-    #[test]
-    fn a_trade_reaches_its_subscribers_and_nobody_else() {
-        let mut topics = Topics::new(LINGER);
-        let (first, second) = (outbox(), outbox());
-        assert!(topics.subscribe("A", FIRST, &first));
-        assert!(!topics.subscribe("A", SECOND, &second));
-        assert!(topics.subscribe("B", SECOND, &second));
-        topics.trade("A", |text| text.extend(b"a"));
-        topics.trade("B", |text| text.extend(b"b"));
-        topics.trade("C", |_| unreachable!("nobody wants C"));
-        topics.publish();
-        assert_eq!(received(&first), b"\x81\x01a");
-        assert_eq!(received(&second), b"\x81\x01a\x81\x01b");
-        topics.publish();
-        assert_eq!(received(&first), b"");
-    }
-
-    #[test]
-    fn subscribing_twice_delivers_once() {
-        let mut topics = Topics::new(LINGER);
-        let first = outbox();
-        topics.subscribe("A", FIRST, &first);
-        topics.subscribe("A", FIRST, &first);
-        topics.trade("A", |text| text.extend(b"a"));
-        topics.publish();
-        assert_eq!(received(&first), b"\x81\x01a");
-    }
-
-    #[test]
-    fn the_last_to_leave_lets_the_symbol_linger_then_go() {
-        let now = Instant::now();
-        let mut topics = Topics::new(LINGER);
-        let first = outbox();
-        topics.subscribe("A", FIRST, &first);
-        topics.subscribe("A", SECOND, &first);
-        topics.unsubscribe("A", FIRST, now);
-        assert_eq!(topics.next_expiry(), None, "one is left");
-        topics.unsubscribe("A", SECOND, now);
-        assert_eq!(topics.active(), [""; 0]);
-        assert_eq!(topics.next_expiry(), Some(now + LINGER));
-        topics.unsubscribe("A", SECOND, now + LINGER / 2);
-        assert_eq!(topics.expire(now + LINGER / 2), [""; 0]);
-        assert_eq!(topics.expire(now + LINGER), ["A"]);
-        assert!(
-            topics.subscribe("A", FIRST, &first),
-            "the upstream has to be asked again"
-        );
-    }
-
-    #[test]
-    fn coming_back_in_time_asks_nothing_of_the_upstream() {
-        let now = Instant::now();
-        let mut topics = Topics::new(LINGER);
-        let first = outbox();
-        topics.subscribe("A", FIRST, &first);
-        topics.unsubscribe("A", FIRST, now);
-        topics.trade("A", |_| unreachable!("nobody wants A now"));
-        assert!(!topics.subscribe("A", FIRST, &first));
-        assert_eq!(topics.expire(now + LINGER * 2), [""; 0]);
-    }
-
-    #[test]
-    fn a_refused_symbol_names_those_who_wanted_it() {
-        let mut topics = Topics::new(LINGER);
-        topics.subscribe("A", FIRST, &outbox());
-        topics.trade("A", |text| text.extend(b"a"));
-        let wanted: Vec<ClientId> = topics.remove("A").into_iter().map(|(id, _)| id).collect();
-        assert_eq!(wanted, [FIRST]);
-        assert!(topics.remove("A").is_empty());
-        topics.publish();
-    }
-
-    #[test]
-    fn a_burst_is_passed_on_in_chunks_with_nothing_lost_or_doubled() {
-        let mut topics = Topics::new(LINGER);
-        let first = outbox();
-        topics.subscribe("A", FIRST, &first);
-        for _ in 0..1000 {
-            topics.trade("A", |text| text.extend([b'x'; 100]));
-        }
-        topics.publish();
-        assert_eq!(received(&first).len(), 1000 * 102);
-    }
-}
+mod tests;

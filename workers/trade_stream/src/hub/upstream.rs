@@ -1,14 +1,15 @@
 //! What the hub makes of the upstream's events.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use alpaca::{Event, Trade};
-use stream_protocol::{ServerMessage, TradeData};
+use stream_protocol::{Gap, GapReason, ServerMessage, TradeData, rfc3339};
 use tracing::warn;
 
 use super::Hub;
 use crate::Fatal;
+use crate::client::Format;
 
 /// RFC 6455 §7.4.1: the server cannot fulfil the request.
 const INTERNAL_ERROR: u16 = 1011;
@@ -22,8 +23,11 @@ impl Hub {
             Event::Connected => self.down_since = None,
             Event::Disconnected { .. } => {
                 self.down_since.get_or_insert_with(Instant::now);
+                let good = self.status.borrow().last_data;
+                self.outages
+                    .disconnected(&rfc3339(good.unwrap_or_else(SystemTime::now)));
             }
-            Event::Subscribed { .. } => {}
+            Event::Subscribed { symbols } => self.confirmed(&symbols),
             Event::Refused {
                 symbols,
                 code,
@@ -41,21 +45,76 @@ impl Hub {
     fn trades(&mut self, trades: &[Trade]) {
         self.rate.add(Instant::now(), trades.len());
         for trade in trades {
-            self.topics.trade(&trade.symbol, |text| write_trade(text, trade));
+            self.topics.add(&trade.symbol, |format, text, seq| match format {
+                Format::Stream => write_trade(text, trade, seq),
+                Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+            });
         }
+    }
+
+    fn confirmed(&mut self, symbols: &[String]) {
+        let now = rfc3339(SystemTime::now());
+        for symbol in symbols {
+            if let Some(since) = self.outages.confirmed(symbol) {
+                self.gap(&Gap {
+                    since: Some(since),
+                    until: Some(now.clone()),
+                    ..Gap::unknown(symbol, GapReason::Upstream)
+                });
+            }
+        }
+    }
+
+    /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
+    /// not known, so all are told.
+    pub(super) fn tell_overruns(&mut self) {
+        let dropped = self.status.borrow().dropped_trades;
+        if dropped <= self.overruns {
+            return;
+        }
+        warn!("{} trades were dropped: too slow", dropped - self.overruns);
+        self.overruns = dropped;
+        self.gap_everywhere();
+    }
+
+    pub(super) fn gap_everywhere(&mut self) {
+        let carried: Vec<_> = self.topics.carried().cloned().collect();
+        for symbol in carried {
+            self.gap(&Gap::unknown(&*symbol, GapReason::Overrun));
+        }
+    }
+
+    /// Puts a gap where the trades would have been; those who come back later find it there too.
+    fn gap(&mut self, gap: &Gap<'_>) {
+        let symbol = gap.symbol.to_string();
+        self.topics.add(&symbol, |format, text, seq| match format {
+            Format::Stream => {
+                let numbered = Gap {
+                    seq: Some(seq),
+                    ..gap.clone()
+                };
+                write(text, &ServerMessage::Gap(numbered));
+            }
+            // Alpaca's protocol has no word for it.
+            Format::AlpacaJson | Format::AlpacaMsgpack => {}
+        });
     }
 
     /// A refused symbol costs its own subscribers that symbol, and nobody anything else.
     fn refused(&mut self, symbols: &[String], code: u16, message: &str) {
         warn!("upstream: refused {}: {message} ({code})", symbols.join(" "));
         for symbol in symbols {
+            self.outages.forget(symbol);
             let told = ServerMessage::Error {
                 code: "refused".into(),
                 message: format!("Alpaca refused {symbol}: {message} ({code})"),
             };
             let told = told.to_json();
             for (id, outbox) in self.topics.remove(symbol) {
-                outbox.reply(&told);
+                match outbox.format() {
+                    Format::Stream => outbox.reply(&told),
+                    format => outbox.push_frame(format.error(code, message)),
+                }
                 if let Some(client) = self.clients.get_mut(&id) {
                     client.symbols.remove(symbol);
                 }
@@ -70,7 +129,9 @@ impl Hub {
         };
         let told = told.to_json();
         for client in self.clients.values() {
-            client.outbox.reply(&told);
+            if client.outbox.format() == Format::Stream {
+                client.outbox.reply(&told);
+            }
             client
                 .outbox
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
@@ -78,7 +139,7 @@ impl Hub {
     }
 }
 
-fn write_trade(text: &mut Vec<u8>, trade: &Trade) {
+fn write_trade(text: &mut Vec<u8>, trade: &Trade, seq: u64) {
     let message = ServerMessage::Trade {
         symbol: trade.symbol.as_str().into(),
         data: TradeData {
@@ -88,6 +149,11 @@ fn write_trade(text: &mut Vec<u8>, trade: &Trade) {
             exchange: trade.exchange.name().into(),
             conditions: trade.conditions.as_slice().into(),
         },
+        seq: Some(seq),
     };
-    serde_json::to_writer(text, &message).expect("texts and numbers, into memory");
+    write(text, &message);
+}
+
+fn write(text: &mut Vec<u8>, message: &ServerMessage<'_>) {
+    serde_json::to_writer(text, message).expect("texts and numbers, into memory");
 }

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use trade_stream::{Fatal, Feed, Limits, Settings, Slow, Source};
-use ws_listener::{Door, Origins, Stop, StopTrigger};
+use trade_stream::{Fatal, Feed, Limits, Retention, Settings, Slow, Source};
+use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
 /// Fails the test instead of hanging it.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
@@ -40,6 +40,22 @@ impl Stream {
 
     pub async fn with(upstream: SocketAddr, adjust: impl FnOnce(&mut Settings)) -> Self {
         let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
+        Self::on(listener, upstream, adjust)
+    }
+
+    /// A stream in the place of an earlier one.
+    pub async fn at(address: SocketAddr, upstream: SocketAddr) -> Self {
+        let listener = ws_listener::bind("127.0.0.1", address.port())
+            .await
+            .expect("free again");
+        Self::on(listener, upstream, |_| {})
+    }
+
+    fn on(
+        listener: tokio::net::TcpListener,
+        upstream: SocketAddr,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> Self {
         let address = listener.local_addr().expect("bound");
         let mut settings = settings(upstream);
         adjust(&mut settings);
@@ -50,6 +66,16 @@ impl Stream {
         let (stop, stopped) = Stop::new();
         let ended = tokio::spawn(trade_stream::run(listener, upstream, settings, stopped));
         Self { address, ended, stop }
+    }
+
+    /// A client of Alpaca's own protocol.
+    pub async fn bot(&self, feed: &str) -> Client {
+        let stream = soon("connect", TcpStream::connect(self.address))
+            .await
+            .expect("connected");
+        let handshake = client_async(format!("ws://{}/v2/{feed}", self.address), stream);
+        let (socket, _) = soon("handshake", handshake).await.expect("accepted");
+        Client(socket)
     }
 
     pub async fn client(&self) -> Client {
@@ -63,15 +89,29 @@ fn settings(upstream: SocketAddr) -> Settings {
         door: Door {
             service: "trade-stream",
             origins: Origins::default(),
+            tokens: Tokens::default(),
+            self_authenticating: Some("/v2/"),
         },
         limits: Limits {
             bytes: 1 << 20,
             trades: 10_000,
             slow: Slow::Drop,
         },
+        max_symbols: 100,
+        requests_per_s: 1000,
+        ping: Duration::from_secs(30),
+        retention: Retention {
+            trades: 1000,
+            bytes: 1 << 20,
+            total_bytes: 1 << 20,
+        },
+        heartbeat: Duration::from_secs(15),
         linger: Duration::from_secs(30),
         grace: Duration::from_secs(30),
-        max_clients: 100,
+        places: Places {
+            total: 100,
+            per_ip: None,
+        },
     }
 }
 

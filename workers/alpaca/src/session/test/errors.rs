@@ -19,6 +19,24 @@ fn http(status: u16, retry_after: Option<u64>) -> News {
 }
 
 #[test]
+fn a_lease_that_another_process_has_is_waited_for_and_taken_at_once() {
+    let mut stage = Stage::new();
+    stage.want(&["AAPL"]);
+    let holder = "trade-stream (process 7)".into();
+    assert_eq!(stage.news(News::OpenFailed(OpenFailure::Leased { holder })), []);
+    assert_eq!(stage.session.state(), State::SlotHeld);
+    let detail = stage.session.snapshot().detail.expect("a reason");
+    assert!(detail.contains("trade-stream (process 7)"), "{detail}");
+    assert_eq!(
+        stage.input(Input::Asked(Ask::Reconnect)),
+        [],
+        "not before it is free"
+    );
+    assert_eq!(stage.input(Input::Leased), [Action::Open { connection: 2 }]);
+    assert_eq!(stage.input(Input::Leased), [], "stale news");
+}
+
+#[test]
 fn what_only_a_person_can_mend_is_final() {
     for code in [402, 408, 409, 411, 412, 413] {
         let mut stage = waiting_for_authentication();

@@ -18,6 +18,11 @@ enum Step {
     OpenFailed(u16),
     Heard,
     Data,
+    Pong(u64),
+    Market(MarketPhase),
+    Leased,
+    Looked(bool),
+    Halt(usize, bool),
     Welcome,
     Authenticated,
     Confirm(u8),
@@ -32,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
     let code = prop::sample::select(vec![
         400_u16, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 500, 999,
     ]);
-    let status = prop::sample::select(vec![0_u16, 401, 404, 429, 503]);
+    let status = prop::sample::select(vec![0_u16, 1, 401, 404, 429, 503]);
     prop_oneof![
         4 => (0..4_usize).prop_map(Step::Want),
         2 => (0..4_usize).prop_map(Step::Unwant),
@@ -42,10 +47,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => status.prop_map(Step::OpenFailed),
         1 => Just(Step::Heard),
         2 => Just(Step::Data),
+        1 => (0..4_u64).prop_map(Step::Pong),
+        1 => prop::sample::select(vec![MarketPhase::Closed, MarketPhase::Pre, MarketPhase::Core]).prop_map(Step::Market),
+        1 => (0..4_usize, prop::bool::ANY).prop_map(|(n, halted)| Step::Halt(n, halted)),
         6 => Just(Step::Welcome),
         6 => Just(Step::Authenticated),
         6 => (0..16_u8).prop_map(Step::Confirm),
         4 => code.prop_map(Step::Error),
+        1 => Just(Step::Leased),
+        1 => prop::bool::ANY.prop_map(Step::Looked),
         2 => Just(Step::Ended),
         1 => Just(Step::Stale),
         2 => (0..12_000_u64).prop_map(Step::Wait),
@@ -102,6 +112,7 @@ impl Observer {
                 self.closing = true;
             }
             Action::Authenticate => assert!(self.socket && !self.closing),
+            Action::Look(symbols) => assert!(self.authenticated && !symbols.is_empty()),
             Action::Ping(_) => assert!(self.socket && !self.closing),
             Action::Send(request) => {
                 assert!(self.authenticated && !self.closing, "before authentication");
@@ -133,6 +144,8 @@ impl Observer {
 fn possible(step: &Step, opening: bool, observer: &Observer) -> bool {
     match step {
         Step::Opened | Step::OpenFailed(_) => opening,
+        Step::Pong(_) | Step::Halt(..) => observer.socket && !opening,
+        Step::Market(_) | Step::Leased | Step::Looked(_) => true,
         Step::Heard | Step::Data | Step::Welcome | Step::Authenticated => observer.socket && !opening,
         Step::Confirm(_) | Step::Error(_) => observer.socket && !opening,
         Step::Ended => observer.socket && !opening,
@@ -149,12 +162,22 @@ fn play(stage: &mut Stage, step: &Step) -> Vec<Action> {
         Step::Close => stage.input(Input::Asked(Ask::Close)),
         Step::Opened => stage.news(News::Opened),
         Step::OpenFailed(0) => stage.news(News::OpenFailed(OpenFailure::Transport("x".into()))),
+        Step::OpenFailed(1) => stage.news(News::OpenFailed(OpenFailure::Leased { holder: "x".into() })),
         Step::OpenFailed(status) => stage.news(News::OpenFailed(OpenFailure::Http {
             status: *status,
             retry_after: None,
         })),
         Step::Heard => stage.news(News::Heard),
-        Step::Data => stage.news(News::Data),
+        Step::Data => stage.trade(&SYMBOLS),
+        Step::Pong(payload) => stage.news(News::Pong(*payload)),
+        Step::Leased => stage.input(Input::Leased),
+        Step::Looked(newer) => {
+            let connection = stage.connection;
+            let newer = *newer;
+            stage.input(Input::Looked { connection, newer })
+        }
+        Step::Market(phase) => stage.input(Input::Market(*phase)),
+        Step::Halt(n, halted) => stage.halt(SYMBOLS[*n], *halted),
         Step::Welcome => stage.control(Control::Welcome),
         Step::Authenticated => stage.control(Control::Authenticated),
         Step::Confirm(bits) => {

@@ -2,13 +2,15 @@
 
 mod errors;
 mod laws;
+mod silence;
 mod stories;
 
 use std::time::{Duration, Instant};
 
 use super::{Action, Ask, Input, News, Session, State};
 use crate::Event;
-use crate::wire::{Control, Request, Verb};
+use crate::wire::{Control, Halt, Request, Verb};
+use crate::{MarketPhase, Verdict};
 
 /// A session in virtual time.
 struct Stage {
@@ -64,6 +66,23 @@ impl Stage {
         })
     }
 
+    /// A trade of each of these symbols, in one message.
+    fn trade(&mut self, symbols: &[&str]) -> Vec<Action> {
+        for symbol in symbols {
+            self.session.count(self.now, symbol);
+        }
+        self.news(News::Data)
+    }
+
+    fn halt(&mut self, symbol: &str, halted: bool) -> Vec<Action> {
+        let symbol = symbol.to_owned();
+        self.news(News::Halt(Halt { symbol, halted }))
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        self.session.vital_signs().verdict
+    }
+
     fn control(&mut self, control: Control) -> Vec<Action> {
         self.news(News::Control(control))
     }
@@ -100,7 +119,7 @@ impl Stage {
         loop {
             let actions = self.tick();
             match actions[..] {
-                [Action::Ping(_)] => assert_eq!(self.news(News::Heard), []),
+                [Action::Ping(payload)] => assert_eq!(self.news(News::Pong(payload)), []),
                 [] => {}
                 _ => return actions,
             }

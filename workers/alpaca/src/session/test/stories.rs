@@ -66,14 +66,14 @@ fn a_large_wish_is_sent_in_frames_the_server_takes() {
     let mut confirmed = Vec::new();
     let mut requests = 0;
     while let Some(Action::Send(request)) = actions.last() {
-        assert!(request.encode().len() <= crate::wire::MAX_FRAME);
+        assert!(request.encode_with_statuses().len() <= crate::wire::MAX_FRAME);
         requests += 1;
         confirmed.extend(request.symbols.clone());
         let trades = confirmed.clone();
         actions = stage.control(Control::Subscription { trades });
     }
     assert_eq!(confirmed, symbols, "in the order they were wanted");
-    assert!((6..=10).contains(&requests), "{requests}");
+    assert!((12..=20).contains(&requests), "{requests}");
     assert_eq!(stage.session.state(), State::Live);
 }
 

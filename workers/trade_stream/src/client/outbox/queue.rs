@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use serde::Serialize;
+use stream_protocol::{Gap, GapReason, ServerMessage};
 use ws_listener::frame;
 
-use super::{Chunk, Limits};
+use super::{Chunk, Format, Limits};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,9 +17,11 @@ pub(super) struct Queue {
     reply_bytes: usize,
     trades: usize,
     /// Trades dropped since the last gap message, all older than any entry.
-    missed: BTreeMap<Arc<str>, usize>,
+    missed: BTreeMap<Arc<str>, Missed>,
     missed_ever: usize,
     ended: bool,
+    /// Something worth hearing was queued since `was_idle` was asked.
+    touched: bool,
 }
 
 #[derive(Debug)]
@@ -29,11 +31,11 @@ enum Entry {
     Rest(Bytes),
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "gap")]
-struct Gap<'a> {
-    symbol: &'a str,
-    missed: usize,
+/// Numbers `from..=to` of one symbol. Dropped are always the oldest, so there is no hole in them.
+#[derive(Debug)]
+struct Missed {
+    from: u64,
+    to: u64,
 }
 
 impl Queue {
@@ -42,6 +44,7 @@ impl Queue {
         if !self.ended {
             self.bytes += chunk.frames.len();
             self.trades += chunk.trades;
+            self.touched = true;
             self.entries.push_back(Entry::Trades(chunk));
         }
     }
@@ -53,6 +56,16 @@ impl Queue {
             self.reply_bytes += frame.len();
             self.entries.push_back(Entry::Rest(frame));
         }
+    }
+
+    /// Something worth hearing was queued.
+    pub(super) fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Whether nothing worth hearing was queued since this was asked last.
+    pub(super) fn was_idle(&mut self) -> bool {
+        !std::mem::take(&mut self.touched)
     }
 
     /// Nothing is added from now on.
@@ -108,8 +121,7 @@ impl Queue {
                 Some(Entry::Trades(chunk)) => {
                     self.bytes -= chunk.frames.len();
                     self.trades -= chunk.trades;
-                    self.missed_ever += chunk.trades;
-                    *self.missed.entry(chunk.symbol).or_default() += chunk.trades;
+                    self.miss(&chunk);
                 }
                 Some(rest) => kept.push_front(rest),
                 None => break,
@@ -120,21 +132,56 @@ impl Queue {
         }
     }
 
+    /// Drops all trades but the newest of each symbol.
+    pub(super) fn conflate(&mut self) {
+        let mut newest = BTreeMap::new();
+        for entry in &self.entries {
+            if let Entry::Trades(chunk) = entry {
+                newest.insert(Arc::clone(&chunk.symbol), chunk.last());
+            }
+        }
+        let entries = std::mem::take(&mut self.entries);
+        for entry in entries {
+            match entry {
+                Entry::Trades(chunk) => self.keep_newest(chunk, &newest),
+                Entry::Rest(rest) => self.entries.push_back(Entry::Rest(rest)),
+            }
+        }
+    }
+
+    fn keep_newest(&mut self, chunk: Chunk, newest: &BTreeMap<Arc<str>, u64>) {
+        self.bytes -= chunk.frames.len();
+        self.trades -= chunk.trades;
+        let last = newest.get(&chunk.symbol).copied().unwrap_or_default();
+        if chunk.first < last {
+            let older = chunk.trades.min((last - chunk.first) as usize);
+            self.miss(&Chunk {
+                trades: older,
+                ..chunk.clone()
+            });
+        }
+        let kept = chunk.after(last.saturating_sub(1));
+        if kept.trades > 0 {
+            self.push_trades(kept);
+        }
+    }
+
+    fn miss(&mut self, chunk: &Chunk) {
+        self.missed_ever += chunk.trades;
+        let (from, to) = (chunk.first, chunk.last());
+        let missed = self.missed.entry(Arc::clone(&chunk.symbol));
+        missed.or_insert(Missed { from, to }).to = to;
+    }
+
     /// Puts the gap messages where the missing trades were: before all trades that are left, but
     /// not into the middle of a frame.
-    fn tell_gaps(&mut self) {
+    fn tell_gaps(&mut self, format: Format) {
         if self.missed.is_empty() {
             return;
         }
         let replies = |entry: &Entry| matches!(entry, Entry::Rest(_));
         let at = self.entries.iter().take_while(|entry| replies(entry)).count();
-        for (symbol, missed) in std::mem::take(&mut self.missed) {
-            let gap = Gap {
-                symbol: &symbol,
-                missed,
-            };
-            let text = serde_json::to_vec(&gap).expect("a text and a number");
-            let frame = frame::text(&text);
+        for frame in gap_frames(std::mem::take(&mut self.missed), format) {
             self.bytes += frame.len();
             self.reply_bytes += frame.len();
             self.entries.insert(at, Entry::Rest(frame));
@@ -142,8 +189,8 @@ impl Queue {
     }
 
     /// Moves the oldest bytes into `buffer`, gap messages first, and returns how many.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> usize {
-        self.tell_gaps();
+    pub(super) fn fill(&mut self, buffer: &mut [u8], format: Format) -> usize {
+        self.tell_gaps(format);
         let mut filled = 0;
         while filled < buffer.len() {
             let Some(entry) = self.entries.pop_front() else {
@@ -170,5 +217,19 @@ impl Queue {
             }
         }
         filled
+    }
+}
+
+/// A gap for each symbol; Alpaca's protocol has one word for all.
+fn gap_frames(missed: BTreeMap<Arc<str>, Missed>, format: Format) -> Vec<Bytes> {
+    match format {
+        Format::Stream => missed
+            .into_iter()
+            .map(|(symbol, Missed { from, to })| {
+                let gap = Gap::range(&*symbol, from, to, GapReason::Slow);
+                frame::text(ServerMessage::Gap(gap).to_json().as_bytes())
+            })
+            .collect(),
+        Format::AlpacaJson | Format::AlpacaMsgpack => vec![format.error(407, "slow client")],
     }
 }

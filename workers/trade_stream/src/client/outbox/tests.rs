@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ws_listener::frame;
 
-use super::{Chunk, Limits, Outbox, Slow};
+use super::{Chunk, Format, Limits, Outbox, Slow};
 
 const LIMITS: Limits = Limits {
     bytes: 100,
@@ -13,13 +13,15 @@ const LIMITS: Limits = Limits {
     slow: Slow::Drop,
 };
 
-fn chunk(symbol: &str, texts: &[&str]) -> Chunk {
+/// Trades of a symbol; the first number is the one that the texts' own numbers begin with.
+fn chunk(symbol: &str, first: u64, texts: &[&str]) -> Chunk {
     let frames: Vec<u8> = texts
         .iter()
         .flat_map(|text| frame::text(text.as_bytes()))
         .collect();
     Chunk {
         symbol: Arc::from(symbol),
+        first,
         trades: texts.len(),
         frames: Bytes::from(frames),
     }
@@ -45,28 +47,28 @@ fn drain(outbox: &Outbox) -> Vec<String> {
 
 #[test]
 fn what_fits_comes_out_in_order() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     outbox.reply("subscribed");
-    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
-    outbox.push_trades(chunk("B", &["b1"]));
+    outbox.push_trades(chunk("B", 1, &["b1"]));
     assert_eq!(drain(&outbox), ["subscribed", "a1", "a2", "pong", "b1"]);
     assert_eq!(drain(&outbox), [""; 0]);
 }
 
 #[test]
 fn the_oldest_trades_make_room_and_a_gap_says_so() {
-    let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["a1", "a2"]));
+    let outbox = Outbox::new(LIMITS, Format::Stream);
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
     outbox.reply("pong");
-    for text in ["b1", "b2", "b3", "b4"] {
-        outbox.push_trades(chunk("B", &[text]));
+    for (text, first) in ["b1", "b2", "b3", "b4"].iter().zip(1..) {
+        outbox.push_trades(chunk("B", first, &[text]));
     }
     assert_eq!(
         drain(&outbox),
         [
             "pong",
-            r#"{"type":"gap","symbol":"A","missed":2}"#,
+            r#"{"type":"gap","symbol":"A","from":1,"to":2,"missed":2,"reason":"slow"}"#,
             "b1",
             "b2",
             "b3",
@@ -74,16 +76,16 @@ fn the_oldest_trades_make_room_and_a_gap_says_so() {
         ]
     );
     assert_eq!(outbox.missed(), 2);
-    outbox.push_trades(chunk("A", &["a3"]));
+    outbox.push_trades(chunk("A", 3, &["a3"]));
     assert_eq!(drain(&outbox), ["a3"], "a gap is told once");
 }
 
 #[test]
 fn losses_add_up_until_they_are_told() {
-    let outbox = Outbox::new(LIMITS);
-    for _ in 0..1000 {
-        outbox.push_trades(chunk("A", &["a"]));
-        outbox.push_trades(chunk("B", &["b"]));
+    let outbox = Outbox::new(LIMITS, Format::Stream);
+    for number in 1..=1000 {
+        outbox.push_trades(chunk("A", number, &["a"]));
+        outbox.push_trades(chunk("B", number, &["b"]));
     }
     let drained = drain(&outbox);
     assert_eq!(drained.len(), 2 + 5);
@@ -98,50 +100,79 @@ fn losses_add_up_until_they_are_told() {
 
 #[test]
 fn bytes_are_bounded_too() {
-    let outbox = Outbox::new(LIMITS);
+    let outbox = Outbox::new(LIMITS, Format::Stream);
     let long = "x".repeat(60);
-    outbox.push_trades(chunk("A", &[&long]));
-    outbox.push_trades(chunk("A", &[&long]));
+    outbox.push_trades(chunk("A", 1, &[&long]));
+    outbox.push_trades(chunk("A", 2, &[&long]));
     assert_eq!(
         drain(&outbox),
-        [r#"{"type":"gap","symbol":"A","missed":1}"#, &long]
+        [
+            r#"{"type":"gap","symbol":"A","from":1,"to":1,"missed":1,"reason":"slow"}"#,
+            &long
+        ]
     );
 }
 
 #[test]
 fn a_trade_that_can_never_fit_is_told_too() {
-    let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &[&"x".repeat(120)]));
+    let outbox = Outbox::new(LIMITS, Format::Stream);
+    outbox.push_trades(chunk("A", 1, &[&"x".repeat(120)]));
     outbox.finish();
     assert!(!outbox.is_done());
-    assert_eq!(drain(&outbox), [r#"{"type":"gap","symbol":"A","missed":1}"#]);
+    assert_eq!(
+        drain(&outbox),
+        [r#"{"type":"gap","symbol":"A","from":1,"to":1,"missed":1,"reason":"slow"}"#]
+    );
     assert!(outbox.is_done());
 }
 
 #[test]
 fn a_frame_once_begun_is_finished_whatever_is_dropped() {
-    let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["begun"]));
+    let outbox = Outbox::new(LIMITS, Format::Stream);
+    outbox.push_trades(chunk("A", 1, &["begun"]));
     let mut taken = vec![0; 3];
     assert_eq!(outbox.fill(&mut taken), 3);
-    for text in ["1", "2", "3", "4", "5", "6"] {
-        outbox.push_trades(chunk("A", &[text]));
+    for (text, first) in ["1", "2", "3", "4", "5", "6"].iter().zip(2..) {
+        outbox.push_trades(chunk("A", first, &[text]));
     }
     let mut rest = [0; 4096];
     let filled = outbox.fill(&mut rest);
     taken.extend_from_slice(&rest[..filled]);
-    let gap = r#"{"type":"gap","symbol":"A","missed":1}"#;
+    let gap = r#"{"type":"gap","symbol":"A","from":2,"to":2,"missed":1,"reason":"slow"}"#;
     assert_eq!(texts(&taken), ["begun", gap, "2", "3", "4", "5", "6"]);
 }
 
 #[test]
+fn conflation_keeps_the_newest_of_each_symbol_and_tells_the_rest() {
+    let outbox = Outbox::new(
+        Limits {
+            slow: Slow::Conflate,
+            ..LIMITS
+        },
+        Format::Stream,
+    );
+    outbox.push_trades(chunk("A", 1, &["a1", "a2"]));
+    outbox.push_trades(chunk("B", 1, &["b1"]));
+    outbox.reply("pong");
+    outbox.push_trades(chunk("A", 3, &["a3", "a4", "a5"]));
+    outbox.push_trades(chunk("A", 6, &["a6"]));
+    let told = drain(&outbox);
+    let gap = r#"{"type":"gap","symbol":"A","from":1,"to":4,"missed":4,"reason":"slow"}"#;
+    assert_eq!(told, [gap, "b1", "pong", "a5", "a6"]);
+    assert_eq!(outbox.missed(), 4);
+}
+
+#[test]
 fn the_other_policy_closes_with_a_reason() {
-    let outbox = Outbox::new(Limits {
-        slow: Slow::Close,
-        ..LIMITS
-    });
-    for text in ["1", "2", "3", "4", "5", "6", "7"] {
-        outbox.push_trades(chunk("A", &[text]));
+    let outbox = Outbox::new(
+        Limits {
+            slow: Slow::Close,
+            ..LIMITS
+        },
+        Format::Stream,
+    );
+    for (text, first) in ["1", "2", "3", "4", "5", "6", "7"].iter().zip(1..) {
+        outbox.push_trades(chunk("A", first, &[text]));
     }
     assert_eq!(drain(&outbox), ["too slow: over 100 bytes or 5 trades waited"]);
     assert!(outbox.is_done());
@@ -149,11 +180,11 @@ fn the_other_policy_closes_with_a_reason() {
 
 #[test]
 fn nothing_follows_the_close() {
-    let outbox = Outbox::new(LIMITS);
-    outbox.push_trades(chunk("A", &["last"]));
+    let outbox = Outbox::new(LIMITS, Format::Stream);
+    outbox.push_trades(chunk("A", 1, &["last"]));
     outbox.close(1001, "stopping");
     outbox.close(1011, "another");
-    outbox.push_trades(chunk("A", &["late"]));
+    outbox.push_trades(chunk("A", 2, &["late"]));
     outbox.reply("late");
     assert!(!outbox.is_done());
     assert_eq!(drain(&outbox), ["last", "stopping"]);

@@ -1,0 +1,159 @@
+//! One connection to the backend, and the passing on of frames between it and a browser.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::timeout;
+use ws_listener::frame::{self, Kind, Sender};
+use ws_listener::{Outlet, drain};
+
+use crate::backend::Dialled;
+use crate::browser::{Browser, lock};
+use crate::relay::{After, Inlet, SourceGone};
+use crate::wishes::Wishes;
+
+/// How long the other side has to take our Close and close too.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A goodbye (RFC 6455 §7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Close {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+/// Who ended a relay.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// The browser closed or failed, or took nothing for a minute.
+    Browser,
+    /// The backend did, with these words if it said any.
+    Backend(Option<Close>),
+    /// The proxy is to stop.
+    Stopped,
+}
+
+/// A backend connection.
+pub(crate) struct Link {
+    read: OwnedReadHalf,
+    to: Outlet,
+    inlet: Inlet,
+}
+
+impl Close {
+    pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { code, reason }
+    }
+
+    pub(crate) fn frame(&self, sender: Sender) -> Bytes {
+        frame::close(sender, self.code, &self.reason)
+    }
+}
+
+impl Link {
+    /// A link that sends `first` first.
+    pub(crate) fn new(dialled: Dialled, first: &BytesMut) -> Self {
+        let (read, write) = dialled.stream.into_split();
+        let mut to = Outlet::new(write);
+        to.push(first);
+        Self {
+            read,
+            to,
+            inlet: Inlet::with(dialled.rest),
+        }
+    }
+
+    /// Passes frames on until one side ends. A side is only read while the other keeps up, so that
+    /// what is stuck stays within one read.
+    pub(crate) async fn relay(&mut self, browser: &mut Browser) -> Left {
+        let (from_browser, inlet, to_browser, wishes) = browser.sides();
+        tokio::select! {
+            left = down(&self.read, &mut self.inlet, to_browser, wishes) => left,
+            left = up(from_browser, inlet, &mut self.to, wishes) => left,
+        }
+    }
+
+    /// Whether the browser waits for the rest of a frame that only this backend has.
+    pub(crate) fn is_within_long(&self) -> bool {
+        self.inlet.is_within_long()
+    }
+
+    /// Says goodbye, if there is something to say, and waits until the backend has closed too.
+    pub(crate) async fn end(self, close: Option<Close>) {
+        say_goodbye(self.to, self.read, close.map(|close| close.frame(Sender::Client))).await;
+    }
+}
+
+/// What is stuck, the Close frame, the end of the stream; then waits for the same from the peer.
+/// One that does not answer, or is gone already, is not waited for long.
+pub(crate) async fn say_goodbye(mut to: Outlet, mut read: OwnedReadHalf, close: Option<Bytes>) {
+    let goodbye = async {
+        to.push(&close.unwrap_or_default());
+        to.finish().await?;
+        drain(&mut read).await
+    };
+    let _ = timeout(CLOSE_DEADLINE, goodbye).await;
+}
+
+async fn down(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+    loop {
+        if to.unstick().await.is_err() {
+            return Left::Browser;
+        }
+        if inlet.readable(from).await.is_err() {
+            return Left::Backend(None);
+        }
+        let mut close = None;
+        let mut wishes = lock(wishes);
+        let step = inlet.step(
+            from,
+            &mut |frame| match frame.kind {
+                Kind::Text => {
+                    wishes.told(&frame.payload());
+                    After::Pass
+                }
+                Kind::Close => {
+                    let reason = frame
+                        .payload()
+                        .get(2..)
+                        .map(String::from_utf8_lossy)
+                        .unwrap_or_default()
+                        .into_owned();
+                    close = Some(Close::new(frame.close_code(), reason));
+                    After::Hold
+                }
+                Kind::Ping | Kind::Other => After::Pass,
+            },
+            &mut |bytes| to.offer(bytes),
+        );
+        match step {
+            Err(SourceGone) => return Left::Backend(None),
+            Ok(Err(_)) => return Left::Browser,
+            Ok(Ok(())) if close.is_some() => return Left::Backend(close),
+            Ok(Ok(())) => {}
+        }
+    }
+}
+
+async fn up(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+    loop {
+        if to.unstick().await.is_err() {
+            return Left::Backend(None);
+        }
+        if inlet.readable(from).await.is_err() {
+            return Left::Browser;
+        }
+        let mut wishes = lock(wishes);
+        let step = inlet.step(from, &mut |frame| wishes.note(&frame), &mut |bytes| {
+            to.offer(bytes)
+        });
+        match step {
+            Err(SourceGone) => return Left::Browser,
+            Ok(Err(_)) => return Left::Backend(None),
+            Ok(Ok(())) => {}
+        }
+    }
+}

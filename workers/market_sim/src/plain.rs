@@ -1,0 +1,146 @@
+//! Requests that do not become a WebSocket: health, control, and Alpaca's REST trades.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::client::House;
+use crate::faults::Order;
+use crate::feed::Feed;
+use crate::ledger::{Query, Refusal};
+
+/// A request and the answer to it.
+pub(crate) struct Plain<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    pub(crate) body: &'a [u8],
+    /// Sent by a page in a browser.
+    pub(crate) has_origin: bool,
+    /// Carries a key and a secret.
+    pub(crate) has_key: bool,
+}
+
+/// Status line and body.
+type Answer = (&'static str, String);
+
+impl Plain<'_> {
+    /// Answers, and closes the connection.
+    pub(crate) async fn answer(&self, stream: &mut TcpStream, house: &House) {
+        let near = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+        let (status, body) = self.decide(house, near && !self.has_origin).await;
+        write(stream, status, &body).await;
+    }
+
+    /// `trusted`: from this host, and no page of a browser.
+    async fn decide(&self, house: &House, trusted: bool) -> Answer {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        match (self.method, path) {
+            ("GET", "/health") => ok(&json!({"status": "ok"})),
+            (_, "/control") if !trusted => {
+                refusal("403 Forbidden", "only from this host, and from no web page")
+            }
+            ("GET", "/control") => ok(&house.trouble.obey(Order::default())),
+            ("POST", "/control") => match serde_json::from_slice(self.body) {
+                Ok(order) => ok(&house.trouble.obey(order)),
+                Err(error) => refusal("400 Bad Request", &error.to_string()),
+            },
+            ("GET", "/v2/stocks/trades" | "/v2/stocks/trades/latest") if !self.has_key => {
+                refusal("401 Unauthorized", "unauthorized.")
+            }
+            ("GET", "/v2/stocks/trades") => trades(house, query, false).await,
+            ("GET", "/v2/stocks/trades/latest") => trades(house, query, true).await,
+            ("GET", path) if Feed::at(path).is_some() => {
+                refusal("426 Upgrade Required", "connect with a WebSocket client")
+            }
+            _ => refusal(
+                "404 Not Found",
+                "there are /v2/iex, /v2/sip, /v2/test, /v2/stocks/trades, /health, /control",
+            ),
+        }
+    }
+}
+
+/// <https://docs.alpaca.markets/reference/stocktrades-1>: `{"trades":{SYMBOL:[…]},"next_page_token":…}`.
+async fn trades(house: &House, query: &str, latest: bool) -> Answer {
+    let fields = parse(query);
+    let query = match Query::read(&fields, latest) {
+        Ok(query) => query,
+        Err(Refusal(why)) => return refusal("400 Bad Request", &why),
+    };
+    match house.market.ask(query).await {
+        Some(page) if latest => {
+            let newest: BTreeMap<&str, &Value> = page
+                .trades
+                .iter()
+                .filter_map(|(symbol, trades)| Some((symbol.as_str(), trades.last()?)))
+                .collect();
+            ok(&json!({"trades": newest}))
+        }
+        Some(page) => ok(&page),
+        None => refusal("503 Service Unavailable", "the market is closing down"),
+    }
+}
+
+/// The fields of a query, percent-decoded.
+fn parse(query: &str) -> BTreeMap<String, String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), decode(value)))
+        .collect()
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut two = rest.clone();
+        let hex = |digit: Option<u8>| char::from(digit?).to_digit(16);
+        match (byte, hex(two.next()), hex(two.next())) {
+            (b'%', Some(high), Some(low)) => {
+                // Two hexadecimal digits fit a byte.
+                bytes.push((high * 16 + low) as u8);
+                rest = two;
+            }
+            (b'+', ..) => bytes.push(b' '),
+            (other, ..) => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn ok(body: &impl Serialize) -> Answer {
+    let text = serde_json::to_string(body).expect("keys are texts and numbers are finite");
+    ("200 OK", text)
+}
+
+fn refusal(status: &'static str, message: &str) -> Answer {
+    (status, json!({"message": message}).to_string())
+}
+
+async fn write(stream: &mut TcpStream, status: &str, body: &str) {
+    let text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}\n",
+        body.len() + 1
+    );
+    // The visitor may have gone; there is nobody else to tell.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn queries_are_decoded() {
+        let fields = parse("symbols=AAPL%2CTSLA&start=2025-10-08T10%3A29%3A00-04:00&x=a+b&bad=%zz&none");
+        assert_eq!(fields["symbols"], "AAPL,TSLA");
+        assert_eq!(fields["start"], "2025-10-08T10:29:00-04:00");
+        assert_eq!((fields["x"].as_str(), fields["bad"].as_str()), ("a b", "%zz"));
+        assert_eq!(fields.len(), 4);
+    }
+}
