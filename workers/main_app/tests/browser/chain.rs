@@ -56,7 +56,7 @@ impl Program {
 pub struct Chain {
     market: Program,
     pub backend: Program,
-    _proxy: Program,
+    pub proxy: Program,
     app: Program,
 }
 
@@ -65,18 +65,12 @@ impl Chain {
     pub async fn start(rate: &str) -> Self {
         let market = Program::start(&program("market-sim"), &["--port", "0", "--rate", rate], &[]).await;
         let backend = backend(&market, 0).await;
-        let address = format!("ws://127.0.0.1:{}", backend.port);
-        let proxy = Program::start(
-            &program("browser-proxy"),
-            &["--port", "0", "--backend", &address],
-            &[],
-        )
-        .await;
+        let proxy = proxy(&backend, 0).await;
         let app = app(proxy.port, Path::new("/nowhere/sock"), &[]).await;
         Self {
             market,
             backend,
-            _proxy: proxy,
+            proxy,
             app,
         }
     }
@@ -86,10 +80,26 @@ impl Chain {
         format!("http://127.0.0.1:{}/", self.app.port)
     }
 
+    /// The proxy once more, where browsers know it.
+    pub async fn start_proxy_again(&mut self) {
+        self.proxy = proxy(&self.backend, self.proxy.port).await;
+    }
+
     /// The backend once more, where browsers know it.
     pub async fn start_backend_again(&mut self) {
         self.backend = backend(&self.market, self.backend.port).await;
     }
+}
+
+async fn proxy(backend: &Program, port: u16) -> Program {
+    let backend = format!("ws://127.0.0.1:{}", backend.port);
+    let port = port.to_string();
+    Program::start(
+        &program("browser-proxy"),
+        &["--port", &port, "--backend", &backend],
+        &[],
+    )
+    .await
 }
 
 async fn backend(market: &Program, port: u16) -> Program {
