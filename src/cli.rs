@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
+use crate::moving::export::Target;
 use crate::service::ServiceName;
 
 const EXAMPLES: &str = "\
@@ -93,6 +94,11 @@ pub enum Command {
     Check,
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
     Run(Services),
+    /// Write a services.toml from what another supervisor reads
+    #[command(after_help = ImportArgs::EXAMPLES)]
+    Import(ImportArgs),
+    /// Write what another supervisor needs to run these services; secrets by name only
+    Export(ExportArgs),
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -264,6 +270,44 @@ pub struct ActivateArgs {
     /// Its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
+}
+
+/// `import`.
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// supervisord.conf, Procfile, PM2 JSON, docker-compose or process-compose YAML, systemd .service
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where to write; `-` is standard output, and then no env file is written
+    #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
+    pub output: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Whose words
+    #[arg(value_name = "TARGET", value_enum)]
+    pub target: Target,
+    /// Folder to write to; standard output without it
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl ImportArgs {
+    const EXAMPLES: &'static str = "\
+Examples:
+  sentinel import /etc/supervisor/supervisord.conf
+  sentinel import Procfile -o -                  only look
+  sentinel import api.service worker.service
+
+It says of every key what became of it. Secrets go to an env file beside the output, mode 0600.";
 }
 
 /// `supervise`, which only `start` and `restart` call.

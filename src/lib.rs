@@ -52,6 +52,7 @@ pub mod descriptor;
 pub mod exit;
 pub mod lock;
 pub mod logs;
+pub mod moving;
 pub mod paths;
 pub mod ports;
 pub mod probe;

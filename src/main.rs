@@ -32,7 +32,9 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Reload
-        | Command::Check => client::run(cli),
+        | Command::Check
+        | Command::Import(_)
+        | Command::Export(_) => client::run(cli),
     }
 }
 

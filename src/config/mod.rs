@@ -36,7 +36,7 @@ pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
-pub use variables::{Environment, environment};
+pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;
 use crate::service::Spec;
@@ -93,6 +93,19 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
         Ok(config)
     } else {
         Err(Mistakes::new(file, mistakes))
+    }
+}
+
+/// The variables of an env file's text, by the rules that `env_file` follows.
+///
+/// # Errors
+/// The line, from 1, of the first that is not NAME=value.
+pub fn variables_of(text: &str) -> Result<Environment, usize> {
+    let report = Report::new(text);
+    let variables = env_file::parse(&report);
+    match report.into_mistakes("").first() {
+        None => Ok(variables),
+        Some(mistake) => Err(mistake.line),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub type Environment = BTreeMap<String, String>;
 
 /// What every service inherits from the caller: what a program needs to find its way, and no secret.
-pub(super) const MINIMUM: [&str; 9] = [
+pub const MINIMUM: [&str; 9] = [
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR",
 ];
 

@@ -1,7 +1,9 @@
 //! One verb, one file.
 
 mod check;
+mod export;
 mod flush;
+mod import;
 mod logs;
 mod reload;
 mod restart;
@@ -45,6 +47,8 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
+        Command::Export(args) => export::run(caller, args),
+        Command::Import(args) => import::run(caller, args),
         Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
             "the supervisor was asked for at the wrong door",

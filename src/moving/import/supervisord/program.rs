@@ -1,0 +1,209 @@
+//! `[program:x]`: one service for each of its numbers.
+
+use super::super::super::draft::Service;
+use super::super::super::ledger::Branch;
+use super::super::{Import, Source, number, seconds, signal, truth};
+use super::environment;
+use super::expand::Expansions;
+use super::{General, PRIORITY, ROTATION};
+
+pub(super) fn import(
+    import: &mut Import<'_>,
+    file: &Source,
+    name: &str,
+    mut section: Branch,
+    general: &General,
+) {
+    let count = section
+        .carry(&mut import.ledger, "numprocs", "one service for each", number)
+        .unwrap_or(1);
+    let first = section.carry(
+        &mut import.ledger,
+        "numprocs_start",
+        "the numbers of the services",
+        number,
+    );
+    let pattern = section.carry_text(&mut import.ledger, "process_name", "the names of the services");
+    let pattern = pattern.unwrap_or_else(|| match count {
+        0 | 1 => "%(program_name)s".to_owned(),
+        _ => "%(program_name)s_%(process_num)02d".to_owned(),
+    });
+    let group = general
+        .groups
+        .iter()
+        .find(|(program, _)| program == name)
+        .map_or(name, |(_, group)| group);
+    let first = first.unwrap_or(0);
+    let numbers = first..first + count;
+    for (index, process) in numbers.clone().enumerate() {
+        let environment = import.environment;
+        let expansions = Expansions::of(file, environment)
+            .with("program_name", name)
+            .with("group_name", group)
+            .with("numprocs", count.to_string())
+            .with("process_num", process.to_string());
+        let called = expansions
+            .now(&pattern)
+            .unwrap_or_else(|_| format!("{name}_{process}"));
+        let mut service = import.service(&called, file, &format!("[program:{name}]"));
+        // Every number reads the same keys; their fates are the same too, and written down once.
+        let mut keys = section.clone();
+        keys.service = Some(service.name.clone());
+        let written = import.ledger.entries.len();
+        read(import, &mut service, &mut keys, &expansions, general);
+        keys.close(&mut import.ledger, "supervisord does not know this key either");
+        if index > 0 {
+            import.ledger.entries.truncate(written);
+        }
+        import.draft.services.push(service);
+    }
+    if numbers.is_empty() {
+        section.close(&mut import.ledger, "numprocs is 0: supervisord runs none of it");
+    }
+}
+
+fn read(
+    import: &mut Import<'_>,
+    service: &mut Service,
+    keys: &mut Branch,
+    expansions: &Expansions<'_>,
+    general: &General,
+) {
+    let ledger = &mut import.ledger;
+    let words = keys.carry(ledger, "command", "command", |node| {
+        let text = expansions.template(node.text().unwrap_or_default())?;
+        shlex::split(&text)
+            .filter(|words| !words.is_empty())
+            .ok_or_else(|| "this is not a command: a quote is open".into())
+    });
+    match words {
+        Some(words) => service.command = words,
+        None => service.parked = Some("it has no command that can be carried".into()),
+    }
+    if let Some(cwd) = keys.carry(ledger, "directory", "cwd", |node| {
+        expansions.now(node.text().unwrap_or_default())
+    }) {
+        service.cwd = service.cwd.join(home(&cwd, import.environment));
+    }
+    for (name, value) in &general.environment {
+        service.set(name, value.clone());
+    }
+    let own = keys.carry(ledger, "environment", "env", |node| {
+        environment::parse(node.text().unwrap_or_default(), expansions)
+    });
+    for (name, value) in own.unwrap_or_default() {
+        service.set(&name, value);
+    }
+    if keys.carry(
+        ledger,
+        "autostart",
+        "services start unless they are parked in comments",
+        truth,
+    ) == Some(false)
+    {
+        service.parked = Some("autostart=false: supervisord does not start it by itself".into());
+    }
+    restart(import, service, keys);
+    stop(import, service, keys);
+    for (key, why) in LEFT {
+        keys.leave(&mut import.ledger, key, why);
+    }
+}
+
+fn restart(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
+    let ledger = &mut import.ledger;
+    let policy = keys.carry(ledger, "autorestart", "restart", |node| {
+        match node.text().unwrap_or_default().to_lowercase().as_str() {
+            "unexpected" => Ok("on-failure"),
+            _ => truth(node).map(|yes| if yes { "always" } else { "never" }),
+        }
+    });
+    // supervisord's default is `unexpected`.
+    service.restart = Some(policy.unwrap_or("on-failure"));
+    keys.carry(
+        ledger,
+        "exitcodes",
+        "restart = \"on-failure\"",
+        |node| match node.text() {
+            Some("0") => Ok(()),
+            _ if policy.is_some_and(|policy| policy != "on-failure") => {
+                Err("autorestart is not `unexpected`, so that nobody asks for exit codes".into())
+            }
+            _ => Err("to `on-failure`, 0 alone is a good end".into()),
+        },
+    );
+    if let Some(time) = keys.carry(ledger, "startsecs", "min_uptime", seconds) {
+        service.lines.push(("min_uptime".into(), time));
+    }
+    if let Some(retries) = keys.carry(ledger, "startretries", "max_restarts", number) {
+        service.lines.push(("max_restarts".into(), retries.to_string()));
+    }
+}
+
+fn stop(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
+    let ledger = &mut import.ledger;
+    if let Some(signal) = keys.carry(ledger, "stopsignal", "stop.signal", signal) {
+        service.put("stop", "signal", signal);
+    }
+    if let Some(time) = keys.carry(ledger, "stopwaitsecs", "stop.timeout", seconds) {
+        service.put("stop", "timeout", time);
+    }
+    for key in ["stopasgroup", "killasgroup"] {
+        keys.carry(
+            ledger,
+            key,
+            "always so: a stop ends the whole process tree",
+            |node| match truth(node)? {
+                true => Ok(()),
+                false => Err("a stop always ends the whole process tree".into()),
+            },
+        );
+    }
+    keys.carry(
+        ledger,
+        "redirect_stderr",
+        "always so: both streams go to one log",
+        |node| match truth(node)? {
+            true => Ok(()),
+            false => Err("both streams go to one log; `sentinel logs --errors` shows stderr alone".into()),
+        },
+    );
+}
+
+/// `~` at the beginning of a path.
+fn home(path: &str, environment: &std::collections::BTreeMap<String, String>) -> String {
+    match (path.strip_prefix('~'), environment.get("HOME")) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
+
+const LEFT: [(&str, &str); 16] = [
+    ("priority", PRIORITY),
+    (
+        "user",
+        "not yet carried: a service runs as the user who runs sentinel",
+    ),
+    ("umask", "not yet carried: a service gets sentinel's umask"),
+    ("serverurl", "services do not talk to sentinel over XML-RPC"),
+    ("stdout_logfile", LOG),
+    ("stderr_logfile", LOG),
+    ("stdout_logfile_maxbytes", ROTATION),
+    ("stderr_logfile_maxbytes", ROTATION),
+    ("stdout_logfile_backups", ROTATION),
+    ("stderr_logfile_backups", ROTATION),
+    (
+        "stdout_capture_maxbytes",
+        "there are no process communication events",
+    ),
+    (
+        "stderr_capture_maxbytes",
+        "there are no process communication events",
+    ),
+    ("stdout_events_enabled", "there are no log events"),
+    ("stderr_events_enabled", "there are no log events"),
+    ("stdout_syslog", "not carried over: logs do not go to syslog"),
+    ("stderr_syslog", "not carried over: logs do not go to syslog"),
+];

@@ -1,0 +1,211 @@
+//! `sentinel export`: every target's text to the letter, proven by the target's own reader where there is one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const SERVICES: &str = r#"
+[sentinel]
+env_file = "keys.env"
+
+[services.market_sim]
+command = ["/bin/cat"]
+ports = [8764]
+ready = { tcp = "127.0.0.1:8764" }
+restart = "on-failure"
+
+[services.trade_stream]
+command = ["/bin/cat", "--key", "${ALPACA_SECRET_KEY}", "--url", "postgres://me:hunter2@db/x", "50% of $HOME; \"all\" #1"]
+ports = [8765]
+after = ["market_sim"]
+env = { FEED = "iex", GREETING = "hello $you, 100%" }
+ready = { notify = true }
+health = { ws = "ws://127.0.0.1:8765", every = "10s", timeout = "2s", failures = 3 }
+stop = { signal = "SIGINT", timeout = "2500ms" }
+max_restarts = 7
+
+[services.web]
+command = ["/bin/cat"]
+cwd = "sub"
+health = { http = "http://127.0.0.1:8080/health?x=1" }
+ports = [8080]
+after = ["trade_stream", "market_sim"]
+
+[services.once]
+command = ["/bin/true"]
+restart = "never"
+"#;
+
+fn house() -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("house")
+        .tempdir()
+        .expect("a folder");
+    let keys = folder.path().join("keys.env");
+    fs::write(folder.path().join("services.toml"), SERVICES).expect("written");
+    fs::write(&keys, "ALPACA_SECRET_KEY=very-secret\nMODE=paper\n").expect("written");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).expect("closed");
+    fs::create_dir(folder.path().join("sub")).expect("made");
+    folder
+}
+
+fn export(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sentinel"))
+        .arg("export")
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/home/me")
+        .output()
+        .expect("sentinel runs")
+}
+
+/// The export, with the house's place taken out.
+fn text(folder: &Path, target: &str) -> String {
+    let output = export(folder, &[target]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for secret in ["very-secret", "hunter2"] {
+        assert!(!text.contains(secret), "{target} gives {secret} away:\n{text}");
+    }
+    let root = folder.canonicalize().expect("it");
+    let name = folder
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .to_lowercase();
+    let slug: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    text.replace(&*root.to_string_lossy(), "[HOUSE]")
+        .replace(slug.trim_matches('-'), "house")
+}
+
+#[test]
+fn every_target_to_the_letter_and_no_secret_in_any() {
+    let house = house();
+    for target in [
+        "systemd",
+        "supervisord",
+        "procfile",
+        "launchd",
+        "compose",
+        "kubernetes",
+        "nomad",
+    ] {
+        insta::assert_snapshot!(format!("export_{target}"), text(house.path(), target));
+    }
+}
+
+#[test]
+fn yaml_is_yaml_with_the_fields_that_count() {
+    let house = house();
+    let compose: serde_json::Value = serde_saphyr::from_str(&text(house.path(), "compose")).expect("YAML");
+    let stream = &compose["services"]["trade_stream"];
+    assert_eq!(stream["command"][5], "50% of $$HOME; \"all\" #1");
+    assert_eq!(stream["environment"]["GREETING"], "hello $$you, 100%");
+    let kubernetes: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple(&text(house.path(), "kubernetes")).expect("YAML");
+    let kinds: Vec<&str> = kubernetes
+        .iter()
+        .map(|document| document["kind"].as_str().expect("a kind"))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "Deployment",
+            "Service",
+            "Deployment",
+            "Service",
+            "Deployment",
+            "Service",
+            "Job"
+        ]
+    );
+    let pod = &kubernetes[2]["spec"]["template"]["spec"];
+    assert_eq!(pod["terminationGracePeriodSeconds"], 3);
+    let secret = &pod["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
+    assert_eq!(secret["key"], "ALPACA_SECRET_KEY");
+}
+
+#[test]
+fn what_supervisord_gets_comes_back_the_same() {
+    let house = house();
+    fs::write(
+        house.path().join("supervisord.conf"),
+        text(house.path(), "supervisord"),
+    )
+    .expect("written");
+    let environment = [
+        ("HOME".to_owned(), "/home/me".to_owned()),
+        ("ALPACA_SECRET_KEY".to_owned(), "x".to_owned()),
+        ("TRADE_STREAM_SECRET_2".to_owned(), "x".to_owned()),
+    ]
+    .into();
+    let import =
+        sentinel::moving::import(&[house.path().join("supervisord.conf")], &environment).expect("read");
+    let stream = import
+        .draft
+        .services
+        .iter()
+        .find(|service| service.name == "trade_stream")
+        .expect("it");
+    assert_eq!(
+        stream.command,
+        [
+            "/bin/cat",
+            "--key",
+            "${ALPACA_SECRET_KEY}",
+            "--url",
+            "${TRADE_STREAM_SECRET_2}",
+            "50% of $HOME; \"all\" #1"
+        ]
+    );
+    assert!(
+        stream
+            .env
+            .contains(&("GREETING".into(), "hello $you, 100%".into())),
+        "{:?}",
+        stream.env
+    );
+    assert_eq!(stream.restart, Some("always"));
+}
+
+#[test]
+fn units_pass_systemds_own_check() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("skipped: no systemd-analyze on this host");
+        return;
+    }
+    let house = house();
+    let units = house.path().join("units");
+    let output = export(house.path(), &["systemd", "-o", "units"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let files = fs::read_dir(&units)
+        .expect("units")
+        .map(|entry| entry.expect("an entry").path());
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .args(files)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let about_ours: Vec<&str> = said.lines().filter(|line| line.contains("units/")).collect();
+    assert!(verified.status.success() && about_ours.is_empty(), "{said}");
+    // A second time, they are there.
+    assert_eq!(
+        export(house.path(), &["systemd", "-o", "units"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(
+        export(house.path(), &["systemd", "-o", "units", "--force"])
+            .status
+            .code(),
+        Some(0)
+    );
+}

@@ -1,0 +1,4 @@
+//! Moving in and out, through the real binary.
+
+mod export;
+mod import;
