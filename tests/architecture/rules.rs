@@ -46,7 +46,12 @@ pub const LAYERS: &[Row] = &[
         &["process", "api", "service"],
         "who listens where, and the rules of flushing",
     ),
-    row("cli", &["api", "service"], "words become values"),
+    row(
+        "moving",
+        &["config", "service"],
+        "other supervisors' files to ours and back; text in, text out",
+    ),
+    row("cli", &["api", "service", "moving"], "words become values"),
     row(
         "daemon",
         &[
@@ -69,6 +74,7 @@ pub const LAYERS: &[Row] = &[
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
+            "moving",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
