@@ -99,6 +99,21 @@ pub enum Command {
     Import(ImportArgs),
     /// Write what another supervisor needs to run these services; secrets by name only
     Export(ExportArgs),
+    /// Print completions for a shell, with the names of the services as they are
+    #[command(after_help = CompletionsArgs::EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write one for each command
+    Man(ManArgs),
+    /// Print the JSON Schema of services.toml
+    Schema,
+    /// Write a commented services.toml for what is in this folder
+    Init(InitArgs),
+    /// The names of the services, for completions
+    #[command(hide = true)]
+    Names,
+    /// supervisord's command line: the same words, lines and exit codes
+    #[command(after_help = SupervisorctlArgs::WORDS)]
+    Supervisorctl(SupervisorctlArgs),
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
@@ -284,6 +299,69 @@ pub struct ImportArgs {
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,
+}
+
+/// `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell that can complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+impl CompletionsArgs {
+    const EXAMPLES: &'static str = "\
+Examples:
+  bash: sentinel completions bash > ~/.local/share/bash-completion/completions/sentinel
+  zsh:  sentinel completions zsh > ~/.zfunc/_sentinel    (with fpath+=~/.zfunc before compinit)
+  fish: sentinel completions fish > ~/.config/fish/completions/sentinel.fish";
+}
+
+/// `man`.
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Folder to write sentinel.1 and sentinel-COMMAND.1 to; standard output without it
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Where to write
+    #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
+    pub output: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `supervisorctl`.
+#[derive(Args, Debug)]
+pub struct SupervisorctlArgs {
+    /// What to do, as one would tell supervisorctl
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}
+
+impl SupervisorctlArgs {
+    const WORDS: &'static str = "\
+Words:
+  status [NAME…]   start|stop|restart NAME…|all   tail [-f|-BYTES] NAME [stdout|stderr]
+  reread   update   avail   pid [NAME…|all]   version   shutdown
+
+For scripts that call supervisorctl: alias supervisorctl='sentinel supervisorctl'";
 }
 
 /// `export`.

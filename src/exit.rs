@@ -20,6 +20,8 @@ pub enum ExitCode {
     Config = 5,
     /// `status`: all run, but something is unhealthy or a port is not held by its own service.
     Unhealthy = 6,
+    /// `supervisorctl`: supervisord's own code for what is not running.
+    CtlNotRunning = 7,
     /// `status`: nothing wrong so far, but something is still starting.
     Starting = 8,
     /// A bug of ours.

@@ -34,7 +34,13 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Reload
         | Command::Check
         | Command::Import(_)
-        | Command::Export(_) => client::run(cli),
+        | Command::Export(_)
+        | Command::Supervisorctl(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Schema
+        | Command::Init(_)
+        | Command::Names => client::run(cli),
     }
 }
 

@@ -20,6 +20,7 @@ mod probe;
 mod program;
 mod report;
 mod scalar;
+mod schema;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
+pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;

@@ -49,9 +49,9 @@ pub const LAYERS: &[Row] = &[
     row(
         "moving",
         &["config", "service"],
-        "files of other supervisors become services.toml, and back",
+        "other supervisors' files to ours and back; text in, text out",
     ),
-    row("cli", &["api", "moving", "service"], "words become values"),
+    row("cli", &["api", "service", "moving"], "words become values"),
     row(
         "daemon",
         &[
@@ -73,8 +73,8 @@ pub const LAYERS: &[Row] = &[
     row(
         "client",
         &[
-            "cli", "api", "config", "moving", "service", "paths", "probe", "ports", "process", "logs",
-            "lock", "exit",
+            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
+            "moving",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),

@@ -1,16 +1,21 @@
 //! One verb, one file.
 
 mod check;
+mod completions;
 mod export;
 mod flush;
 mod import;
+mod init;
 mod logs;
+mod man;
 mod reload;
 mod restart;
+mod schema;
 mod shutdown;
 mod start;
 mod status;
 mod stop;
+mod supervisorctl;
 
 use crate::api::Route;
 use crate::cli::{Command, Flags};
@@ -48,6 +53,12 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
+        Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
+        Command::Completions(args) => completions::run(caller, args.shell),
+        Command::Man(args) => man::run(caller, args.folder.as_deref()),
+        Command::Schema => schema::run(caller),
+        Command::Init(args) => init::run(caller, args),
+        Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),
         Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
             crate::api::FailureKind::Bug,

@@ -32,7 +32,7 @@ fn text(outline: &Outline, service: &Service) -> String {
     {
         let _ = writeln!(
             text,
-            "<!-- launchd has no order and no probes. Not carried: {} -->",
+            "<!-- not carried: {} -->",
             escape(&lost).replace("--", "- -")
         );
     }

@@ -98,7 +98,7 @@ impl Service {
         self.program.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What has no place in the export, for a comment.
+    /// What most targets have no place for, for a comment.
     #[must_use]
     pub fn probes(&self) -> Vec<String> {
         use crate::service::Ready;
@@ -112,7 +112,10 @@ impl Service {
             .health
             .as_ref()
             .map(|health| format!("health: a {} probe", health.probe.kind()));
-        ready.into_iter().chain(health).collect()
+        // To hand over a socket takes more than the entry of the service itself, in every target.
+        let sockets = (!self.spec.sockets.is_empty())
+            .then(|| format!("sockets that sentinel listens on for it: {:?}", self.spec.sockets));
+        ready.into_iter().chain(health).chain(sockets).collect()
     }
 }
 

@@ -29,7 +29,7 @@ fn program(outline: &Outline, service: &Service, index: usize) -> String {
         );
     }
     for probe in service.probes() {
-        let _ = writeln!(text, "; supervisord asks no probes. Not carried: {probe}");
+        let _ = writeln!(text, "; not carried: {probe}");
     }
     let reference = |name: &str| format!("%(ENV_{name})s");
     let words = service.arguments.iter().map(|word| word.show(percent, reference));

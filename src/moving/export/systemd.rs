@@ -52,7 +52,7 @@ fn unit(outline: &Outline, service: &Service) -> String {
         spec.max_restarts.saturating_add(1)
     );
     for probe in service.probes() {
-        let _ = writeln!(text, "# systemd asks no probes. Not carried: {probe}");
+        let _ = writeln!(text, "# not carried: {probe}");
     }
     text.push_str("\n[Service]\n");
     let kind = if spec.ready == Some(Ready::Notify) {

@@ -19,6 +19,7 @@
 
 mod backend;
 mod browser;
+mod counts;
 mod link;
 mod relay;
 mod session;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 use ws_listener::{Door, Places, Stop};
 
 pub use backend::{Backend, BadAddress};
+pub use counts::Counts;
 
 /// What a proxy serves.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How many browsers at a time.
     pub places: Places,
+    /// What is told at `GET /metrics`.
+    pub counts: Counts,
 }
 
 /// Serves browsers on `listener` until `stop`; returns once all of them are closed.

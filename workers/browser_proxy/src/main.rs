@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use browser_proxy::{Backend, Settings};
+use browser_proxy::{Backend, Counts, Settings};
 use clap::Parser;
 use tracing::{error, info};
 use ws_listener::{Door, Origins, Places, Stop, Tokens};
@@ -69,6 +69,7 @@ async fn serve(arguments: Arguments) -> std::io::Result<()> {
             tokens: Tokens::from_env(TOKENS),
             self_authenticating: Some("/v2/"),
         },
+        counts: Counts::default(),
         patience: Duration::from_secs(arguments.patience),
         places: Places {
             total: arguments.max_clients,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tracing::info;
-use ws_listener::{Refused, Stop};
+use ws_listener::{Refused, Stop, answer_metrics};
 
 use crate::Settings;
 use crate::backend::Visitor;
@@ -56,10 +56,12 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Sett
         Err(Refused::Answered { status, reason }) => {
             return info!("browser {peer}: refused with {status}: {reason}");
         }
+        Err(Refused::Metrics) => return answer_metrics(stream, settings.counts.metrics().text()).await,
         // Port checks come and go without a word.
         Err(Refused::Left) => return,
     };
     info!("browser {peer}: connected");
+    let _counted = settings.counts.connected();
     let session = Session {
         settings,
         visitor: Visitor {
@@ -91,6 +93,7 @@ impl Session<'_> {
                 return self.part(browser, link, left).await;
             }
             info!("browser {}: kept while the backend is away", self.peer);
+            self.settings.counts.kept();
             browser.lose_backend();
             // Answered beside, so that a backend that is slow to end does not delay the next one.
             tokio::spawn(link.end(answer(left)));

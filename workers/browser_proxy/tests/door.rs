@@ -82,3 +82,12 @@ async fn garbage_and_endless_heads_are_refused() {
     let answer = ask(proxy.address, &endless).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
+
+#[tokio::test]
+async fn metrics_are_told_to_plain_http() {
+    let proxy = proxy().await;
+    let _browser = proxy.browser().await;
+    let answer = ask(proxy.address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\nbrowser_proxy_browsers 1\n"), "{answer}");
+}

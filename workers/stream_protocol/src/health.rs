@@ -34,6 +34,31 @@ pub struct Health {
     pub feed: String,
     /// Trades received from upstream in the last minute.
     pub trades_per_minute: u64,
+    /// What is also told at `GET /metrics`.
+    #[serde(default)]
+    pub figures: Figures,
+}
+
+/// Counts since the start of the backend, and what waits now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Figures {
+    /// Trades received from upstream.
+    pub trades_in: u64,
+    /// Trades queued for clients, one for each client that gets it.
+    pub trades_out: u64,
+    /// Trades that clients missed since they were too slow for them.
+    pub missed: u64,
+    /// Gaps for want of an upstream connection, one for each symbol.
+    pub gaps_upstream: u64,
+    /// Gaps since the backend itself was too slow, one for each symbol.
+    pub gaps_overrun: u64,
+    /// Clients that came back too late for a replay, one for each symbol.
+    pub gaps_history: u64,
+    /// Clients that came back and got all they had missed, one for each symbol.
+    pub replays: u64,
+    /// Bytes that wait for clients now.
+    pub queue_bytes: u64,
 }
 
 /// The life of the upstream connection, in the seeds' words.

@@ -17,7 +17,7 @@ mod symbol;
 mod timestamp;
 
 pub use client::{BadRequest, ClientMessage};
-pub use health::{Health, Market, TaskStatus};
+pub use health::{Figures, Health, Market, TaskStatus};
 pub use number::{NotANumber, Number};
 pub use position::{Gap, GapReason, Position};
 pub use server::{ServerMessage, TradeData, Unreadable};

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use stream_protocol::{
-    BadRequest, ClientMessage, Gap, GapReason, Health, Market, Number, Position, ServerMessage, TaskStatus,
-    TradeData,
+    BadRequest, ClientMessage, Figures, Gap, GapReason, Health, Market, Number, Position, ServerMessage,
+    TaskStatus, TradeData,
 };
 
 const TRADE: &str = r#"{"type":"trade","symbol":"AAPL","data":{"timestamp":"2025-12-14T10:30:45.123456Z","price":150.25,"size":100,"exchange":"NASDAQ","conditions":[]}}"#;
-const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42}"#;
+const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42,"figures":{"trades_in":9,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,"gaps_history":0,"replays":0,"queue_bytes":0}}"#;
 
 fn trade() -> ServerMessage<'static> {
     ServerMessage::Trade {
@@ -83,6 +83,10 @@ fn health() -> Health {
         reconnects: 0,
         feed: "iex".into(),
         trades_per_minute: 42,
+        figures: Figures {
+            trades_in: 9,
+            ..Figures::default()
+        },
     }
 }
 

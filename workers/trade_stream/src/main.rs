@@ -92,6 +92,7 @@ enum SlowArgument {
 #[derive(Debug)]
 enum Failure {
     Source(BadSource),
+    Setting(String),
     Address(alpaca::Error),
     Upstream(Fatal),
     System(std::io::Error),
@@ -105,6 +106,7 @@ async fn main() -> ExitCode {
     let (sentence, code) = match serve(arguments).await {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Source(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
+        Err(Failure::Setting(sentence)) => (sentence, ExitCode::from(EXIT_CONFIG)),
         Err(Failure::Address(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::Upstream(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::System(failure)) => (failure.to_string(), ExitCode::FAILURE),
@@ -115,7 +117,8 @@ async fn main() -> ExitCode {
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
-    let upstream = ConnectionManager::new()
+    let options = alpaca::Options::from_env().map_err(Failure::Setting)?;
+    let upstream = ConnectionManager::with(options)
         .market_data(&source.credentials, &source.url)
         .map_err(Failure::Address)?;
     let stop = Stop::on_signals().map_err(Failure::System)?;

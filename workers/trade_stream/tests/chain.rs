@@ -5,7 +5,7 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use browser_proxy::Settings;
+use browser_proxy::{Counts, Settings};
 use common::alpaca::{Alpaca, trade};
 use common::{Client, Stream, code, soon};
 use serde_json::json;
@@ -23,6 +23,7 @@ async fn proxy(backend: SocketAddr) -> (SocketAddr, StopTrigger) {
             tokens: Tokens::default(),
             self_authenticating: Some("/v2/"),
         },
+        counts: Counts::default(),
         patience: Duration::from_secs(5),
         places: Places {
             total: 10,

@@ -6,6 +6,7 @@ use common::alpaca::{Alpaca, trade};
 use common::{Stream, code};
 use futures_util::SinkExt;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 const SUBSCRIBE: &str = r#"{"action":"subscribe","symbol":"aapl"}"#;
@@ -79,7 +80,9 @@ async fn health_before_the_first_subscription() {
         json!({"type":"health","alpaca_connected":false,"active_symbols":[],"total_clients":1,
             "alpaca_task_status":"not_started","alpaca_subscribed":[],"last_data_received":null,
             "connection_established_at":null,"healthy":true,"reason":null,"silence_s":null,
-            "market":"unknown","reconnects":0,"feed":"iex","trades_per_minute":0})
+            "market":"unknown","reconnects":0,"feed":"iex","trades_per_minute":0,
+            "figures":{"trades_in":0,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,
+                "gaps_history":0,"replays":0,"queue_bytes":0}})
     );
 }
 
@@ -114,7 +117,9 @@ async fn health_of_a_running_stream() {
         json!({"type":"health","alpaca_connected":true,"active_symbols":["AAPL","TSLA"],"total_clients":2,
             "alpaca_task_status":"running","alpaca_subscribed":["AAPL","TSLA"],"last_data_received":null,
             "connection_established_at":null,"healthy":true,"reason":null,"silence_s":null,
-            "market":"unknown","reconnects":0,"feed":"iex","trades_per_minute":2})
+            "market":"unknown","reconnects":0,"feed":"iex","trades_per_minute":2,
+            "figures":{"trades_in":2,"trades_out":2,"missed":0,"gaps_upstream":0,"gaps_overrun":0,
+                "gaps_history":0,"replays":0,"queue_bytes":0}})
     );
 }
 
@@ -201,4 +206,32 @@ async fn a_symbol_that_alpaca_refuses_is_told_to_those_who_wanted_it() {
     );
     let health = client.ask(r#"{"action":"health"}"#).await;
     assert_eq!(health["active_symbols"], json!(["AAPL"]));
+}
+
+#[tokio::test]
+async fn metrics_are_told_to_plain_http_in_prometheus_text() {
+    let alpaca = Alpaca::start().await;
+    let stream = Stream::start(alpaca.address).await;
+    let mut client = stream.client().await;
+    client.subscribe(&alpaca, "AAPL").await;
+    alpaca.send(json!([trade("AAPL", 1)]));
+    client.hear().await;
+    let mut http = tokio::net::TcpStream::connect(stream.address)
+        .await
+        .expect("connected");
+    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = String::new();
+    http.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in [
+        "trade_stream_clients 1",
+        "trade_stream_trades_in_total 1",
+        "trade_stream_trades_out_total 1",
+        "trade_stream_upstream_connected 1",
+        "trade_stream_gaps_total{reason=\"upstream\"} 0",
+    ] {
+        assert!(answer.lines().any(|one| one == line), "{line}: {answer}");
+    }
 }

@@ -20,6 +20,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a refused client has to read why.
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(1);
+const TOKEN_NEEDED: &str =
+    "a token is needed: send \"Authorization: Bearer TOKEN\", or connect to /?token=TOKEN";
 
 /// What a listener tells its visitors, and whom it lets in.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct Opening {
 pub enum Refused {
     /// It left, or failed, before its request was whole; a port check does just that.
     Left,
+    /// It asks for `GET /metrics`, and waits for [`answer_metrics`].
+    Metrics,
     /// It was answered with this HTTP status and sentence.
     Answered {
         /// The HTTP status.
@@ -80,7 +84,8 @@ impl Door {
                 stream.write_all(&answer).await.map_err(|_| Refused::Left)?;
                 Ok(Opening { path, headers, rest })
             }
-            Err((status, reason)) => {
+            Err(Refusal::Metrics) => Err(Refused::Metrics),
+            Err(Refusal::Status(status, reason)) => {
                 answer(stream, status, &reason).await;
                 let status = status.split(' ').next().and_then(|code| code.parse().ok());
                 Err(Refused::Answered {
@@ -121,6 +126,14 @@ impl Door {
 
     fn judge(&self, request: &Request) -> Judged {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        if request.uri().path() == "/metrics" && header("upgrade").is_none() {
+            let authorization = header("authorization");
+            return Err(if self.tokens.permit(authorization, request.uri().query()) {
+                Refusal::Metrics
+            } else {
+                refusal("401 Unauthorized", TOKEN_NEEDED)
+            });
+        }
         let response = create_response(request).map_err(|error| {
             let what = format!(
                 "this is the WebSocket port of {}: connect with a WebSocket client ({error})",
@@ -147,8 +160,7 @@ impl Door {
             .self_authenticating
             .is_some_and(|start| path.starts_with(start));
         if !asks_itself && !self.tokens.permit(authorization, request.uri().query()) {
-            let what = "a token is needed: send \"Authorization: Bearer TOKEN\", or connect to /?token=TOKEN";
-            return Err(refusal("401 Unauthorized", what));
+            return Err(refusal("401 Unauthorized", TOKEN_NEEDED));
         }
         let mut answer = Vec::with_capacity(160);
         write_response(&mut answer, &response)
@@ -162,8 +174,14 @@ impl Door {
     }
 }
 
-/// The `101` to send, or the status line and the sentence to send.
-type Judged = Result<Permit, (&'static str, String)>;
+/// The `101` to send, or why not.
+type Judged = Result<Permit, Refusal>;
+
+enum Refusal {
+    Metrics,
+    /// The status line and the sentence to send.
+    Status(&'static str, String),
+}
 
 struct Permit {
     path: String,
@@ -171,8 +189,29 @@ struct Permit {
     answer: Vec<u8>,
 }
 
-fn refusal(status: &'static str, reason: &str) -> (&'static str, String) {
-    (status, reason.to_owned())
+fn refusal(status: &'static str, reason: &str) -> Refusal {
+    Refusal::Status(status, reason.to_owned())
+}
+
+/// Answers a visitor that was [`Refused::Metrics`], in Prometheus' text format.
+pub async fn answer_metrics(mut stream: TcpStream, metrics: &str) {
+    let length = metrics.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
+         Content-Length: {length}\r\n\r\n{metrics}"
+    );
+    send(&mut stream, &answer).await;
+}
+
+/// Sends a last answer and waits, briefly, until it has been read.
+async fn send(stream: &mut TcpStream, answer: &str) {
+    // A visitor that left before its answer needs none.
+    let _ = timeout(REFUSAL_DEADLINE, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        drain(stream).await
+    })
+    .await;
 }
 
 /// Answers a visitor with a plain line of text and waits, briefly, until it has been read.
@@ -183,11 +222,5 @@ pub(crate) async fn answer(stream: &mut TcpStream, status: &str, reason: &str) {
          Sec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\n\
          Content-Length: {length}\r\n\r\n{reason}\n"
     );
-    // A visitor that left before its answer needs none.
-    let _ = timeout(REFUSAL_DEADLINE, async {
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        drain(stream).await
-    })
-    .await;
+    send(stream, &answer).await;
 }

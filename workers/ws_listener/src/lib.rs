@@ -12,6 +12,7 @@
 pub mod frame;
 mod handshake;
 mod inherited;
+mod metrics;
 mod origin;
 mod outlet;
 mod places;
@@ -19,7 +20,8 @@ mod process;
 mod serve;
 mod tokens;
 
-pub use handshake::{Door, Opening, Refused};
+pub use handshake::{Door, Opening, Refused, answer_metrics};
+pub use metrics::Metrics;
 pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
 pub use places::Places;

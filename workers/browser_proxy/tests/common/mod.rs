@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use browser_proxy::Settings;
+use browser_proxy::{Counts, Settings};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -43,6 +43,7 @@ impl Proxy {
                 tokens: Tokens::default(),
                 self_authenticating: Some("/v2/"),
             },
+            counts: Counts::default(),
             patience,
             places: Places {
                 total: 100,

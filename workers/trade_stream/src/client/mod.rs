@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::info;
-use ws_listener::{Door, Outlet, Refused, Stop, with_scratch};
+use ws_listener::{Door, Outlet, Refused, Stop, answer_metrics, with_scratch};
 
 pub use bot::Ask;
 pub use format::Format;
@@ -68,6 +68,7 @@ pub async fn run(
         Err(Refused::Answered { status, reason }) => {
             return info!("client {peer}: refused with {status}: {reason}");
         }
+        Err(Refused::Metrics) => return tell_metrics(stream, &reception).await,
         // Port checks come and go without a word.
         Err(Refused::Left) => return,
     };
@@ -96,6 +97,15 @@ pub async fn run(
     }
     client.converse(stream, opening.rest, bot, stop).await;
     let _ = client.hub.send(Request::Left { id }).await;
+}
+
+async fn tell_metrics(stream: TcpStream, reception: &Reception) {
+    let (reply, metrics) = oneshot::channel();
+    // A hub that is gone has nothing to tell.
+    let _ = reception.hub.send(Request::Metrics { reply }).await;
+    if let Ok(metrics) = metrics.await {
+        answer_metrics(stream, &metrics).await;
+    }
 }
 
 /// The feed that a client of Alpaca's protocol connects to.

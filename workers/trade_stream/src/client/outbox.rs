@@ -214,6 +214,11 @@ impl Outbox {
         self.lock().was_idle()
     }
 
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes()
+    }
+
     /// How many trades this client has missed in its life.
     pub fn missed(&self) -> usize {
         self.lock().missed_ever()

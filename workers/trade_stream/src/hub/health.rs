@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use alpaca::{State, Status};
+use alpaca::{State, Status, Verdict};
 use stream_protocol::{Health, Market, TaskStatus, rfc3339};
 
 use super::Hub;
@@ -31,10 +31,11 @@ impl Hub {
             healthy: reason.is_none() || is_within_grace(&status, down, self.grace),
             reason,
             silence_s: silence(&status, SystemTime::now()),
-            market: Market::Unknown,
+            market: market(&status),
             reconnects: status.reconnects,
             feed: self.feed.clone(),
             trades_per_minute: self.rate.total(now),
+            figures: self.figures(),
             active_symbols,
         }
     }
@@ -62,12 +63,25 @@ fn task_status(status: &Status, wanted: bool) -> TaskStatus {
     }
 }
 
+/// What the calendar says of the feed's market; asked of a session, which knows its feed.
+fn market(status: &Status) -> Market {
+    match (status.state.is_connected(), status.liveness.market.is_open()) {
+        (false, _) => Market::Unknown,
+        (true, true) => Market::Open,
+        (true, false) => Market::Closed,
+    }
+}
+
 /// What is wrong, if someone waits for it or only a person can mend it.
 fn complaint(status: &Status, down: Option<Duration>, wanted: usize) -> Option<String> {
     let detail = status.detail.as_deref().unwrap_or("no reason is known yet");
     match status.state {
         State::Fatal | State::Closed => Some(format!("the upstream connection is given up: {detail}")),
-        State::Subscribing | State::Live => None,
+        // Mute and dead connections are dropped by the session itself; until then they are not healthy.
+        State::Subscribing | State::Live => match status.liveness.verdict {
+            Some(Verdict::Mute | Verdict::Dead) => Some(status.sentence(SystemTime::now())),
+            Some(Verdict::Live | Verdict::Quiet | Verdict::Suspect) | None => None,
+        },
         State::Idle
         | State::Connecting
         | State::AuthWait

@@ -4,6 +4,7 @@
 mod bots;
 mod health;
 mod history;
+mod metrics;
 mod outages;
 mod pulse;
 mod rate;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alpaca::{MarketData, Status};
-use stream_protocol::{BadRequest, ClientMessage, Position, ServerMessage};
-use tokio::sync::{mpsc, watch};
+use stream_protocol::{BadRequest, ClientMessage, Figures, Position, ServerMessage};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::client::{Ask, Outbox};
@@ -60,6 +61,11 @@ pub enum Request {
         /// What for.
         ask: Ask,
     },
+    /// A visitor wants the metrics.
+    Metrics {
+        /// Where they go.
+        reply: oneshot::Sender<String>,
+    },
     /// A client is gone.
     Left {
         /// Its number.
@@ -86,6 +92,8 @@ pub struct Hub {
     /// Set while there are clients.
     next_ping: Option<Instant>,
     max_symbols: usize,
+    /// What is counted here; see `figures` for the rest.
+    counted: Figures,
     feed: String,
     grace: Duration,
     rate: PerMinute,
@@ -116,6 +124,7 @@ impl Hub {
             ping: settings.ping,
             next_ping: None,
             max_symbols: settings.max_symbols,
+            counted: Figures::default(),
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
@@ -180,6 +189,10 @@ impl Hub {
             }
             Request::Asked { id, asked } => self.asked(id, asked),
             Request::Bot { id, ask } => self.bot_asks(id, ask),
+            Request::Metrics { reply } => {
+                // A visitor that is gone needs none.
+                let _ = reply.send(self.metrics());
+            }
             Request::Left { id } => self.left(id),
         }
     }
@@ -228,6 +241,11 @@ impl Hub {
             if joined.is_new {
                 wanted.push(symbol.clone());
             }
+            match &joined.recovery {
+                Recovery::NotAsked => {}
+                Recovery::Whole(_) => self.counted.replays += 1,
+                Recovery::Lost(_) => self.counted.gaps_history += 1,
+            }
             tell_joined(&client.outbox, &symbol, joined);
             client.symbols.insert(symbol);
         }
@@ -268,6 +286,7 @@ impl Hub {
         for symbol in &client.symbols {
             self.topics.unsubscribe(symbol, id, now);
         }
+        self.counted.missed += client.outbox.missed() as u64;
         match client.outbox.missed() {
             0 => info!("client {}: disconnected", client.peer),
             missed => info!(

@@ -29,6 +29,8 @@ pub struct Topics {
     boot: u64,
     /// Topics ever made, so that each has a numbering of its own.
     made: u64,
+    /// Trades queued for subscribers, one for each who gets it.
+    delivered: u64,
     /// When which symbol may go, in this order since all linger equally long. A symbol that was
     /// wanted back in time is still in here once.
     expiries: VecDeque<(Instant, Arc<str>)>,
@@ -93,6 +95,7 @@ impl Topics {
             kept: 0,
             boot: RandomState::new().hash_one(()),
             made: 0,
+            delivered: 0,
             expiries: VecDeque::new(),
             text: Vec::new(),
         }
@@ -182,6 +185,11 @@ impl Topics {
         symbols
     }
 
+    /// Trades queued for subscribers, one for each who gets it.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// The symbols that are carried, those that linger included.
     pub fn carried(&self) -> impl Iterator<Item = &Arc<str>> {
         self.topics.keys()
@@ -202,7 +210,7 @@ impl Topics {
             is_full |= lane.put(&self.text);
         }
         if is_full {
-            topic.publish(&self.retention, &mut self.kept);
+            self.delivered += topic.publish(&self.retention, &mut self.kept);
         } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
@@ -212,7 +220,7 @@ impl Topics {
     pub fn publish(&mut self) {
         for symbol in self.dirty.drain(..) {
             if let Some(topic) = self.topics.get_mut(&symbol) {
-                topic.publish(&self.retention, &mut self.kept);
+                self.delivered += topic.publish(&self.retention, &mut self.kept);
             }
         }
     }
@@ -238,11 +246,14 @@ impl Topic {
         self.lanes.iter().any(|lane| !lane.subscribers.is_empty())
     }
 
-    fn publish(&mut self, retention: &Retention, kept: &mut usize) {
+    /// Returns how many trades were queued, one for each subscriber.
+    fn publish(&mut self, retention: &Retention, kept: &mut usize) -> u64 {
+        let mut delivered = 0;
         for lane in &mut self.lanes {
             let Some(chunk) = lane.take(&self.symbol, self.head) else {
                 continue;
             };
+            delivered += (chunk.trades * lane.subscribers.len()) as u64;
             for (_, outbox) in &lane.subscribers {
                 outbox.push_trades(chunk.clone());
             }
@@ -250,6 +261,7 @@ impl Topic {
                 self.history.push(chunk, retention, kept);
             }
         }
+        delivered
     }
 
     fn recover(&self, since: &Position, here: &Position) -> Recovery {

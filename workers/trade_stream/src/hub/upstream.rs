@@ -43,6 +43,7 @@ impl Hub {
     }
 
     fn trades(&mut self, trades: &[Trade]) {
+        self.counted.trades_in += trades.len() as u64;
         self.rate.add(Instant::now(), trades.len());
         for trade in trades {
             self.topics.add(&trade.symbol, |format, text, seq| match format {
@@ -86,6 +87,12 @@ impl Hub {
 
     /// Puts a gap where the trades would have been; those who come back later find it there too.
     fn gap(&mut self, gap: &Gap<'_>) {
+        match gap.reason {
+            GapReason::Upstream => self.counted.gaps_upstream += 1,
+            GapReason::Overrun => self.counted.gaps_overrun += 1,
+            // Told to one client, not to a topic.
+            GapReason::Slow | GapReason::History => {}
+        }
         let symbol = gap.symbol.to_string();
         self.topics.add(&symbol, |format, text, seq| match format {
             Format::Stream => {

@@ -82,6 +82,11 @@ impl Queue {
         self.entries.is_empty() && self.missed.is_empty()
     }
 
+    /// Bytes of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Bytes of what is never dropped.
     pub(super) fn reply_bytes(&self) -> usize {
         self.reply_bytes

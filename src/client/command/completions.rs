@@ -1,0 +1,133 @@
+//! `sentinel completions`: clap's scripts, in which the names of services are asked for when they are needed.
+
+use clap::{CommandFactory, ValueHint};
+use clap_complete::{Shell as Script, generate};
+
+use crate::cli::{Cli, Shell};
+use crate::client::error::Error;
+use crate::client::house;
+use crate::exit::ExitCode;
+
+use super::Caller;
+
+/// The commands whose words are names of services.
+const NAMED: [&str; 6] = ["restart", "start", "stop", "status", "flush", "logs"];
+
+pub(super) fn run(caller: &Caller, shell: Shell) -> Result<ExitCode, Error> {
+    let script = match shell {
+        Shell::Bash => bash(&script(Script::Bash)),
+        Shell::Zsh => zsh(&script(Script::Zsh)),
+        Shell::Fish => fish(&script(Script::Fish)),
+    };
+    caller.terminal.print(&script)?;
+    Ok(ExitCode::Ok)
+}
+
+/// One name per line. Silent without a services.toml: nobody wants an error in the middle of a line that is typed.
+pub(super) fn names(caller: &Caller) -> Result<ExitCode, Error> {
+    let names = house::locate(&caller.flags)
+        .ok()
+        .and_then(|paths| house::read(&paths).ok());
+    let lines: String = names
+        .iter()
+        .flat_map(house::names)
+        .map(|name| format!("{name}\n"))
+        .collect();
+    caller.terminal.print(&lines)?;
+    Ok(ExitCode::Ok)
+}
+
+fn script(shell: Script) -> String {
+    let mut script = Vec::new();
+    // `Other` keeps zsh from offering files where a service is meant.
+    let hinted = NAMED.iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |sub| {
+            sub.mut_args(|arg| {
+                if arg.is_positional() {
+                    arg.value_hint(ValueHint::Other)
+                } else {
+                    arg
+                }
+            })
+        })
+    });
+    let mut hinted = hinted;
+    generate(shell, &mut hinted, "sentinel", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Asks the words typed so far for `-c FILE`, so that the names are those of that file.
+const ASK: &str = r#"
+_sentinel_names() {
+    local word before= file=
+    for word in "$@"; do
+        case $before in -c | --config) file=$word ;; esac
+        case $word in --config=*) file=${word#--config=} ;; esac
+        before=$word
+    done
+    if [ -n "$file" ]; then command sentinel --config "$file" names; else command sentinel names; fi 2>/dev/null
+}
+"#;
+
+/// clap's function first; then the names, when the command takes some and no option is being typed.
+fn bash(script: &str) -> String {
+    let wrapper = r#"
+_sentinel_live() {
+    _sentinel "$@"
+    local current=${COMP_WORDS[COMP_CWORD]} word
+    case $current in -*) return 0 ;; esac
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $word in
+        NAMED)
+            local more=
+            case $word in
+            restart) more="master full quick emergency force" ;;
+            logs) more=sentinel ;;
+            esac
+            COMPREPLY=($(compgen -W "$more $(_sentinel_names "${COMP_WORDS[@]}")" -- "$current"))
+            return 0
+            ;;
+        esac
+    done
+}
+complete -F _sentinel_live sentinel
+"#;
+    format!("{script}{ASK}{}", wrapper.replace("NAMED", &NAMED.join(" | ")))
+}
+
+/// clap's `_default` for the words of these commands becomes a function that asks.
+fn zsh(script: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in script.lines() {
+        let names = line.starts_with("'*::services -- ")
+            || line.starts_with("'*::words -- ")
+            || line.starts_with("'*::targets -- ");
+        let hint = line.rfind(":_default").or_else(|| line.rfind(":' "));
+        lines.push(match hint.filter(|_| names) {
+            Some(at) => format!("{}:_sentinel_services' \\", &line[..at]),
+            None => line.to_owned(),
+        });
+    }
+    let functions = "
+_sentinel_services() {
+    local -a names
+    names=(${(f)\"$(_sentinel_names $words)\"})
+    _describe 'service' names
+}
+";
+    // The script ends with a call of itself; the functions must be there before.
+    let text = lines.join("\n");
+    match text.split_once('\n') {
+        Some((compdef, rest)) => format!("{compdef}\n{ASK}{functions}{rest}\n"),
+        None => text,
+    }
+}
+
+/// One more rule for fish, which joins rules by itself.
+fn fish(script: &str) -> String {
+    let rules: String = NAMED
+        .iter()
+        .map(|name| format!("complete -c sentinel -n '__fish_seen_subcommand_from {name}' -f -a '(command sentinel names 2>/dev/null)'\n"))
+        .collect();
+    format!("{script}{rules}")
+}

@@ -1,0 +1,149 @@
+//! What is read from files: logs for `tail`, services.toml for `avail` and `reread`.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+
+use crate::client::error::Error;
+use crate::client::house;
+use crate::exit::ExitCode;
+use crate::logs::{self, Entry, Selection, Source, Stream};
+use crate::service::ServiceName;
+
+use super::Call;
+use super::wording::{Name, avail_line};
+
+/// What supervisorctl shows of a log.
+const TAIL_BYTES: usize = 1600;
+
+impl Call<'_> {
+    pub(super) async fn avail(&mut self) -> Result<(), Error> {
+        let used: BTreeSet<String> = match self.ask_status().await {
+            Ok(status) => status.services.into_iter().map(|service| service.name).collect(),
+            Err(answer) => return self.say(&format!("error: {}", self.absent(&answer)), ExitCode::Failed),
+        };
+        let declared: BTreeSet<String> = match house::read(&self.paths) {
+            Ok(config) => house::names(&config).into_iter().collect(),
+            Err(mistakes) => return self.say(&format!("ERROR: CANT_REREAD: {mistakes}"), ExitCode::Failed),
+        };
+        for name in used.union(&declared) {
+            self.say(&avail_line(name, used.contains(name)), ExitCode::Ok)?;
+        }
+        Ok(())
+    }
+
+    /// Services that came or went. What changed within one is known to `update` alone, and said so on stderr.
+    pub(super) async fn reread(&mut self) -> Result<(), Error> {
+        let used: BTreeSet<String> = match self.ask_status().await {
+            Ok(status) => status.services.into_iter().map(|service| service.name).collect(),
+            Err(answer) => return self.say(&format!("error: {}", self.absent(&answer)), ExitCode::Failed),
+        };
+        let declared: BTreeSet<String> = match house::read(&self.paths) {
+            Ok(config) => house::names(&config).into_iter().collect(),
+            Err(mistakes) => return self.say(&format!("ERROR: CANT_REREAD: {mistakes}"), ExitCode::Failed),
+        };
+        for name in used.symmetric_difference(&declared) {
+            let what = if declared.contains(name) {
+                "available"
+            } else {
+                "disappeared"
+            };
+            self.say(&format!("{name}: {what}"), ExitCode::Ok)?;
+        }
+        if used == declared {
+            self.say("No config updates to processes", ExitCode::Ok)?;
+        }
+        self.caller
+            .terminal
+            .complain("note: what changed within a service is not compared here; `update` applies it\n");
+        Ok(())
+    }
+
+    pub(super) async fn tail(&mut self, words: &[String]) -> Result<(), Error> {
+        let Some(status) = self.up().await? else {
+            return Ok(());
+        };
+        let (modifier, rest) = match words.split_first() {
+            Some((first, rest)) if first.starts_with('-') => (Some(first.as_str()), rest),
+            _ => (None, words),
+        };
+        let (name, channel) = match rest {
+            [] if modifier.is_none() => return self.say("Error: too few arguments", ExitCode::Failed),
+            [] => return self.say("Error: tail requires process name", ExitCode::Failed),
+            [name] => (name, "stdout".to_owned()),
+            [name, channel] => (name, channel.to_lowercase()),
+            _ => return self.say("Error: too many arguments", ExitCode::Failed),
+        };
+        let stream = match channel.as_str() {
+            "stdout" => Stream::Stdout,
+            "stderr" => Stream::Stderr,
+            other => return self.say(&format!("Error: bad channel '{other}'"), ExitCode::Failed),
+        };
+        let bytes = match modifier.map(|modifier| (&modifier[1..], modifier[1..].parse())) {
+            None => Some(TAIL_BYTES),
+            Some(("f", _)) => None,
+            Some((_, Ok(bytes))) => Some(bytes),
+            Some((_, Err(_))) => {
+                let line = format!("Error: bad argument {}", modifier.unwrap_or_default());
+                return self.say(&line, ExitCode::Failed);
+            }
+        };
+        let parsed = Name::parse(name);
+        if !status.services.iter().any(|service| parsed.means(&service.name)) {
+            return self.say(&format!("{name}: ERROR (no such process name)"), ExitCode::Failed);
+        }
+        self.show_log(parsed.service(), stream, bytes).await
+    }
+
+    async fn show_log(&mut self, service: &str, stream: Stream, bytes: Option<usize>) -> Result<(), Error> {
+        let config = house::load(&self.caller.flags)?;
+        let path = house::log_of(&config.log_dir, service);
+        if !path.is_file() {
+            return self.say(&format!("{service}: ERROR (no log file)"), ExitCode::Failed);
+        }
+        let service = ServiceName::parse(service).map_err(Error::failed)?;
+        let sources = vec![Source { service, path }];
+        let failed = |error: std::io::Error| Error::failed("cannot read the log").because(&error);
+        let Some(bytes) = bytes else {
+            let selection = Selection {
+                lines: Some(20),
+                ..Selection::default()
+            };
+            return logs::follow(sources, &selection, |entry| print(&entry, stream))
+                .await
+                .map_err(failed);
+        };
+        let mut text = Vec::new();
+        let keep = |entry: Entry| {
+            if entry.stream == stream {
+                text.extend_from_slice(&entry.text);
+                text.push(b'\n');
+            }
+            ControlFlow::Continue(())
+        };
+        // Enough lines for the bytes, were each of them empty.
+        let selection = Selection {
+            lines: Some(bytes.max(1)),
+            ..Selection::default()
+        };
+        logs::tail(sources, &selection, keep).map_err(failed)?;
+        let tail = &text[text.len().saturating_sub(bytes)..];
+        self.say(&String::from_utf8_lossy(tail), ExitCode::Ok)
+    }
+}
+
+/// A line of a followed log; whoever stops reading ends it.
+fn print(entry: &Entry, stream: Stream) -> ControlFlow<()> {
+    if entry.stream != stream {
+        return ControlFlow::Continue(());
+    }
+    let mut out = std::io::stdout().lock();
+    let written = out
+        .write_all(&entry.text)
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    match written {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}

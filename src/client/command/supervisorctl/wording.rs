@@ -1,0 +1,219 @@
+//! The lines of supervisorctl 4.3, from what sentinel knows. Pure.
+
+use jiff::tz::TimeZone;
+
+use crate::api::{Service, State};
+
+/// A name as people give it: `web`, `web:web`, or `web:*` for the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    group: String,
+    process: Option<String>,
+}
+
+impl Name {
+    /// Takes a name apart.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(':') {
+            None => Self {
+                group: text.into(),
+                process: Some(text.into()),
+            },
+            Some((group, "" | "*")) => Self {
+                group: group.into(),
+                process: None,
+            },
+            Some((group, process)) => Self {
+                group: group.into(),
+                process: Some(process.into()),
+            },
+        }
+    }
+
+    /// Whether this service is meant. A process of a group is known by its own name, as `sentinel import` names it.
+    pub fn means(&self, service: &str) -> bool {
+        self.process.as_ref().unwrap_or(&self.group) == service
+    }
+
+    /// Whether it is a whole group.
+    pub fn is_group(&self) -> bool {
+        self.process.is_none()
+    }
+
+    /// The name of the one service.
+    pub fn service(&self) -> &str {
+        self.process.as_ref().unwrap_or(&self.group)
+    }
+
+    /// As supervisorctl prints it.
+    pub fn shown(&self) -> String {
+        match &self.process {
+            Some(process) if *process != self.group => format!("{}:{process}", self.group),
+            _ => self.group.clone(),
+        }
+    }
+
+    /// The line for a name that nobody has.
+    pub fn unknown(&self) -> String {
+        let what = if self.is_group() { "group" } else { "process" };
+        format!("{}: ERROR (no such {what})", self.shown())
+    }
+}
+
+/// One line per service: the name padded to the longest, at least 30, and 3; the state to 10; a description.
+pub fn status_lines(services: &[&Service], zone: &TimeZone) -> Vec<String> {
+    let longest = services
+        .iter()
+        .map(|service| service.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let width = longest.max(30) + 3;
+    let line = |service: &&Service| {
+        format!(
+            "{:<width$}{:<10}{}",
+            service.name,
+            service.state.as_str(),
+            description(service, zone)
+        )
+    };
+    services.iter().map(line).collect()
+}
+
+fn description(service: &Service, zone: &TimeZone) -> String {
+    match service.state {
+        State::Running => {
+            let pid = service.pid.unwrap_or(0);
+            format!("pid {pid}, uptime {}", uptime(service.uptime_s.unwrap_or(0.0)))
+        }
+        State::Fatal | State::Backoff => match &service.last_exit {
+            Some(_) => "Exited too quickly (process log may have details)".into(),
+            None => service
+                .reason
+                .clone()
+                .unwrap_or_else(|| format!("unknown error (try \"tail {}\")", service.name)),
+        },
+        State::Stopped | State::Exited => {
+            let at = service
+                .last_exit
+                .as_ref()
+                .and_then(|exit| exit.at.parse::<jiff::Timestamp>().ok());
+            match at {
+                Some(at) => at.to_zoned(zone.clone()).strftime("%b %d %I:%M %p").to_string(),
+                None => "Not started".into(),
+            }
+        }
+        State::Starting | State::Stopping => String::new(),
+    }
+}
+
+/// As Python prints a timedelta: `0:01:02`, `1 day, 2:03:04`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole seconds of a positive time"
+)]
+fn uptime(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    let (days, rest) = (whole / 86_400, whole % 86_400);
+    let clock = format!("{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
+    match days {
+        0 => clock,
+        1 => format!("1 day, {clock}"),
+        days => format!("{days} days, {clock}"),
+    }
+}
+
+/// One line of `avail`.
+pub fn avail_line(name: &str, in_use: bool) -> String {
+    let used = if in_use { "in use" } else { "avail" };
+    format!("{name:<32} {used:<9} {:<9} 999:999", "auto")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Health, HealthStatus, LastExit};
+
+    fn service(name: &str, state: State) -> Service {
+        Service {
+            name: name.into(),
+            state,
+            pid: Some(123),
+            uptime_s: Some(62.9),
+            restarts: 0,
+            last_exit: None,
+            reason: Some("the program /x is not executable".into()),
+            cpu_percent: None,
+            memory_bytes: None,
+            ports: Vec::new(),
+            health: Health::unasked(HealthStatus::None, None),
+            run: 1,
+            wanted: true,
+            log_loss: None,
+        }
+    }
+
+    #[test]
+    fn lines_are_padded_as_supervisorctl_pads_them() {
+        let ended = Service {
+            last_exit: Some(LastExit {
+                code: Some(0),
+                signal: None,
+                at: "2026-11-21T10:44:31Z".into(),
+            }),
+            ..service("once", State::Exited)
+        };
+        let failed = Service {
+            last_exit: ended.last_exit.clone(),
+            ..service("bad", State::Fatal)
+        };
+        let all = [
+            service("web", State::Running),
+            ended,
+            failed,
+            service("missing", State::Fatal),
+            service("new", State::Stopped),
+            service("slow", State::Starting),
+        ];
+        let lines = status_lines(&all.iter().collect::<Vec<_>>(), &TimeZone::UTC);
+        assert_eq!(
+            lines,
+            [
+                "web                              RUNNING   pid 123, uptime 0:01:02",
+                "once                             EXITED    Nov 21 10:44 AM",
+                "bad                              FATAL     Exited too quickly (process log may have details)",
+                "missing                          FATAL     the program /x is not executable",
+                "new                              STOPPED   Not started",
+                "slow                             STARTING  ",
+            ]
+        );
+        let long = service("a_service_with_a_name_of_forty_letters_", State::Running);
+        let lines = status_lines(&[&long], &TimeZone::UTC);
+        assert_eq!(
+            lines,
+            ["a_service_with_a_name_of_forty_letters_   RUNNING   pid 123, uptime 0:01:02"]
+        );
+    }
+
+    #[test]
+    fn uptimes_are_pythons() {
+        assert_eq!(uptime(0.2), "0:00:00");
+        assert_eq!(uptime(36_000.0), "10:00:00");
+        assert_eq!(uptime(86_400.0), "1 day, 0:00:00");
+        assert_eq!(uptime(180_061.0), "2 days, 2:01:01");
+    }
+
+    #[test]
+    fn names_are_taken_apart_as_supervisorctl_does() {
+        assert!(Name::parse("web").means("web") && Name::parse("web:web").means("web"));
+        assert!(Name::parse("web:*").means("web") && Name::parse("web:*").is_group());
+        assert!(Name::parse("worker:worker_01").means("worker_01"));
+        assert_eq!(Name::parse("web:web").shown(), "web");
+        assert_eq!(Name::parse("a:b").unknown(), "a:b: ERROR (no such process)");
+        assert_eq!(Name::parse("a:*").unknown(), "a: ERROR (no such group)");
+        assert_eq!(
+            avail_line("bad", true),
+            "bad                              in use    auto      999:999"
+        );
+    }
+}

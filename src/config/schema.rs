@@ -1,0 +1,73 @@
+//! The JSON Schema of services.toml, from the same keys that the decoder goes by.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{FILE, Key, Section, Wants};
+
+/// The schema, draft 7, as Taplo and other editors read it.
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = table(&FILE);
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("services.toml");
+    schema["description"] = json!("What a host runs under sentinel.");
+    schema["required"] = json!(["services"]);
+    schema
+}
+
+fn table(section: &Section) -> Value {
+    let properties: Map<String, Value> = section
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), property(key)))
+        .collect();
+    let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if section.key("command").is_some() {
+        schema["required"] = json!(["command"]);
+    }
+    schema
+}
+
+fn property(key: &Key) -> Value {
+    let mut schema = wanted(&key.wants);
+    let default = key
+        .default
+        .map_or_else(String::new, |default| format!(" Default: {default}."));
+    schema["description"] = json!(format!("{}{default}", key.about));
+    schema
+}
+
+fn wanted(wants: &Wants) -> Value {
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    match wants {
+        Wants::Text => json!({"type": "string"}),
+        Wants::Texts => texts,
+        Wants::Words => json!({"anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]}),
+        Wants::Ports => {
+            json!({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}})
+        }
+        Wants::Duration(_) => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}),
+        Wants::Number(least, u32::MAX) => json!({"type": "integer", "minimum": least}),
+        Wants::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Wants::True => json!({"const": true}),
+        Wants::Signal => json!({"anyOf": [
+            {"type": "string", "pattern": "^([Ss][Ii][Gg])?[A-Za-z0-9]+$"},
+            {"type": "integer", "minimum": 1, "maximum": 64},
+        ]}),
+        Wants::Choice(words) => json!({"enum": words}),
+        Wants::Variables => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        Wants::Json => json!({"type": "object"}),
+        Wants::Url(scheme) => json!({"type": "string", "pattern": format!(r"^({scheme}s?://|\$\{{)")}),
+        Wants::Address => json!({"type": "string", "pattern": r":[0-9]+$|\$\{"}),
+        Wants::Table(section) => table(section),
+        Wants::Services(section) => json!({
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": false,
+            "patternProperties": {"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$": table(section)},
+        }),
+    }
+}

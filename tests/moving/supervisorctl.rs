@@ -1,0 +1,197 @@
+//! `sentinel supervisorctl`, word for word as supervisorctl 4.3 answered when it was run beside this.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const SERVICES: &str = r#"
+[services.bad]
+command = ["/bin/false"]
+max_restarts = 0
+
+[services.once]
+command = ["/bin/sh", "-c", "sleep 0.2"]
+min_uptime = "100ms"
+restart = "never"
+
+[services.web]
+command = ["/bin/sh", "-c", "echo out; echo err >&2; exec sleep 1000"]
+min_uptime = "100ms"
+"#;
+
+/// A house whose supervisor ends with it.
+struct House(TempDir);
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("house")
+            .tempdir()
+            .expect("a folder");
+        fs::write(folder.path().join("services.toml"), SERVICES).expect("written");
+        Self(folder)
+    }
+
+    fn sentinel(&self, words: &[&str]) -> Output {
+        sentinel(self.0.path(), words)
+    }
+
+    /// What a word prints, and its exit code.
+    fn ctl(&self, words: &str) -> (String, i32) {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let output = self.sentinel(&[&["supervisorctl"], words.as_slice()].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (text, output.status.code().expect("an exit code"))
+    }
+
+    #[track_caller]
+    fn expect(&self, words: &str, text: &str, code: i32) {
+        assert_eq!(self.ctl(words), (text.to_owned(), code), "{words}");
+    }
+
+    /// Waits until the status has this line.
+    fn until(&self, line: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let (text, _) = self.ctl("status");
+            if text.lines().any(|known| known.starts_with(line)) {
+                return text;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "no {line:?} in {text}");
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.sentinel(&["-q", "shutdown"]);
+    }
+}
+
+fn sentinel(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sentinel"))
+        .args(words)
+        .current_dir(folder)
+        .env_remove("SENTINEL_CONFIG")
+        .stdin(Stdio::null())
+        .output()
+        .expect("sentinel runs")
+}
+
+#[test]
+fn without_a_supervisor_every_word_has_its_own_end() {
+    let house = House::new();
+    let socket = house.0.path().canonicalize().expect("it").join(".sentinel/sock");
+    let gone = format!("unix://{} no such file\n", socket.display());
+    house.expect("status", &gone, 4);
+    for words in [
+        "start web",
+        "stop web",
+        "restart web",
+        "pid",
+        "version",
+        "tail web",
+    ] {
+        house.expect(words, &gone, 7);
+    }
+    house.expect(
+        "shutdown",
+        &format!(
+            "ERROR: unix://{} no such file (already shut down?)\n",
+            socket.display()
+        ),
+        1,
+    );
+    house.expect("reread", &format!("error: {gone}"), 1);
+    house.expect("foo bar", "*** Unknown syntax: foo bar\n", 1);
+}
+
+#[test]
+fn words_lines_and_exit_codes_are_supervisorctls() {
+    let house = House::new();
+    house.sentinel(&["start"]);
+    house.until("once                             EXITED    ");
+    let status = house.until(
+        "bad                              FATAL     Exited too quickly (process log may have details)",
+    );
+    let lines: Vec<&str> = status.lines().collect();
+    assert_eq!(lines.len(), 3, "{status}");
+    assert!(
+        lines[2].starts_with("web                              RUNNING   pid "),
+        "{status}"
+    );
+    assert!(lines[2].contains(", uptime 0:00:"), "{status}");
+    assert_eq!(house.ctl("status").1, 3);
+    assert_eq!(house.ctl("status web").1, 0);
+    let (text, code) = house.ctl("status web nope nope:*");
+    assert!(
+        text.starts_with("nope: ERROR (no such process)\nnope: ERROR (no such group)\nweb "),
+        "{text}"
+    );
+    assert_eq!(code, 4);
+
+    house.expect("start web", "web: ERROR (already started)\n", 0);
+    house.expect("start bad", "bad: ERROR (spawn error)\n", 7);
+    house.expect("start nope", "nope: ERROR (no such process)\n", 1);
+    house.expect("start nope:*", "nope: ERROR (no such group)\n", 2);
+    house.expect("stop nope:*", "nope: ERROR (no such group)\n", 1);
+    house.expect("stop bad", "bad: ERROR (not running)\n", 0);
+    house.expect("stop web", "web: stopped\n", 0);
+    house.expect("restart web:web", "web: ERROR (not running)\nweb: started\n", 0);
+    house.expect("restart web", "web: stopped\nweb: started\n", 0);
+    let (text, code) = house.ctl("start");
+    assert!(
+        text.starts_with("Error: start requires a process name\nstart <name>\t\tStart a process\n"),
+        "{text}"
+    );
+    assert_eq!((code, house.ctl("stop").1), (2, 1));
+
+    let (pid, code) = house.ctl("pid web");
+    assert!(
+        code == 0 && Path::new(&format!("/proc/{}", pid.trim())).exists(),
+        "{pid}"
+    );
+    house.expect("pid bad nope", "0\nNo such process nope\n", 1);
+    house.expect("pid bad", "0\n", 7);
+    house.expect("tail web stderr", "err\nerr\nerr\n\n", 0);
+    house.expect("tail -3 web", "ut\n\n", 0);
+    house.expect("tail nope", "nope: ERROR (no such process name)\n", 1);
+    house.expect("tail", "Error: too few arguments\n", 1);
+}
+
+#[test]
+fn update_tells_what_came_went_and_changed() {
+    let house = House::new();
+    house.sentinel(&["start", "web"]);
+    house.expect("reread", "No config updates to processes\n", 0);
+    house.expect("update", "", 0);
+    house.expect("update nope", "ERROR: no such group: nope\n", 1);
+    let changed = "[services.web]\ncommand = [\"/bin/sleep\", \"1000\"]\nmin_uptime = \"100ms\"\n[services.new]\ncommand = [\"/bin/sleep\", \"1000\"]\nmin_uptime = \"100ms\"\n";
+    fs::write(house.0.path().join("services.toml"), changed).expect("written");
+    house.expect(
+        "reread",
+        "bad: disappeared\nnew: available\nonce: disappeared\n",
+        0,
+    );
+    house.expect(
+        "avail",
+        "bad                              in use    auto      999:999\n\
+         new                              avail     auto      999:999\n\
+         once                             in use    auto      999:999\n\
+         web                              in use    auto      999:999\n",
+        0,
+    );
+    house.expect(
+        "update",
+        "bad: stopped\nbad: removed process group\nonce: stopped\nonce: removed process group\n\
+         web: stopped\nweb: updated process group\nnew: added process group\n",
+        0,
+    );
+    house.expect("stop all", "new: stopped\nweb: stopped\n", 0);
+    house.expect("start all", "new: started\nweb: started\n", 0);
+    house.expect("shutdown", "Shut down\n", 0);
+    assert_eq!(house.ctl("status").1, 4);
+}

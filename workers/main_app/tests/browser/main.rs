@@ -1,0 +1,14 @@
+//! The pages in a real browser: headless Chromium, driven over its own debugging protocol.
+//!
+//! These need Chromium, so they are ignored unless `scripts/test_web` runs them.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod chain;
+mod chromium;
+mod screenshots;
+mod speed;
+mod stand_in;
+mod system;
+mod tape;

@@ -1,0 +1,60 @@
+//! Prometheus' text format, <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::fmt::Write;
+
+/// Metrics as text, one family after the other.
+#[derive(Debug, Default)]
+pub struct Metrics(String);
+
+impl Metrics {
+    /// A figure that goes up and down.
+    pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.family(name, help, "gauge");
+        self.line(name, value);
+    }
+
+    /// A count since the start of the process; its name ends in `_total`.
+    pub fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, help, "counter");
+        self.line(name, value);
+    }
+
+    /// A count for each value of one label; the values need no escaping.
+    pub fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) {
+        self.family(name, help, "counter");
+        for (value, count) in values {
+            self.line(&format!("{name}{{{label}=\"{value}\"}}"), count);
+        }
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    fn family(&mut self, name: &str, help: &str, kind: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("into memory");
+    }
+
+    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
+        writeln!(self.0, "{name} {value}").expect("into memory");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+
+    #[test]
+    fn families_are_written_as_prometheus_reads_them() {
+        let mut metrics = Metrics::default();
+        metrics.gauge("clients", "Clients now.", 2.0);
+        metrics.counters("gaps_total", "Gaps.", "reason", &[("slow", 1), ("upstream", 0)]);
+        assert_eq!(
+            metrics.text(),
+            "# HELP clients Clients now.\n# TYPE clients gauge\nclients 2\n\
+             # HELP gaps_total Gaps.\n# TYPE gaps_total counter\n\
+             gaps_total{reason=\"slow\"} 1\ngaps_total{reason=\"upstream\"} 0\n"
+        );
+    }
+}
