@@ -1,5 +1,7 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
+mod home;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +10,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
-use crate::moving::export::Target;
 use crate::service::ServiceName;
+pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -285,107 +287,6 @@ pub struct ActivateArgs {
     /// Its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
-}
-
-/// `import`.
-#[derive(Args, Debug)]
-pub struct ImportArgs {
-    /// supervisord.conf, Procfile, PM2 JSON, docker-compose or process-compose YAML, systemd .service
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// Where to write; `-` is standard output, and then no env file is written
-    #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
-    pub output: PathBuf,
-    /// Write over files that are there
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// `completions`.
-#[derive(Args, Debug)]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL", value_enum)]
-    pub shell: Shell,
-}
-
-/// A shell that can complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// bash
-    Bash,
-    /// zsh
-    Zsh,
-    /// fish
-    Fish,
-}
-
-impl CompletionsArgs {
-    const EXAMPLES: &'static str = "\
-Examples:
-  bash: sentinel completions bash > ~/.local/share/bash-completion/completions/sentinel
-  zsh:  sentinel completions zsh > ~/.zfunc/_sentinel    (with fpath+=~/.zfunc before compinit)
-  fish: sentinel completions fish > ~/.config/fish/completions/sentinel.fish";
-}
-
-/// `man`.
-#[derive(Args, Debug)]
-pub struct ManArgs {
-    /// Folder to write sentinel.1 and sentinel-COMMAND.1 to; standard output without it
-    #[arg(value_name = "DIR")]
-    pub folder: Option<PathBuf>,
-}
-
-/// `init`.
-#[derive(Args, Debug)]
-pub struct InitArgs {
-    /// Where to write
-    #[arg(short, long, value_name = "FILE", default_value = "services.toml")]
-    pub output: PathBuf,
-    /// Write over files that are there
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// `supervisorctl`.
-#[derive(Args, Debug)]
-pub struct SupervisorctlArgs {
-    /// What to do, as one would tell supervisorctl
-    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<String>,
-}
-
-impl SupervisorctlArgs {
-    const WORDS: &'static str = "\
-Words:
-  status [NAME…]   start|stop|restart NAME…|all   tail [-f|-BYTES] NAME [stdout|stderr]
-  reread   update   avail   pid [NAME…|all]   version   shutdown
-
-For scripts that call supervisorctl: alias supervisorctl='sentinel supervisorctl'";
-}
-
-/// `export`.
-#[derive(Args, Debug)]
-pub struct ExportArgs {
-    /// Whose words
-    #[arg(value_name = "TARGET", value_enum)]
-    pub target: Target,
-    /// Folder to write to; standard output without it
-    #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-    /// Write over files that are there
-    #[arg(long)]
-    pub force: bool,
-}
-
-impl ImportArgs {
-    const EXAMPLES: &'static str = "\
-Examples:
-  sentinel import /etc/supervisor/supervisord.conf
-  sentinel import Procfile -o -                  only look
-  sentinel import api.service worker.service
-
-It says of every key what became of it. Secrets go to an env file beside the output, mode 0600.";
 }
 
 /// `supervise`, which only `start` and `restart` call.

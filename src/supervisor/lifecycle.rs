@@ -11,6 +11,10 @@ use crate::service::{Exit, RestartPolicy};
 /// From one SIGKILL to the next, for processes that do not go.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
 
+/// EX_CONFIG of sysexits.h: only a person can mend it, so trying again would only do harm (a market feed
+/// that refuses the keys counts the tries).
+const MISCONFIGURED: Exit = Exit::Code(78);
+
 impl Supervisor {
     pub(super) fn spawned(&mut self, now: Moment, index: usize) {
         let unit = &mut self.units[index];
@@ -145,6 +149,11 @@ impl Supervisor {
         match cause {
             Cause::Ended if left_alone(unit.spec.restart, exit) => {
                 unit.enter(State::Stopped(Stopped::Ended(exit)));
+            }
+            Cause::Ended if exit == MISCONFIGURED => {
+                unit.failures += 1;
+                let why = format!("ended with {exit}: it is configured wrongly, and would end so again");
+                unit.enter(State::Failed(why));
             }
             Cause::Asked | Cause::Ended => self.failed(now, index, format!("ended with {exit}")),
             Cause::Fault(why) => self.failed(now, index, why),

@@ -388,3 +388,25 @@ fn a_run_of_an_earlier_supervisor_is_taken_over_as_it_is() {
     });
     assert_eq!(next, Some(8), "{actions:?}");
 }
+
+#[test]
+fn one_that_says_it_is_configured_wrongly_is_not_started_again() {
+    let mut world = World::new(&[spec("a", "")]);
+    world.nature(
+        "a",
+        Nature {
+            ready: None,
+            ends: Some((ms(50), Exit::Code(78))),
+            ..Nature::default()
+        },
+    );
+    let asked = start(&mut world, "a");
+    world.settle(ms(9000));
+    assert!(
+        world.answer(asked).contains("configured wrongly"),
+        "{}",
+        world.answer(asked)
+    );
+    assert!(world.shown("a").starts_with("FATAL: "), "{}", world.shown("a"));
+    assert_eq!(world.told().matches("spawn").count(), 1);
+}

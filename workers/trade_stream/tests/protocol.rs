@@ -107,6 +107,11 @@ async fn health_of_a_running_stream() {
             "{field}: {instant}"
         );
     }
+    let market = health["market"].take();
+    assert!(
+        market == "open" || market == "closed",
+        "a session knows its market: {market}"
+    );
     let silence = health["silence_s"].take();
     assert!(
         (0.0..5.0).contains(&silence.as_f64().expect("a number")),
@@ -117,7 +122,7 @@ async fn health_of_a_running_stream() {
         json!({"type":"health","alpaca_connected":true,"active_symbols":["AAPL","TSLA"],"total_clients":2,
             "alpaca_task_status":"running","alpaca_subscribed":["AAPL","TSLA"],"last_data_received":null,
             "connection_established_at":null,"healthy":true,"reason":null,"silence_s":null,
-            "market":"unknown","reconnects":0,"feed":"iex","trades_per_minute":2,
+            "market":null,"reconnects":0,"feed":"iex","trades_per_minute":2,
             "figures":{"trades_in":2,"trades_out":2,"missed":0,"gaps_upstream":0,"gaps_overrun":0,
                 "gaps_history":0,"replays":0,"queue_bytes":0}})
     );
