@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::api::{Health, HealthStatus, Service, State, Status, Supervisor, SupervisorState};
+use crate::api::{
+    Health, HealthStatus, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::probe::{self, Answer};
@@ -16,6 +18,9 @@ use super::holders;
 use super::house;
 use super::place::ServicePlace;
 use super::verdict::{self, Concern};
+
+/// How often to look while runs come and go between one half of a look and the other.
+const LOOKS: usize = 3;
 
 /// One look at a house.
 #[derive(Clone, Debug)]
@@ -34,6 +39,35 @@ impl Look {
     /// # Errors
     /// When the way to the supervisor is barred.
     pub async fn at(config: &Config, within: Duration) -> Result<Self, Error> {
+        let mut look = Self::once(config, within).await?;
+        for _ in 1..LOOKS {
+            if !look.is_overtaken(config, within).await? {
+                break;
+            }
+            look = Self::once(config, within).await?;
+        }
+        Ok(look)
+    }
+
+    /// Whether a run began or ended between the supervisor's answer and the look at the ports: the new run
+    /// would pass for a leftover of the old one.
+    async fn is_overtaken(&self, config: &Config, within: Duration) -> Result<bool, Error> {
+        let strange = |port: &Port| matches!(port.state, PortState::Stray | PortState::Down);
+        if !self.status.ports.iter().any(strange) {
+            return Ok(false);
+        }
+        let (now, _) = ask_supervisor(config, within).await?;
+        let runs = |status: &Status| -> Vec<(u64, Option<i32>)> {
+            status
+                .services
+                .iter()
+                .map(|service| (service.run, service.pid))
+                .collect()
+        };
+        Ok(runs(&now) != runs(&self.status))
+    }
+
+    async fn once(config: &Config, within: Duration) -> Result<Self, Error> {
         let (mut status, under_way) = ask_supervisor(config, within).await?;
         let supervised = status.supervisor.state == SupervisorState::Running;
         let probes = status

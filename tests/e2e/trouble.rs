@@ -38,7 +38,13 @@ fn a_killed_worker_is_back_before_the_next_command() {
     });
     signal(first, Signal::SIGKILL);
     until("it is back", || {
-        house.service("web")["state"] == "RUNNING" && house.pid("web") != first
+        let status = house.status();
+        assert_ne!(
+            status["ports"][0]["state"], "stray",
+            "the new run is no leftover of the old: {status}"
+        );
+        let web = &status["services"][0];
+        web["state"] == "RUNNING" && web["pid"].as_i64() != Some(first.into())
     });
     let web = house.service("web");
     assert_eq!(web["restarts"], 1);

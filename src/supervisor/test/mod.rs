@@ -8,6 +8,7 @@ mod lives;
 mod search;
 mod spec;
 mod stories;
+mod stories_adoption;
 mod stories_order;
 mod stories_reload;
 mod stories_request;
