@@ -1,4 +1,4 @@
-//! The exit codes of `sentinel` (CONTRACT §1), in one place.
+//! The exit codes of `sentinel`, in one place.
 
 use crate::api::FailureKind;
 

@@ -1,4 +1,4 @@
-//! The answer of `sentinel status --json` (CONTRACT §1); the supervisor sends the part it knows.
+//! The answer of `sentinel status --json`; the supervisor sends the part it knows.
 
 use serde::{Deserialize, Serialize};
 

@@ -30,7 +30,7 @@ pub fn concerns(status: &Status) -> Vec<Concern> {
         .collect()
 }
 
-/// The exit code of `status` (CONTRACT §1): no supervisor, then what does not run, what is unhealthy,
+/// The exit code of `status`: no supervisor, then what does not run, what is unhealthy,
 /// what is starting.
 #[must_use]
 pub fn exit_code(supervisor: SupervisorState, concerns: &[Concern]) -> ExitCode {

@@ -1,4 +1,4 @@
-//! What a flush reports, as `flush --json` prints it (CONTRACT §1).
+//! What a flush reports, as `flush --json` prints it.
 
 use super::judge::{PlannedHolder, PortPlan, Verdict};
 use super::ownership::Ownership;

@@ -26,7 +26,7 @@ pub(super) fn parts(health: &Health, supervised: bool) -> Vec<String> {
     }
 }
 
-/// What a stream's `health` message (CONTRACT §3) tells a person.
+/// What a stream's `health` message tells a person.
 fn stream_words(detail: &Value) -> Vec<String> {
     let symbols: Vec<&str> = detail["active_symbols"]
         .as_array()

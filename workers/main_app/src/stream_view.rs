@@ -1,4 +1,4 @@
-//! The stream's dashboard: what the `health` answer of a stream (CONTRACT §3) tells a person.
+//! The stream's dashboard: what the `health` answer of a stream tells a person.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The messages between the stream workers and their clients (CONTRACT §3), written once.
+//! The messages between the stream workers and their clients, written once.
 //!
 //! ```text
 //!   client --ClientMessage--> browser_proxy --> trade_stream

@@ -14,7 +14,7 @@ use ws_listener::frame;
 /// The spelling of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// CONTRACT §3.
+    /// The messages of `stream_protocol`.
     Stream,
     /// Alpaca's, JSON.
     AlpacaJson,
