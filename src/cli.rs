@@ -11,7 +11,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
 use crate::service::ServiceName;
-pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
+pub use home::{
+    CompletionsArgs, ExportArgs, ImportArgs, InitArgs, InstallArgs, ManArgs, Shell, SupervisorctlArgs,
+    UninstallArgs, UnitArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,6 +99,10 @@ pub enum Command {
     Check,
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
     Run(Services),
+    /// Have systemd run the supervisor, from the next boot on and now
+    Install(InstallArgs),
+    /// Stop the supervisor that systemd runs, and remove its unit
+    Uninstall(UninstallArgs),
     /// Write a services.toml from what another supervisor reads
     #[command(after_help = ImportArgs::EXAMPLES)]
     Import(ImportArgs),
@@ -295,6 +302,9 @@ pub struct SuperviseArgs {
     /// How the new supervisor takes the house over
     #[arg(long, value_parser = supervise_mode)]
     pub mode: Mode,
+    /// Check all that is checked before anything is touched, and leave
+    #[arg(long)]
+    pub check: bool,
     /// Services to start; all without a name
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,

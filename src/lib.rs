@@ -59,3 +59,4 @@ pub mod probe;
 pub mod process;
 pub mod service;
 pub mod supervisor;
+pub mod systemd;

@@ -18,7 +18,14 @@ fn main() -> std::process::ExitCode {
 fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
-        Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::Supervise(args) => {
+            let become_it = if args.check {
+                daemon::rehearse
+            } else {
+                daemon::supervise
+            };
+            supervise(&cli.flags, args.mode, &args.services, become_it)
+        }
         Command::Activate(args) => {
             let error = daemon::activate(&args.program, &args.args);
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
@@ -33,6 +40,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Logs(_)
         | Command::Reload
         | Command::Check
+        | Command::Install(_)
+        | Command::Uninstall(_)
         | Command::Import(_)
         | Command::Export(_)
         | Command::Supervisorctl(_)

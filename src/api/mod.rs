@@ -5,7 +5,7 @@ mod request;
 mod status;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
-pub use request::{Command, Mode, Route};
+pub use request::{Command, Errand, Mode, Route};
 pub use status::{
     Health, HealthStatus, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
 };

@@ -29,6 +29,7 @@ mod render;
 #[cfg(test)]
 mod sample;
 mod stages;
+mod summons;
 mod terminal;
 mod transaction;
 mod trouble;

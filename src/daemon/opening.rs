@@ -93,6 +93,15 @@ impl Plan {
         })
     }
 
+    /// The check alone.
+    ///
+    /// # Errors
+    /// Why this would not start.
+    pub async fn rehearse(&self, progress: &mut Progress) -> Result<(), Failure> {
+        let check = async { self.check().map(|_| None) };
+        progress.phase(Phase::Check, check).await
+    }
+
     fn command(&self) -> String {
         match self.mode {
             Mode::Start => "sentinel start".into(),

@@ -42,6 +42,11 @@ pub const LAYERS: &[Row] = &[
     ),
     row("lock", &["process"], "a lock names its holder"),
     row(
+        "systemd",
+        &["lock", "paths"],
+        "which unit runs a house, and its text; it knows no client and no daemon",
+    ),
+    row(
         "ports",
         &["process", "api", "service"],
         "who listens where, and the rules of flushing",
@@ -74,7 +79,7 @@ pub const LAYERS: &[Row] = &[
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
-            "moving",
+            "moving", "systemd",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),

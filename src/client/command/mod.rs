@@ -6,6 +6,7 @@ mod export;
 mod flush;
 mod import;
 mod init;
+mod install;
 mod logs;
 mod man;
 mod reload;
@@ -52,6 +53,8 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
+        Command::Install(args) => install::install(caller, args).await,
+        Command::Uninstall(args) => install::uninstall(caller, args),
         Command::Export(args) => export::run(caller, args),
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
         Command::Completions(args) => completions::run(caller, args.shell),
