@@ -89,6 +89,8 @@ pub enum Command {
     Shutdown,
     /// Show states, ports and live health
     Status(StatusArgs),
+    /// The services on one screen, live; actions on keys
+    Top,
     /// Free the assigned ports and prove it; restarts nothing
     Flush(FlushArgs),
     /// Print or follow the services' output

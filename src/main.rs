@@ -36,6 +36,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Stop(_)
         | Command::Shutdown
         | Command::Status(_)
+        | Command::Top
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Reload

@@ -31,6 +31,7 @@ mod sample;
 mod stages;
 mod summons;
 mod terminal;
+mod top;
 mod transaction;
 mod trouble;
 mod verdict;

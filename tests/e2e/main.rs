@@ -7,4 +7,5 @@ mod restart;
 mod sockets;
 mod stream;
 mod supervisor;
+mod top;
 mod trouble;

@@ -17,6 +17,7 @@ mod start;
 mod status;
 mod stop;
 mod supervisorctl;
+mod top;
 
 use crate::api::Route;
 use crate::cli::{Command, Flags};
@@ -56,6 +57,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Install(args) => install::install(caller, args).await,
         Command::Uninstall(args) => install::uninstall(caller, args),
         Command::Export(args) => export::run(caller, args),
+        Command::Top => top::run(caller).await,
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
         Command::Completions(args) => completions::run(caller, args.shell),
         Command::Man(args) => man::run(caller, args.folder.as_deref()),

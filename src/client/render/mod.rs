@@ -6,12 +6,15 @@ mod health;
 mod log;
 mod paint;
 mod phases;
+mod rows;
 mod status;
 mod table;
 pub mod words;
 
 pub use flush::{flushed, flushed_port, not_free};
+pub use headline::headline;
 pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
 pub use phases::{is_worth_telling, phase_line, summary};
+pub use rows::rows;
 pub use status::{View, status};
