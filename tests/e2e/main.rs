@@ -7,5 +7,6 @@ mod restart;
 mod sockets;
 mod stream;
 mod supervisor;
+mod systemd;
 mod top;
 mod trouble;
