@@ -91,7 +91,7 @@ pub enum Command {
     /// Print or follow the services' output
     Logs(LogsArgs),
     /// Read services.toml again; add, remove or restart just what differs
-    Reload,
+    Reload(ReloadArgs),
     /// Validate services.toml without running anything
     Check,
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
@@ -219,6 +219,14 @@ pub struct StatusArgs {
     /// How long the health probes may take, all side by side
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// `reload`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ReloadArgs {
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `flush`.

@@ -31,7 +31,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
-        | Command::Reload
+        | Command::Reload(_)
         | Command::Check
         | Command::Import(_)
         | Command::Export(_)

@@ -1,11 +1,13 @@
 //! What crosses the control socket and the progress pipe: plain types, shared by daemon and client.
 
 mod event;
+mod plan;
 mod request;
 mod status;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Health, HealthStatus, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
 };

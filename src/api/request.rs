@@ -9,6 +9,9 @@ pub struct Command {
     /// Their names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// Of a reload: only tell what it would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// The routes of the control socket. Answers to POST are lines of [`super::Event`], the last one its `End`;

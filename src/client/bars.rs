@@ -62,7 +62,8 @@ impl Bars {
                 });
                 self.set_phases(None);
             }
-            Event::Service { .. } | Event::Port { .. } | Event::Health { .. } | Event::End(_) => {}
+            Event::Service { .. } | Event::Port { .. } | Event::Health { .. } => {}
+            Event::Plan { .. } | Event::End(_) => {}
         }
     }
 

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::item::Item;
 use super::keys;
 use super::probe;
+use super::recovery;
 use super::report::Finding;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
@@ -38,6 +39,8 @@ pub(super) struct Declared<'d> {
     /// Where its name stands.
     pub(super) at: usize,
     pub(super) after: Vec<(&'d str, usize)>,
+    /// The services that its health check goes through; none if it does not say.
+    pub(super) via: Option<Vec<(&'d str, usize)>>,
     pub(super) ports: Vec<(u16, usize)>,
 }
 
@@ -127,17 +130,20 @@ pub(super) fn service<'d>(
         min_uptime: table.duration("min_uptime"),
         start_timeout: table.duration("start_timeout"),
         max_restarts: table.number("max_restarts"),
+        recovery: recovery::recovery(&table),
+        watch: recovery::watch(&table, surroundings.root),
         ready: table
             .item("ready")
             .and_then(|item| probe::ready(item, surroundings)),
         health: table
             .item("health")
-            .and_then(|item| probe::health(item, surroundings)),
+            .and_then(|item| probe::health(item, &table, surroundings)),
         stop: stop(&table),
         // Last, so that a wrong name does not hide what else is wrong.
         name: name.ok()?,
     };
     Some(Declared {
+        via: probe::via_services(&table),
         spec,
         at: item.key_at(),
         after,
@@ -157,7 +163,7 @@ fn sockets(item: Item<'_>) -> Vec<(SocketAddr, usize)> {
     item.texts().into_iter().filter_map(address).collect()
 }
 
-fn places(item: Item<'_>) -> Vec<(&str, usize)> {
+pub(super) fn places(item: Item<'_>) -> Vec<(&str, usize)> {
     item.texts()
         .into_iter()
         .filter_map(|item| Some((item.text()?, item.span().start)))

@@ -39,6 +39,12 @@ pub enum Wants {
     Ports,
     /// A duration of at least this length.
     Duration(Duration),
+    /// A duration of at least this length, or "never".
+    DurationOrNever(Duration),
+    /// A list of exit codes, 0 to 255, and signals by name.
+    Exits,
+    /// A table of probes by the names of what they ask, or a list of services.
+    Hops(&'static Section),
     /// A whole number in these bounds, both included.
     Number(u32, u32),
     /// `true`, the only value that makes sense.
@@ -71,6 +77,11 @@ impl Wants {
             Wants::Words => "a string or an array of strings, like [\"program\", \"--option\"]".into(),
             Wants::Ports => "an array of port numbers, like [8765]".into(),
             Wants::Duration(_) => "a duration, like \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
+            Wants::DurationOrNever(_) => "a duration, like \"5m\", or \"never\"".into(),
+            Wants::Exits => "an array of exit codes and signals, like [0, 3, \"SIGTERM\"]".into(),
+            Wants::Hops(_) => {
+                "an array of services, like [\"backend\"], or a table of probes, like { backend = { tcp = \"127.0.0.1:8765\" } }".into()
+            }
             Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
             Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
             Wants::True => "true".into(),
@@ -217,10 +228,55 @@ pub const SERVICE: Section = Section {
         key(
             "max_restarts",
             Wants::Number(0, u32::MAX),
-            "Failed runs in a row before it is given up as FATAL.",
+            "Failed runs in a row, or within `restart_window`, before it is given up as FATAL.",
         )
         .default("5")
         .elsewhere(&["startretries", "retries"]),
+        key(
+            "restart_window",
+            ANY,
+            "`max_restarts` is also the most failed runs within this time, though each was proven; \"0s\": only those in a row count.",
+        )
+        .default("1m")
+        .elsewhere(&["StartLimitIntervalSec", "start_limit_interval", "startlimitinterval"]),
+        key("backoff", Wants::Table(&BACKOFF), "The pauses between tries, after failures.").elsewhere(&[
+            "restart_delay",
+            "restart_sec",
+            "RestartSec",
+            "backoff_seconds",
+        ]),
+        key(
+            "retry_fatal",
+            Wants::DurationOrNever(Duration::from_millis(1)),
+            "How long after it was given up it is tried once more, again and again; it stays FATAL meanwhile.",
+        )
+        .default("5m")
+        .elsewhere(&["retry_in"]),
+        key(
+            "success_exit",
+            Wants::Exits,
+            "Exit codes and signals that mean its work is done: it is not started again, whatever `restart` says. Left out: 0, with `restart = \"on-failure\"`.",
+        )
+        .elsewhere(&["exitcodes", "success_exit_status", "SuccessExitStatus", "stop_exit_codes"]),
+        key(
+            "fatal_exit",
+            Wants::Exits,
+            "Exit codes and signals after which it is FATAL at once and not tried again, since that would only do harm.",
+        )
+        .default("[78]")
+        .elsewhere(&["restart_prevent_exit_status", "RestartPreventExitStatus"]),
+        key(
+            "on_unhealthy",
+            UNHEALTHY,
+            "The same as in `health`: what follows when it is unhealthy.",
+        ),
+        key(
+            "watch",
+            Wants::Texts,
+            "Restart it when files change that one of these patterns matches, relative to services.toml: `*` within a name, `**` across folders.",
+        )
+        .default("[]")
+        .elsewhere(&["watch_files", "restart_on_change"]),
     ],
 };
 
@@ -236,7 +292,7 @@ const SEND: Key = key("send", Wants::Json, "Message that `ws` sends, as JSON.");
 const EXPECT: Key = key(
     "expect",
     Wants::Json,
-    "What the answer of `ws` or `http` must hold, as JSON; it may hold more.",
+    "What the answer of `ws` or `http` must hold, as JSON; it may hold more. A string like \"< 120\", \">= 1\", \"!= dead\" or \"< 120 or null\" compares; \"== text\" means a text as it stands.",
 );
 const STATUS: Key = key(
     "status",
@@ -282,7 +338,7 @@ pub const HEALTH: Section = Section {
         key("every", SOME, "From the end of one attempt to the next.")
             .default("10s")
             .elsewhere(&["interval", "period"]),
-        key("timeout", SOME, "How long one attempt may take.").default("2s"),
+        TIMEOUT,
         key(
             "failures",
             Wants::Number(1, u32::MAX),
@@ -290,8 +346,48 @@ pub const HEALTH: Section = Section {
         )
         .default("3")
         .elsewhere(&["retries", "failure_threshold"]),
+        key("on_unhealthy", UNHEALTHY, "What follows when it is unhealthy.")
+            .default("restart")
+            .elsewhere(&["action"]),
+        key(
+            "via",
+            Wants::Hops(&HOP),
+            "Who stands behind it: services, or probes by name, that are asked separately when its own probe fails, so that the broken hop is named. A service whose hop is broken is not restarted for it.",
+        )
+        .elsewhere(&["through", "upstream", "backend"]),
     ],
 };
+
+const UNHEALTHY: Wants = Wants::Choice(&["restart", "alert", "ignore"]);
+
+/// `backoff` of a service.
+pub const BACKOFF: Section = Section {
+    name: "backoff",
+    keys: &[
+        key(
+            "min",
+            SOME,
+            "The pause after the first failure; it doubles with each further one.",
+        )
+        .default("100ms")
+        .elsewhere(&["initial", "first", "delay"]),
+        key(
+            "max",
+            SOME,
+            "No pause is longer, save for up to a quarter of jitter.",
+        )
+        .default("30s")
+        .elsewhere(&["cap", "limit"]),
+    ],
+};
+
+/// One probe of `via`.
+pub const HOP: Section = Section {
+    name: "a hop of via",
+    keys: &[WS, HTTP, TCP, EXEC, SEND, EXPECT, STATUS, TIMEOUT],
+};
+
+const TIMEOUT: Key = key("timeout", SOME, "How long one attempt may take.").default("2s");
 
 /// `stop` of a service.
 pub const STOP: Section = Section {
@@ -305,7 +401,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 6] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP];
+pub const SECTIONS: [&Section; 8] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &HOP, &STOP, &BACKOFF];
 
 impl Section {
     /// The key of this name.

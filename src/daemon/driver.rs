@@ -14,12 +14,13 @@ use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
 use super::usage::Usage;
+use super::watch;
 use crate::api::{Event, State};
 use crate::config::Config;
 use crate::lock::Lock;
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process;
-use crate::service::{Exit, Run, ServiceName};
+use crate::service::{Exit, OnUnhealthy, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
 /// The machine, and everything that it is about.
@@ -37,6 +38,8 @@ pub struct Driver {
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    /// The files that are watched, and who watches them.
+    pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
     pub(super) saving: bool,
     pub(super) mailbox: Mailbox,
@@ -54,7 +57,7 @@ pub(super) struct RunState {
     /// Asks for its health.
     pub health: Option<AbortHandle>,
     /// The last answer.
-    pub answer: Option<Answer>,
+    pub answer: Option<Checked>,
     /// Its notify socket, until somebody listens.
     pub notify: Option<Notify>,
 }
@@ -85,6 +88,7 @@ impl Driver {
             logged: HashMap::new(),
             sockets: Sockets::default(),
             usage: Usage::new(),
+            watched: None,
             saving: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
@@ -108,7 +112,20 @@ impl Driver {
 
     /// Asks for something on somebody's behalf.
     pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
+        self.request_with(order, lock, None)
+    }
+
+    /// The same, with something to tell before anything is done.
+    pub(super) fn request_with(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        first: Option<Event>,
+    ) -> mpsc::UnboundedReceiver<Event> {
         let (events, receiver) = mpsc::unbounded_channel();
+        if let Some(first) = first {
+            let _ = events.send(first);
+        }
         let listener = Listener {
             events,
             lock,
@@ -127,30 +144,54 @@ impl Driver {
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
             Message::Save => self.save(),
             Message::Leave => drop(self.request(Order::Shutdown, None)),
-            Message::Hangup => match self.reread() {
-                Ok(order) => drop(self.request(order, None)),
-                Err(failure) => tracing::error!("reload refused: {}", failure.message),
-            },
-            Message::Health { run, answer } => self.hear_health(&run, &answer),
+            Message::Hangup => {
+                if let Err(failure) = self.reload(None) {
+                    tracing::error!("reload refused: {}", failure.message);
+                }
+            }
+            Message::Health {
+                run,
+                checked,
+                failed_in_a_row,
+            } => self.hear_health(&run, *checked, failed_in_a_row),
             Message::RunCommand(request) => self.run_command(request),
             Message::Ask(question) => self.ask(question),
         }
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
-    fn hear_health(&mut self, run: &Run, answer: &Answer) {
+    fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
-        let earlier = state.answer.replace(answer.clone());
-        if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
-            let error = answer.outcome.as_ref().err().map(ToString::to_string);
-            tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+        let (good, error) = (checked.is_good(), checked.error.clone());
+        let earlier = state.answer.replace(checked);
+        if earlier.is_none_or(|earlier| earlier.is_good() != good) {
+            let status = report::verdict(good);
+            tracing::info!(service = %run.service, error, "health: {}", status.as_str());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
-                status: report::verdict(answer),
+                status,
                 error,
             });
+        }
+        if failed_in_a_row > 0 {
+            self.left_unhealthy(run, failed_in_a_row);
+        }
+    }
+
+    /// Says it once in the log when a service is unhealthy and not restarted for it.
+    fn left_unhealthy(&self, run: &Run, failed_in_a_row: u32) {
+        let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
+        let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
+        let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
+        let (Some(checked), Some(health)) = (checked, health) else {
+            return;
+        };
+        let left = checked.excused || health.on_unhealthy != OnUnhealthy::Restart;
+        if left && failed_in_a_row == health.failures {
+            let error = checked.error.as_deref();
+            tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
         }
     }
 

@@ -4,7 +4,7 @@ use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{Command, Event, Failure, Route, Status};
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process::Identity;
 use crate::service::{Exit, Run};
 use crate::supervisor::Input;
@@ -34,7 +34,9 @@ pub enum Message {
         /// Of which run.
         run: Run,
         /// How.
-        answer: Box<Answer>,
+        checked: Box<Checked>,
+        /// Bad answers in a row, this one included.
+        failed_in_a_row: u32,
     },
     /// A probe wants a command run.
     RunCommand(ExecRequest),

@@ -30,12 +30,14 @@ mod output;
 mod place;
 mod progress;
 mod ready;
+mod reload;
 mod report;
 mod server;
 mod sockets;
 mod state;
 mod succession;
 mod usage;
+mod watch;
 
 use std::path::Path;
 
@@ -124,6 +126,7 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let names = names(plan, &opened.config)?;
     let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
     driver.adopt(opened.adopted);
+    driver.watch_files();
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation));

@@ -17,7 +17,7 @@ mod status;
 mod stop;
 mod supervisorctl;
 
-use crate::api::Route;
+use crate::api::{self, Route};
 use crate::cli::{Command, Flags};
 use crate::exit::ExitCode;
 use crate::paths::Paths;
@@ -50,7 +50,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Status(args) => status::run(caller, args).await,
         Command::Flush(args) => flush::run(caller, args).await,
         Command::Logs(args) => logs::run(caller, args).await,
-        Command::Reload => reload::run(caller).await,
+        Command::Reload(args) => reload::run(caller, args).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
@@ -75,9 +75,24 @@ async fn ask(
     services: &[String],
     deed: Deed,
 ) -> Result<Conduct, Error> {
+    let command = api::Command {
+        services: services.to_vec(),
+        ..api::Command::default()
+    };
+    self::command(caller, paths, route, &command, deed).await
+}
+
+/// The same with all that can be said about it.
+async fn command(
+    caller: &Caller,
+    paths: &Paths,
+    route: Route,
+    command: &api::Command,
+    deed: Deed,
+) -> Result<Conduct, Error> {
     let mut conduct = Conduct::begin(deed, caller.terminal);
     let connection = Connection::open(paths).await?;
-    let mut events = connection.ask(route, services).await?;
+    let mut events = connection.command(route, command).await?;
     match conduct.watch(&mut events).await {
         Ending::Result => {}
         Ending::Broken => conduct.fail(

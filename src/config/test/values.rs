@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{House, valid};
-use crate::service::{Health, Probe, Ready, RestartPolicy, Spec, Stop, StopSignal, signal_name};
+use crate::service::{
+    Health, OnUnhealthy, Probe, Ready, RestartPolicy, Spec, Stop, StopSignal, Via, signal_name,
+};
 
 /// The only service of a text with these lines.
 fn service(lines: &str) -> Spec {
@@ -115,7 +117,9 @@ fn every_key_of_a_service() {
             probe,
             every,
             timeout: seconds(300),
-            failures: 1
+            failures: 1,
+            on_unhealthy: OnUnhealthy::Restart,
+            via: Via::default(),
         })
     );
     assert_eq!(
