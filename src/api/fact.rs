@@ -68,7 +68,7 @@ impl Fact {
 
     /// Something about a service.
     #[must_use]
-    pub fn of(service: impl ToString, what: What) -> Self {
+    pub fn of(service: &impl ToString, what: What) -> Self {
         Self {
             service: Some(service.to_string()),
             ..Self::new(what)

@@ -27,7 +27,7 @@ fn what_is_written_is_read_by_the_next_writer_and_goes_on() {
         command: None,
         via: Some("cron".into()),
     };
-    let fact = Fact::of("web", What::Started)
+    let fact = Fact::of(&"web", What::Started)
         .pid(7)
         .because(cause)
         .detail("words");
@@ -70,7 +70,7 @@ fn two_generations_bound_it_and_the_order_runs_across_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut writer = Writer::with_limit(folder.path(), 1000);
     for second in 0..100 {
-        writer.append(Fact::of("web", What::Ready), at(second), 1);
+        writer.append(Fact::of(&"web", What::Ready), at(second), 1);
     }
     let size = |name| fs::metadata(folder.path().join(name)).map_or(0, |meta| meta.len());
     assert!(

@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_a_line_that_fits() {
-        let mut fact = Fact::of("trade_stream", What::Exited)
+        let mut fact = Fact::of(&"trade_stream", What::Exited)
             .pid(7)
             .detail("after 12.0 s");
         fact.exit = Some(Ending {
@@ -232,7 +232,7 @@ mod tests {
             command: Some("sentinel stop web\x1b".into()),
             via: Some("cron".into()),
         };
-        let text = shown(Fact::of("web", What::Stopping).because(asked));
+        let text = shown(Fact::of(&"web", What::Stopping).because(asked));
         assert_eq!(
             text,
             "08:41:02 web          stopping    `sentinel stop web?` by ann (uid 1000) from\n                                  cron\n"
