@@ -32,6 +32,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Reload(_)
+        | Command::Events(_)
         | Command::Check
         | Command::Import(_)
         | Command::Export(_)

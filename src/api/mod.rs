@@ -1,11 +1,13 @@
 //! What crosses the control socket and the progress pipe: plain types, shared by daemon and client.
 
 mod event;
+mod fact;
 mod plan;
 mod request;
 mod status;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use status::{

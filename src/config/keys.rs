@@ -401,7 +401,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 8] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &HOP, &STOP, &BACKOFF];
+pub const SECTIONS: [&Section; 7] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP, &BACKOFF];
 
 impl Section {
     /// The key of this name.

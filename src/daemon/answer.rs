@@ -3,14 +3,14 @@
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
-use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
+use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
-        tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
+        tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
@@ -34,14 +34,13 @@ impl Driver {
             Route::Stop => Order::Stop(names),
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
-            Route::Reload => {
-                tracing::info!(peer = question.peer, "{command}");
-                return self.reload(Some(lock));
-            }
+            Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
             Route::Status | Route::Events => return Err(unusable("no command".into())),
         };
-        tracing::info!(peer = question.peer, "{command}");
-        Ok(Reply::Progress(self.request(order, Some(lock))))
+        let cause = question.peer.asks(command.trim_end());
+        tracing::info!(peer = %question.peer, "{command}");
+        self.record(Fact::new(What::Command).because(cause.clone()));
+        Ok(Reply::Progress(self.request(order, Some(lock), cause)))
     }
 
     /// The named services; all of them if none is named.

@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
@@ -15,7 +16,7 @@ use super::report;
 use super::sockets::Sockets;
 use super::usage::Usage;
 use super::watch;
-use crate::api::{Event, State};
+use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Checked;
@@ -30,6 +31,7 @@ pub struct Driver {
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
     pub(super) lives: Lives,
+    pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
@@ -74,12 +76,13 @@ impl Drop for RunState {
 impl Driver {
     /// A driver of these services, none of them wanted yet.
     #[must_use]
-    pub fn new(config: Config, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
+    pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
         Self {
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             config,
+            ledger,
             clock: Clock::start(),
             runs: HashMap::new(),
             outputs: HashMap::new(),
@@ -97,22 +100,28 @@ impl Driver {
     }
 
     /// Runs until everything is down for good.
-    pub async fn drive(mut self) {
+    pub async fn drive(mut self) -> Ledger {
         while !self.finished {
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return,
+                    None => return self.ledger,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.ledger
     }
 
-    /// Asks for something on somebody's behalf.
-    pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
-        self.request_with(order, lock, None)
+    /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
+    pub fn request(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        cause: Cause,
+    ) -> mpsc::UnboundedReceiver<Event> {
+        self.request_with(order, lock, cause, None)
     }
 
     /// The same, with something to tell before anything is done.
@@ -120,8 +129,10 @@ impl Driver {
         &mut self,
         order: Order,
         lock: Option<Lock>,
+        cause: Cause,
         first: Option<Event>,
     ) -> mpsc::UnboundedReceiver<Event> {
+        self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
         if let Some(first) = first {
             let _ = events.send(first);
@@ -143,12 +154,10 @@ impl Driver {
             Message::ChildEnded => self.reap(),
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
             Message::Save => self.save(),
-            Message::Leave => drop(self.request(Order::Shutdown, None)),
-            Message::Hangup => {
-                if let Err(failure) = self.reload(None) {
-                    tracing::error!("reload refused: {}", failure.message);
-                }
-            }
+            Message::SyncLedger => self.sync_ledger(),
+            Message::Leave(signal) => self.leave(signal),
+            Message::Hangup => self.hang_up(),
+            Message::FilesChanged { service, why } => self.files_changed(service, why),
             Message::Health {
                 run,
                 checked,
@@ -157,6 +166,23 @@ impl Driver {
             Message::RunCommand(request) => self.run_command(request),
             Message::Ask(question) => self.ask(question),
         }
+    }
+
+    /// A signal asks the supervisor to leave; who holds the operation's lock is most likely behind it.
+    fn leave(&mut self, signal: &str) {
+        let held = Lock::holder(&self.config.paths.operation_lock());
+        let cause = match held {
+            Some(held) => Peer::own().asks(&held.command),
+            None => Cause::Signal {
+                signal: signal.to_owned(),
+            },
+        };
+        self.record(
+            Fact::new(What::Command)
+                .because(cause.clone())
+                .detail(format!("{signal}: leave")),
+        );
+        drop(self.request(Order::Shutdown, None, cause));
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
@@ -169,6 +195,7 @@ impl Driver {
         if earlier.is_none_or(|earlier| earlier.is_good() != good) {
             let status = report::verdict(good);
             tracing::info!(service = %run.service, error, "health: {}", status.as_str());
+            self.record_health(run, error.as_deref());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
                 status,
@@ -214,6 +241,7 @@ impl Driver {
             }
             if let Some(run) = self.lives.ended(pid, exit) {
                 tracing::info!(%run, pid, %exit, "ended");
+                self.record_exited(&run, pid, exit);
                 self.tell(Input::Exited { run, exit });
             }
         }

@@ -3,10 +3,11 @@
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ledger::Peer;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Checked;
 use crate::process::Identity;
-use crate::service::{Exit, Run};
+use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::Input;
 
 /// Something that happened.
@@ -25,10 +26,19 @@ pub enum Message {
     },
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// The disk should keep what the ledger holds.
+    SyncLedger,
     /// SIGTERM or SIGINT: leave.
-    Leave,
+    Leave(&'static str),
     /// SIGHUP: reload.
     Hangup,
+    /// Files changed that a service is to be restarted for.
+    FilesChanged {
+        /// Whose.
+        service: ServiceName,
+        /// Which, for people.
+        why: String,
+    },
     /// A health probe was answered.
     Health {
         /// Of which run.
@@ -60,8 +70,8 @@ pub struct Question {
     pub route: Route,
     /// Its services.
     pub command: Command,
-    /// Who asks, for the lock and the log.
-    pub peer: String,
+    /// Who asks.
+    pub peer: Peer,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
 }

@@ -1,12 +1,14 @@
 //! services.toml read again: what would change, and the change, as one transaction.
 
 use super::driver::Driver;
+use super::ledger;
 use super::mailbox::Reply;
 use super::watch;
-use crate::api::{self, Event, Failure, FailureKind, Outcome, PlannedChange};
+use crate::api::{self, Cause, Event, Fact, Failure, FailureKind, Outcome, PlannedChange, What};
 use crate::config::{self, Config};
 use crate::lock::Lock;
-use crate::supervisor::{Change, ChangeKind, Order};
+use crate::service::ServiceName;
+use crate::supervisor::{Change, ChangeKind, Input, Order};
 
 impl Driver {
     /// What a reload would do; nothing is changed.
@@ -28,15 +30,42 @@ impl Driver {
     ///
     /// # Errors
     /// The same; then nothing is changed.
-    pub(super) fn reload(&mut self, lock: Option<Lock>) -> Result<Reply, Failure> {
-        let config = self.reread()?;
+    pub(super) fn reload(&mut self, lock: Option<Lock>, cause: &Cause) -> Result<Reply, Failure> {
+        let config = match self.reread() {
+            Ok(config) => config,
+            Err(failure) => {
+                tracing::error!("reload refused: {}", failure.message);
+                let fact = Fact::new(What::Refused).because(cause.clone());
+                self.record(fact.detail(format!("reload: {}", failure.message)));
+                return Err(failure);
+            }
+        };
         let plan = self.planned(&config);
-        tracing::info!("reload: {}", in_words(&plan));
+        let words = in_words(&plan);
+        tracing::info!("reload: {words}");
+        self.record(Fact::new(What::Reloaded).because(cause.clone()).detail(words));
         let specs = config.services.clone();
         self.config = config;
         self.watch_files();
-        let receiver = self.request_with(Order::Reload(specs), lock, Some(Event::Plan { plan }));
+        let first = Some(Event::Plan { plan });
+        let receiver = self.request_with(Order::Reload(specs), lock, Cause::Reload, first);
         Ok(Reply::Progress(receiver))
+    }
+
+    /// SIGHUP, as daemons have always taken it.
+    pub(super) fn hang_up(&mut self) {
+        let signal = "SIGHUP".into();
+        // What is wrong was told in the log and the ledger; there is nobody else to tell.
+        drop(self.reload(None, &Cause::Signal { signal }));
+    }
+
+    /// Files changed that a service is to be restarted for.
+    pub(super) fn files_changed(&mut self, service: ServiceName, why: String) {
+        let live = self.machine.entry(&service).is_some_and(|entry| entry.live);
+        if !live {
+            self.ledger.attribution.fell(&service, ledger::changed(&why));
+        }
+        self.tell(Input::FilesChanged { service, why });
     }
 
     /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.

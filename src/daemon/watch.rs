@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout};
 
 use super::mailbox::{Mailbox, Message};
 use crate::service::{ServiceName, Spec};
-use crate::supervisor::Input;
 use folders::{Folders, Happened};
 use pattern::Pattern;
 
@@ -138,7 +137,7 @@ async fn take(
             fresh.push(path);
         } else if mask.contains(AddWatchFlags::IN_MOVED_FROM) {
             folders.leave(&path);
-            changes.note(scope, &path);
+            changes.note_folder(scope, &path);
         }
     }
     if fresh.is_empty() {
@@ -175,17 +174,24 @@ impl Changes {
         self.0.is_empty()
     }
 
+    /// A file changed, came or went.
     fn note(&mut self, scope: &Scope, path: &Path) {
+        self.note_where(scope, path, |pattern| pattern.matches(path));
+    }
+
+    /// A folder went, and all in it.
+    fn note_folder(&mut self, scope: &Scope, path: &Path) {
+        self.note_where(scope, path, |pattern| pattern.reaches(path));
+    }
+
+    fn note_where(&mut self, scope: &Scope, path: &Path, concerned: impl Fn(&Pattern) -> bool) {
         if scope.is_excluded(path) {
             return;
         }
-        let shown = path
-            .strip_prefix(&scope.root)
-            .unwrap_or(path)
-            .display()
-            .to_string();
+        let shown = path.strip_prefix(&scope.root).unwrap_or(path);
+        let shown = shown.display().to_string();
         for subject in &scope.subjects {
-            if subject.patterns.iter().any(|pattern| pattern.matches(path)) {
+            if subject.patterns.iter().any(&concerned) {
                 let files = self.0.entry(subject.service.clone()).or_default();
                 if files.len() < COUNTED && !files.contains(&shown) {
                     files.push(shown.clone());
@@ -206,7 +212,7 @@ impl Changes {
         for (service, files) in self.0 {
             let why = in_words(&files);
             tracing::info!(%service, "{why}");
-            mailbox.post(Message::Input(Input::FilesChanged { service, why }));
+            mailbox.post(Message::FilesChanged { service, why });
         }
     }
 }

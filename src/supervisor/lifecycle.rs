@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
+use super::snapshot::UNHEALTHY;
 use super::unit::{Cause, Goal, Proof, State, Stopped, Unit};
 use crate::service::{Exit, OnUnhealthy, Recovery, RestartPolicy};
 
@@ -84,7 +85,7 @@ impl Supervisor {
             return;
         };
         if !unit.departing() {
-            self.take_down(now, index, Cause::Fault(format!("unhealthy: {why}")));
+            self.take_down(now, index, Cause::Fault(format!("{UNHEALTHY}{why}")));
         }
     }
 

@@ -53,7 +53,7 @@ pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
 pub use moment::Moment;
 pub use plan::{Change, ChangeKind};
-pub use snapshot::{Entry, Shown};
+pub use snapshot::{Entry, Shown, TakenDown};
 pub use unit::Goal;
 
 use crate::service::{Run, ServiceName, Spec};

@@ -2,7 +2,10 @@
 
 mod adoption;
 mod cli;
+mod events;
 mod house;
+mod policy;
+mod reload;
 mod restart;
 mod sockets;
 mod stream;

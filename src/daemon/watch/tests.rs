@@ -27,7 +27,7 @@ impl Place {
     async fn told(&mut self) -> String {
         let message = timeout(Duration::from_secs(10), self.inbox.recv()).await;
         match message.expect("told in time").expect("it watches") {
-            Message::Input(Input::FilesChanged { service, why }) => format!("{service}: {why}"),
+            Message::FilesChanged { service, why } => format!("{service}: {why}"),
             other => panic!("{other:?}"),
         }
     }
@@ -125,6 +125,7 @@ fn what_goes_and_comes_back_is_still_watched() {
     run(async {
         let mut place = place(&[("web", &["src/**", "probe/*"])], &["src/app.py"]).await;
         fs::rename(place.path("src"), place.path("elsewhere")).expect("renamed");
+        assert_eq!(place.told().await, "web: src changed");
         place.write("elsewhere/app.py");
         place.write("src/back.py");
         assert_eq!(place.told().await, "web: src/back.py changed");

@@ -249,7 +249,12 @@ impl Watched {
             Some(life) => {
                 entry.wanted && life.ready.is_some() && life.terminated.is_none() && !life.condemned
             }
-            None => entry.shown == Shown::Exited && entry.last_exit.is_some_and(|(exit, _)| exit.success()),
+            None => {
+                entry.shown == Shown::Exited
+                    && entry
+                        .last_exit
+                        .is_some_and(|(exit, _)| entry.spec.is_success(exit))
+            }
         }
     }
 

@@ -112,8 +112,7 @@ fn health_that_comes_late_is_proven_late() {
 #[test]
 fn a_check_that_is_taken_away_leaves_time_as_the_proof() {
     let crash = Nature {
-        ends: Some((ms(100), Exit::Code(1))),
-        ready: None,
+        ends: Some((ms(50), Exit::Code(1))),
         faulty_runs: 1,
         ..Nature::default()
     };
@@ -158,7 +157,6 @@ fn changed_files_are_followed_by_another_run_that_is_no_failure() {
 #[test]
 fn changed_files_give_one_that_was_given_up_another_try() {
     let crash = Nature {
-        ready: None,
         ends: Some((ms(50), Exit::Code(3))),
         faulty_runs: 3,
         ..Nature::default()
