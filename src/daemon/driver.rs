@@ -132,7 +132,7 @@ impl Driver {
                 Err(failure) => tracing::error!("reload refused: {}", failure.message),
             },
             Message::Health { run, answer } => self.hear_health(&run, &answer),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
         }
     }

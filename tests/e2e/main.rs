@@ -4,6 +4,7 @@ mod adoption;
 mod cli;
 mod house;
 mod restart;
+mod rights;
 mod sockets;
 mod stream;
 mod supervisor;
