@@ -1,6 +1,14 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
+mod probe;
+mod recovery;
+mod rights;
+
 use std::time::Duration;
+
+pub use probe::{HEALTH, READY};
+pub use recovery::{BACKOFF_KEYS, HOP};
+use rights::LIMIT_KEYS;
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -49,6 +57,16 @@ pub enum Wants {
     Number(u32, u32),
     /// `true`, the only value that makes sense.
     True,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number in these bounds, which may be below zero.
+    Integer(i32, i32),
+    /// A file mode mask in octal digits.
+    Mask,
+    /// A number of bytes, with or without a unit.
+    Size,
+    /// A number, a size, or `unlimited`.
+    Limit,
     /// A signal by name or number.
     Signal,
     /// One of these words.
@@ -85,6 +103,11 @@ impl Wants {
             Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
             Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
             Wants::True => "true".into(),
+            Wants::Flag => "true or false".into(),
+            Wants::Integer(least, most) => format!("a whole number between {least} and {most}"),
+            Wants::Mask => "an octal mask, like \"027\"".into(),
+            Wants::Size => "a size, like \"512MiB\" or \"2GiB\"".into(),
+            Wants::Limit => "a number, a size like \"2GiB\", or \"unlimited\"".into(),
             Wants::Signal => "a signal, like \"SIGTERM\" or 15".into(),
             Wants::Choice(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
@@ -232,162 +255,25 @@ pub const SERVICE: Section = Section {
         )
         .default("5")
         .elsewhere(&["startretries", "retries"]),
-        key(
-            "restart_window",
-            ANY,
-            "`max_restarts` is also the most failed runs within this time, though each was proven; \"0s\": only those in a row count.",
-        )
-        .default("1m")
-        .elsewhere(&["StartLimitIntervalSec", "start_limit_interval", "startlimitinterval"]),
-        key("backoff", Wants::Table(&BACKOFF), "The pauses between tries, after failures.").elsewhere(&[
-            "restart_delay",
-            "restart_sec",
-            "RestartSec",
-            "backoff_seconds",
-        ]),
-        key(
-            "retry_fatal",
-            Wants::DurationOrNever(Duration::from_millis(1)),
-            "How long after it was given up it is tried once more, again and again; it stays FATAL meanwhile.",
-        )
-        .default("5m")
-        .elsewhere(&["retry_in"]),
-        key(
-            "success_exit",
-            Wants::Exits,
-            "Exit codes and signals that mean its work is done: it is not started again, whatever `restart` says. Left out: 0, with `restart = \"on-failure\"`.",
-        )
-        .elsewhere(&["exitcodes", "success_exit_status", "SuccessExitStatus", "stop_exit_codes"]),
-        key(
-            "fatal_exit",
-            Wants::Exits,
-            "Exit codes and signals after which it is FATAL at once and not tried again, since that would only do harm.",
-        )
-        .default("[78]")
-        .elsewhere(&["restart_prevent_exit_status", "RestartPreventExitStatus"]),
-        key(
-            "on_unhealthy",
-            UNHEALTHY,
-            "The same as in `health`: what follows when it is unhealthy.",
-        ),
-        key(
-            "watch",
-            Wants::Texts,
-            "Restart it when files change that one of these patterns matches, relative to services.toml: `*` within a name, `**` across folders.",
-        )
-        .default("[]")
-        .elsewhere(&["watch_files", "restart_on_change"]),
+        recovery::RESTART_WINDOW,
+        recovery::BACKOFF,
+        recovery::RETRY_FATAL,
+        recovery::SUCCESS_EXIT,
+        recovery::FATAL_EXIT,
+        recovery::ON_UNHEALTHY,
+        recovery::WATCH,
+        rights::USER,
+        rights::GROUP,
+        rights::UMASK,
+        rights::NICE,
+        rights::LIMITS,
+        rights::OOM_SCORE_ADJUST,
+        rights::NO_NEW_PRIVS,
+        rights::MEMORY_MAX,
+        rights::MEMORY_MAX_FOR,
+        rights::WATCHDOG,
     ],
 };
-
-const WS: Key = key(
-    "ws",
-    Wants::Url("ws"),
-    "Connect a WebSocket; with `send` and `expect`, ask and judge the answer.",
-);
-const HTTP: Key = key("http", Wants::Url("http"), "GET; good is `status`, or any 2xx.");
-const TCP: Key = key("tcp", Wants::Address, "Connect to host:port.");
-const EXEC: Key = key("exec", Wants::Words, "Run a command; good is exit code 0.");
-const SEND: Key = key("send", Wants::Json, "Message that `ws` sends, as JSON.");
-const EXPECT: Key = key(
-    "expect",
-    Wants::Json,
-    "What the answer of `ws` or `http` must hold, as JSON; it may hold more. A string like \"< 120\", \">= 1\", \"!= dead\" or \"< 120 or null\" compares; \"== text\" means a text as it stands.",
-);
-const STATUS: Key = key(
-    "status",
-    Wants::Number(100, 599),
-    "The one status of `http` that is good.",
-);
-
-/// `ready` of a service.
-pub const READY: Section = Section {
-    name: "ready",
-    keys: &[
-        WS,
-        HTTP,
-        TCP,
-        EXEC,
-        key(
-            "notify",
-            Wants::True,
-            "The service says READY=1 on $NOTIFY_SOCKET, as under systemd.",
-        ),
-        key(
-            "log",
-            Wants::Text,
-            "A regular expression that a line of its output matches.",
-        ),
-        SEND,
-        EXPECT,
-        STATUS,
-    ],
-};
-
-/// `health` of a service.
-pub const HEALTH: Section = Section {
-    name: "health",
-    keys: &[
-        WS,
-        HTTP,
-        TCP,
-        EXEC,
-        SEND,
-        EXPECT,
-        STATUS,
-        key("every", SOME, "From the end of one attempt to the next.")
-            .default("10s")
-            .elsewhere(&["interval", "period"]),
-        TIMEOUT,
-        key(
-            "failures",
-            Wants::Number(1, u32::MAX),
-            "Failed attempts in a row that make it unhealthy.",
-        )
-        .default("3")
-        .elsewhere(&["retries", "failure_threshold"]),
-        key("on_unhealthy", UNHEALTHY, "What follows when it is unhealthy.")
-            .default("restart")
-            .elsewhere(&["action"]),
-        key(
-            "via",
-            Wants::Hops(&HOP),
-            "Who stands behind it: services, or probes by name, that are asked separately when its own probe fails, so that the broken hop is named. A service whose hop is broken is not restarted for it.",
-        )
-        .elsewhere(&["through", "upstream", "backend"]),
-    ],
-};
-
-const UNHEALTHY: Wants = Wants::Choice(&["restart", "alert", "ignore"]);
-
-/// `backoff` of a service.
-pub const BACKOFF: Section = Section {
-    name: "backoff",
-    keys: &[
-        key(
-            "min",
-            SOME,
-            "The pause after the first failure; it doubles with each further one.",
-        )
-        .default("100ms")
-        .elsewhere(&["initial", "first", "delay"]),
-        key(
-            "max",
-            SOME,
-            "No pause is longer, save for up to a quarter of jitter.",
-        )
-        .default("30s")
-        .elsewhere(&["cap", "limit"]),
-    ],
-};
-
-/// One probe of `via`.
-pub const HOP: Section = Section {
-    name: "a hop of via",
-    keys: &[WS, HTTP, TCP, EXEC, SEND, EXPECT, STATUS, TIMEOUT],
-};
-
-const TIMEOUT: Key = key("timeout", SOME, "How long one attempt may take.").default("2s");
 
 /// `stop` of a service.
 pub const STOP: Section = Section {
@@ -401,7 +287,16 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 7] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP, &BACKOFF];
+pub const SECTIONS: [&Section; 8] = [
+    &FILE,
+    &SENTINEL,
+    &SERVICE,
+    &READY,
+    &HEALTH,
+    &STOP,
+    &BACKOFF_KEYS,
+    &LIMIT_KEYS,
+];
 
 impl Section {
     /// The key of this name.
@@ -433,8 +328,16 @@ impl Section {
         if !homes.is_empty() {
             return format!("it belongs to {}", homes.join(" or "));
         }
-        let known: Vec<_> = self.keys.iter().map(|key| key.name).collect();
-        format!("{} has {}", self.name, known.join(", "))
+        // The first keys are the common ones; nobody reads a list of all.
+        const SHOWN: usize = 8;
+        let known: Vec<_> = self.keys.iter().map(|key| key.name).take(SHOWN).collect();
+        let more = match self.keys.len() > SHOWN {
+            true => "and more (`sentinel schema` lists all)",
+            false => "",
+        };
+        format!("{} has {} {more}", self.name, known.join(", "))
+            .trim_end()
+            .to_owned()
     }
 }
 

@@ -21,8 +21,10 @@ mod probe;
 mod program;
 mod recovery;
 mod report;
+mod rights;
 mod scalar;
 mod schema;
+mod size;
 mod syntax;
 mod table;
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn refuse_both(table: &Table<'_>, recovery: &Recovery) {
 fn backoff(table: &Table<'_>) -> Backoff {
     let empty = DeTable::new();
     let declared = table.item("backoff").and_then(|item| item.table());
-    let declared = declared.unwrap_or_else(|| Table::new(&empty, &keys::BACKOFF, table.report()));
+    let declared = declared.unwrap_or_else(|| Table::new(&empty, &keys::BACKOFF_KEYS, table.report()));
     let backoff = Backoff {
         min: declared.duration("min"),
         max: declared.duration("max"),

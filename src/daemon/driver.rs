@@ -163,7 +163,7 @@ impl Driver {
                 checked,
                 failed_in_a_row,
             } => self.hear_health(&run, *checked, failed_in_a_row),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
         }
     }

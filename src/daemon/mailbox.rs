@@ -49,7 +49,7 @@ pub enum Message {
         failed_in_a_row: u32,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::service::Spec;
+use crate::service::{Rights, Spec};
 
 /// The keys that differ, as services.toml names them; never their values, which may be secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,12 +41,16 @@ impl Differences {
             ready,
             health,
             stop,
+            rights,
+            memory_max,
+            watchdog,
         } = old;
         let of_process = [
             ("command", *command == new.command),
             ("cwd", *cwd == new.cwd),
             ("ports", *ports == new.ports),
             ("sockets", *sockets == new.sockets),
+            ("watchdog", *watchdog == new.watchdog),
         ];
         let in_place = [
             ("after", *after == new.after),
@@ -63,14 +67,37 @@ impl Differences {
             ("ready", *ready == new.ready),
             ("health", *health == new.health),
             ("stop", *stop == new.stop),
+            ("memory_max", *memory_max == new.memory_max),
         ];
         let mut of_process = differing(&of_process);
         of_process.extend(variables(env, &new.env));
+        of_process.extend(differing(&of_rights(rights, &new.rights)));
         Self {
             of_process,
             in_place: differing(&in_place),
         }
     }
+}
+
+fn of_rights(old: &Rights, new: &Rights) -> [(&'static str, bool); 7] {
+    let Rights {
+        user,
+        group,
+        umask,
+        nice,
+        limits,
+        oom_score_adjust,
+        no_new_privs,
+    } = old;
+    [
+        ("user", *user == new.user),
+        ("group", *group == new.group),
+        ("umask", *umask == new.umask),
+        ("nice", *nice == new.nice),
+        ("limits", *limits == new.limits),
+        ("oom_score_adjust", *oom_score_adjust == new.oom_score_adjust),
+        ("no_new_privs", *no_new_privs == new.no_new_privs),
+    ]
 }
 
 fn differing(keys: &[(&str, bool)]) -> Vec<String> {

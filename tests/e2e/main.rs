@@ -7,6 +7,7 @@ mod house;
 mod policy;
 mod reload;
 mod restart;
+mod rights;
 mod sockets;
 mod stream;
 mod supervisor;
