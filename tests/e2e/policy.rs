@@ -87,7 +87,7 @@ fn a_probe_that_is_to_alert_leaves_its_service_alone() {
     let oracle = Oracle::new(json!({"ok": false}));
     let health = oracle.health("expect = { ok = true }, on_unhealthy = \"alert\"");
     let house = House::new(&(plain("web", "") + &health));
-    house.run(&["start"]).exits(0);
+    house.run(&["start"]).exits(1);
     let log = || std::fs::read_to_string(house.path("logs/sentinel.log")).unwrap_or_default();
     until("it is told", || log().contains("not restarted for it"));
     let web = house.service("web");
@@ -103,7 +103,7 @@ fn the_broken_hop_is_named_and_the_service_before_it_is_not_restarted() {
     let (proxy, backend) = (Oracle::new(json!({"ok": false})), free_port());
     let via = format!("expect = {{ ok = true }}, via = {{ backend = {{ tcp = \"127.0.0.1:{backend}\" }} }}");
     let house = House::new(&(plain("web", "") + &proxy.health(&via)));
-    house.run(&["start"]).exits(0);
+    house.run(&["start"]).exits(1);
     let log = || std::fs::read_to_string(house.path("logs/sentinel.log")).unwrap_or_default();
     until("it is told", || log().contains("not restarted for it"));
     let words = format!("web answers, backend behind it does not: 127.0.0.1:{backend}: connection refused");
