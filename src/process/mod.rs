@@ -19,6 +19,7 @@ mod mark;
 mod marked;
 mod procfs;
 mod reap;
+mod replace;
 mod spawn;
 mod table;
 
@@ -30,5 +31,6 @@ pub use mark::{MARK, Mark, mark};
 pub use marked::{Marked, marked};
 pub(crate) use procfs::{folder, numbers, read_lines, vanished};
 pub use reap::{adopt_orphans, reap};
+pub use replace::{become_program, hear_again, hold_signals};
 pub use spawn::{Launch, spawn};
 pub use table::{Process, Table};

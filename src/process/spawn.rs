@@ -50,7 +50,7 @@ const INHERITABLE: [Signal; 9] = [
 /// # Errors
 /// A sentence that names the stage: the folder, or the program.
 pub fn spawn(launch: Launch) -> Result<Identity, String> {
-    let mut command = begin(&launch).map_err(|error| format!("cannot find sentinel itself: {error}"))?;
+    let mut command = begin(&launch);
     let sockets = launch.sockets;
     command.current_dir(&launch.cwd).envs(launch.env);
     command
@@ -84,24 +84,26 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
 }
 
 /// The program; or, when it gets sockets, sentinel itself, which hands them over and becomes the program.
-fn begin(launch: &Launch) -> io::Result<Command> {
+fn begin(launch: &Launch) -> Command {
     if launch.sockets.is_empty() {
         let mut command = Command::new(&launch.program);
         command.args(&launch.args).env_clear();
-        return Ok(command);
+        return command;
     }
     let numbers: Vec<String> = launch
         .sockets
         .iter()
         .map(|socket| socket.as_raw_fd().to_string())
         .collect();
-    let mut command = Command::new(std::env::current_exe()?);
+    // Not by its name: that may be another version by now, or nothing.
+    let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("sentinel")
         .args(["activate", "--"])
         .arg(&launch.program)
         .args(&launch.args);
     command.env_clear().env(FROM, numbers.join(","));
-    Ok(command)
+    command
 }
 
 /// Which stage failed: the standard library reports chdir and exec with the same error.

@@ -8,3 +8,4 @@ mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;
+mod upgrade;
