@@ -1,5 +1,6 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
+mod events;
 mod home;
 mod upgrade;
 
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
 use crate::service::ServiceName;
+pub use events::EventsArgs;
 pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
 pub use upgrade::{CanResumeArgs, ResumeArgs, StandByArgs, UpgradeArgs};
 
@@ -92,6 +94,9 @@ pub enum Command {
     Flush(FlushArgs),
     /// Print or follow the services' output
     Logs(LogsArgs),
+    /// Print or follow what happened and why, also from before this supervisor
+    #[command(after_help = EventsArgs::EXAMPLES)]
+    Events(EventsArgs),
     /// Read services.toml again; add, remove or restart just what differs
     Reload,
     /// Replace the running supervisor by this binary; no service is restarted

@@ -36,6 +36,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
+        | Command::Events(_)
         | Command::Reload
         | Command::Upgrade(_)
         | Command::Check

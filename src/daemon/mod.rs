@@ -21,6 +21,7 @@ mod driver;
 mod effects;
 mod flush;
 mod health;
+mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
@@ -43,7 +44,7 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
+use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
@@ -132,11 +133,11 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
-    let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
+    let mut driver = Driver::new(opened.config, opened.ledger, (mailbox.clone(), inbox));
     driver.adopt(opened.adopted);
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
-    let events = driver.request(Order::Start(names), Some(opened.operation));
+    let events = driver.request(Order::Start(names), Some(opened.operation), plan.cause());
     let serving = Serving {
         driver,
         server,
@@ -184,8 +185,9 @@ async fn serve(serving: Serving) -> ExitCode {
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
+    let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
+    driver.ledger.close(left).await;
     drop(supervisor);
-    drop(driver);
     server.end().await;
     ExitCode::Ok
 }
@@ -225,7 +227,8 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
                 mailbox.post(match kind {
                     kind if kind == SignalKind::child() => Message::ChildEnded,
                     kind if kind == SignalKind::hangup() => Message::Hangup,
-                    _ => Message::Leave,
+                    kind if kind == SignalKind::interrupt() => Message::Leave("SIGINT"),
+                    _ => Message::Leave("SIGTERM"),
                 });
             }
         });

@@ -52,7 +52,7 @@ pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
 pub use memory::{Memory, Remembered};
 pub use moment::Moment;
-pub use snapshot::{Entry, Shown};
+pub use snapshot::{Entry, Shown, TakenDown};
 pub use unit::Goal;
 
 use crate::service::{Run, ServiceName, Spec};

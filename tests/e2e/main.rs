@@ -2,6 +2,7 @@
 
 mod adoption;
 mod cli;
+mod events;
 mod house;
 mod restart;
 mod sockets;

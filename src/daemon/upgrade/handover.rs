@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
+use crate::api::Cause;
+use crate::daemon::ledger::Attribution;
 use crate::daemon::lives::LifeRecord;
 use crate::descriptor;
 use crate::process::Identity;
@@ -50,6 +52,12 @@ pub struct Handover {
     pub supervisor: RawFd,
     /// The lock of this very operation.
     pub operation: RawFd,
+    /// Why each service is wanted up or down.
+    #[serde(default)]
+    pub attribution: Attribution,
+    /// Who asked for this.
+    #[serde(default)]
+    pub asked: Option<Cause>,
     /// Stands by until the next image serves.
     #[serde(default)]
     pub guard: Option<Identity>,
@@ -87,6 +95,8 @@ impl Handover {
             listener: -1,
             supervisor: -1,
             operation: -1,
+            attribution: Attribution::default(),
+            asked: None,
             guard: None,
         }
     }

@@ -28,8 +28,9 @@ pub use resume::resume;
 
 use super::answer::lock;
 use super::driver::Driver;
+use super::ledger::Peer;
 use super::mailbox::{Message, Question, Reply};
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
+use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::config;
 use crate::lock::Lock;
 use crate::process::{become_program, hear_again, hold_signals};
@@ -41,7 +42,7 @@ pub struct Upgrade {
     events: mpsc::UnboundedSender<Event>,
     operation: Lock,
     began: Instant,
-    peer: String,
+    peer: Peer,
 }
 
 impl Driver {
@@ -55,7 +56,8 @@ impl Driver {
                 std::env::current_exe().map_err(|error| failed(format!("cannot tell what runs: {error}")))?
             }
         };
-        tracing::info!(peer = question.peer, binary = %binary.display(), "sentinel upgrade");
+        tracing::info!(peer = %question.peer, binary = %binary.display(), "sentinel upgrade");
+        self.record(Fact::new(What::Command).because(question.peer.asks("sentinel upgrade")));
         let (events, receiver) = mpsc::unbounded_channel();
         let _ = events.send(Event::Began { phase: Phase::Check });
         let upgrade = Upgrade {
@@ -63,7 +65,7 @@ impl Driver {
             events,
             operation,
             began: Instant::now(),
-            peer: question.peer.clone(),
+            peer: question.peer,
         };
         self.save();
         let handover = self.handover(&upgrade, None).map(|(handover, _)| handover);
@@ -108,7 +110,7 @@ impl Driver {
         upgrade.finished(Phase::Check, ok, &detail);
         match answer {
             Ok(_) => self.handing_over = Some(upgrade),
-            Err(_) => upgrade.refuse(format!("the new binary cannot take over: {detail}")),
+            Err(_) => self.refuse_upgrade(upgrade, format!("the new binary cannot take over: {detail}")),
         }
     }
 
@@ -136,12 +138,19 @@ impl Driver {
         };
         let _ = hear_again();
         upgrade.finished(Phase::Handover, false, &why);
+        self.refuse_upgrade(upgrade, why);
+    }
+
+    fn refuse_upgrade(&mut self, upgrade: Upgrade, why: String) {
+        let fact = Fact::new(What::Refused).because(upgrade.peer.asks("sentinel upgrade"));
+        self.record(fact.detail(format!("upgrade: {why}")));
         upgrade.refuse(why);
     }
 
     /// Why it did not work.
     fn become_next(&mut self, upgrade: &Upgrade, listener: BorrowedFd<'_>, supervisor: &Lock) -> String {
         self.outputs.values().for_each(super::output::Output::flush);
+        self.sync_ledger();
         let wanted = self.machine.snapshot().into_iter().filter(|entry| entry.wanted);
         let wanted = wanted.map(|entry| entry.spec.name.to_string()).collect();
         let guard = match guard::begin(&self.config.paths.config, wanted) {
@@ -184,6 +193,8 @@ impl Driver {
             (handover.listener, handover.supervisor) = (listener.as_raw_fd(), supervisor.as_fd().as_raw_fd());
             keep.extend([listener, supervisor.as_fd()]);
         }
+        handover.attribution.clone_from(&self.ledger.attribution);
+        handover.asked = Some(upgrade.peer.asks("sentinel upgrade"));
         (handover.lives, handover.own) = self.lives.records();
         for (run, state) in &self.runs {
             handover.runs.push(HandedRun {
@@ -214,7 +225,7 @@ impl Driver {
 impl Upgrade {
     fn finished(&self, phase: Phase, ok: bool, detail: &str) {
         let took_ms = (self.began.elapsed().as_secs_f64() * 1e5).round() / 1e2;
-        tracing::info!(phase = phase.as_str(), ok, peer = self.peer, "{detail}");
+        tracing::info!(phase = phase.as_str(), ok, peer = %self.peer, "{detail}");
         let _ = self.events.send(Event::Finished {
             phase,
             ok,

@@ -10,8 +10,10 @@ use tokio::net::UnixListener;
 use super::candidate::load;
 use super::guard;
 use super::handover::Handover;
+use crate::api::{Fact, What};
 use crate::config::Config;
 use crate::daemon::driver::{Driver, RunState};
+use crate::daemon::ledger::Ledger;
 use crate::daemon::mailbox::{Mailbox, Message};
 use crate::daemon::notify::Notify;
 use crate::daemon::output::Output;
@@ -109,7 +111,9 @@ impl Driver {
         descriptors: &mut Descriptors,
     ) -> io::Result<Self> {
         let services = config.services.clone();
-        let mut driver = Self::new(config, mailbox);
+        let mut ledger = Ledger::open(&config.paths.state_dir);
+        ledger.attribution.clone_from(&handover.attribution);
+        let mut driver = Self::new(config, ledger, mailbox);
         let (machine, watched) =
             Supervisor::resume(services, u64::from(std::process::id()), &handover.machine);
         driver.machine = machine;
@@ -130,6 +134,9 @@ impl Driver {
         driver.note_states();
         driver.tell(Input::Tick);
         driver.save_soon();
+        let words = format!("from version {} to {}", handover.from, env!("CARGO_PKG_VERSION"));
+        let fact = Fact::new(What::Upgraded).pid(handover.pid).detail(words);
+        driver.record(fact.because(handover.asked.clone()));
         Ok(driver)
     }
 
