@@ -41,7 +41,7 @@ pub enum Message {
         answer: Box<Answer>,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
     /// The run has said that it is ready; its ports may not be there yet.

@@ -26,8 +26,8 @@ pub const LAYERS: &[Row] = &[
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
         "config",
-        &["service", "paths"],
-        "a file becomes specs; it knows nobody who uses them",
+        &["service", "paths", "process"],
+        "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
     row(

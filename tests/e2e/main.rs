@@ -5,6 +5,7 @@ mod cli;
 mod events;
 mod house;
 mod restart;
+mod rights;
 mod sockets;
 mod stream;
 mod supervisor;

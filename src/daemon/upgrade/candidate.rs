@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::daemon::mailbox::{ExecRequest, Mailbox, Message};
 use crate::exit::ExitCode;
 use crate::process::{Handle, Identity, Launch};
-use crate::service::{Exit, signal_name};
+use crate::service::{Exit, Rights, signal_name};
 use crate::supervisor::{Input, Moment, Supervisor};
 
 /// A candidate that has not answered by then hangs.
@@ -32,7 +32,7 @@ pub async fn ask(binary: PathBuf, file: PathBuf, state: File, mailbox: Mailbox) 
     let (said, launch) =
         launch(&binary, &file, &state).map_err(|error| format!("cannot be asked: {error}"))?;
     let (started, process) = oneshot::channel();
-    mailbox.post(Message::RunCommand(ExecRequest { launch, started }));
+    mailbox.post(Message::RunCommand(Box::new(ExecRequest { launch, started })));
     let (identity, exit) = process.await.map_err(|_| "nobody starts it".to_owned())??;
     let answer = async {
         let mut text = Vec::new();
@@ -68,6 +68,7 @@ fn launch(binary: &Path, file: &Path, state: &File) -> io::Result<(OwnedFd, Laun
         stdout: writer.try_clone()?.into(),
         stderr: writer.into(),
         sockets: Vec::new(),
+        rights: Rights::default(),
     };
     Ok((reader.into(), launch))
 }

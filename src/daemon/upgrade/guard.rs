@@ -12,6 +12,7 @@ use crate::daemon::progress::Progress;
 use crate::daemon::{begin as take_over, block_on};
 use crate::exit::ExitCode;
 use crate::process::{Handle, Identity, Launch, hear_again, spawn};
+use crate::service::Rights;
 
 /// An image that does not serve by then hangs.
 const SERVES_WITHIN: Duration = Duration::from_secs(5);
@@ -38,6 +39,7 @@ pub fn begin(config: &Path, services: Vec<String>) -> Result<Identity, String> {
         stdout: null().map_err(|error| error.to_string())?,
         stderr: null().map_err(|error| error.to_string())?,
         sockets: Vec::new(),
+        rights: Rights::default(),
     })
 }
 
