@@ -57,6 +57,12 @@ pub enum Event {
         /// The report.
         report: serde_json::Value,
     },
+    /// The supervisor is being replaced in place: the stream breaks off here, and the next one answers
+    /// whoever connects again.
+    Upgrading {
+        /// The same for people.
+        message: String,
+    },
     /// The result; nothing follows.
     End(Outcome),
 }
@@ -75,6 +81,8 @@ pub enum Phase {
     Flush,
     /// Start the services.
     Start,
+    /// Another image of the supervisor takes over.
+    Handover,
     /// Look at the result from outside.
     Verify,
 }
@@ -89,6 +97,7 @@ impl Phase {
             Phase::Leftovers => "leftovers",
             Phase::Flush => "flush",
             Phase::Start => "start",
+            Phase::Handover => "handover",
             Phase::Verify => "verify",
         }
     }

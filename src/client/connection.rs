@@ -120,14 +120,14 @@ impl Connection {
             services: services.to_vec(),
             ..Command::default()
         };
-        self.command(route, &command).await
+        self.send_command(route, &command).await
     }
 
-    /// The same with all that can be said about it.
+    /// The same with all that a command may say.
     ///
     /// # Errors
     /// When it is refused or not answered.
-    pub async fn command(self, route: Route, command: &Command) -> Result<Events, NoAnswer> {
+    pub async fn send_command(self, route: Route, command: &Command) -> Result<Events, NoAnswer> {
         let body = serde_json::to_vec(command).map_err(|error| NoAnswer::Io(error.into()))?;
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
         match timeout(self.patience, self.send(route, body.into())).await {

@@ -78,7 +78,8 @@ impl Lines {
         let step = self.stages.note(event);
         let mut text = String::new();
         match event {
-            Event::Began { .. } | Event::Health { .. } | Event::Plan { .. } | Event::End(_) => {}
+            Event::Began { .. } | Event::Health { .. } | Event::Plan { .. } => {}
+            Event::Upgrading { .. } | Event::End(_) => {}
             Event::Finished {
                 phase,
                 ok,

@@ -35,6 +35,7 @@ mod backoff;
 mod differ;
 mod input;
 mod lifecycle;
+mod memory;
 mod moment;
 mod order;
 mod pending;
@@ -51,6 +52,7 @@ use std::sync::Arc;
 
 pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
+pub use memory::{Memory, Remembered};
 pub use moment::Moment;
 pub use plan::{Change, ChangeKind};
 pub use snapshot::{Entry, Shown, TakenDown};

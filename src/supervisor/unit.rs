@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::action::Reply;
 use super::input::RequestId;
 use super::moment::Moment;
@@ -10,7 +12,7 @@ use super::snapshot::Entry;
 use crate::service::{Exit, Run, ServiceName, Spec};
 
 /// What is wanted of a unit. What is, is its [`State`]: two fields, never one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Goal {
     /// It should run.
     Up,
@@ -19,7 +21,7 @@ pub enum Goal {
 }
 
 /// What a unit is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Nothing runs, and nothing will until somebody asks.
     Stopped(Stopped),
@@ -94,7 +96,7 @@ pub enum State {
 }
 
 /// How far a run is proven: it has been ready, and as healthy as can be told, for `min_uptime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Proof {
     /// Its health check has not said yet, or not lately, that it is healthy.
     Unseen {
@@ -108,7 +110,7 @@ pub enum Proof {
 }
 
 /// Why nothing runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stopped {
     /// It has not been started.
     Never,
@@ -119,7 +121,7 @@ pub enum Stopped {
 }
 
 /// Why a run is taken down, which decides what follows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// Somebody asked: no failure.
     Asked,
