@@ -17,6 +17,7 @@ use crate::config::{self, Config};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
 use crate::process::{self, Handle};
+use crate::redact;
 use crate::service::Run;
 
 /// What a new supervisor is to do.
@@ -122,6 +123,7 @@ impl Plan {
             message: mistakes.to_string(),
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
+        redact::learn(&config.redactor);
         if let Some(name) = self.services.iter().find(|name| !declares(&config, name)) {
             return Err(Failure {
                 kind: FailureKind::Usage,

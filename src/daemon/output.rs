@@ -64,6 +64,8 @@ impl Output {
     /// A pipe cannot be made. A log that cannot be opened is no error: the loss is counted.
     pub fn open(service: &ServiceName, folder: &Path, log: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        // Made by us in a folder that is ours alone, and still not trusted to be no link.
+        crate::lock::own_folder(folder)?;
         let log = Rc::new(RefCell::new(Log {
             path: log,
             file: None,
@@ -144,7 +146,7 @@ impl Channel {
         let file = File::options()
             .read(true)
             .write(true)
-            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
             .open(&path)?;
         // A smaller pipe only makes writers wait sooner.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
@@ -157,7 +159,12 @@ impl Channel {
     }
 
     fn end(&self) -> io::Result<OwnedFd> {
-        Ok(File::options().read(true).write(true).open(&self.path)?.into())
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits());
+        Ok(options.open(&self.path)?.into())
     }
 }
 

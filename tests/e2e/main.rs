@@ -1,9 +1,11 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod house;
 mod restart;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;
