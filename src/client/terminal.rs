@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use crate::cli::{Color, Flags};
 use crate::redact;
@@ -50,6 +51,22 @@ impl Terminal {
     /// When stdout cannot be written, such as on a full disk.
     pub fn print(&self, text: &str) -> Result<(), Error> {
         write_out(&redact::text(text))
+    }
+
+    /// Prints to stdout, and says whether anybody reads on.
+    ///
+    /// # Errors
+    /// As [`Terminal::print`].
+    pub fn print_on(&self, text: &str) -> Result<ControlFlow<()>, Error> {
+        let mut out = io::stdout().lock();
+        match out
+            .write_all(redact::text(text).as_bytes())
+            .and_then(|()| out.flush())
+        {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+            Err(error) => Err(Error::failed("cannot write to standard output").because(&error)),
+        }
     }
 
     /// Prints one JSON document to stdout.

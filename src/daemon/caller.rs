@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
+use super::ledger::Peer;
 use super::mailbox::Mailbox;
 use super::server::{answer, is_stream, refuse};
 use crate::api::{Failure, FailureKind};
@@ -58,7 +59,10 @@ pub(super) async fn hear(
         let _ = tokio::time::timeout(REFUSED, send_away(stream, &refusal)).await;
         return;
     }
-    let who = format!("uid {}, pid {}", peer.uid(), peer.pid().unwrap_or(0));
+    let who = Peer {
+        uid: peer.uid(),
+        pid: peer.pid().unwrap_or(0),
+    };
     converse(stream, mailbox, leaving, who).await;
 }
 
@@ -86,10 +90,10 @@ async fn send_away(stream: UnixStream, refusal: &Failure) {
         .await;
 }
 
-async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Receiver<bool>, who: String) {
+async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Receiver<bool>, who: Peer) {
     let (stage, mut stages) = watch::channel(Stage::Asking);
     let service = service_fn(|request| {
-        let (mailbox, who, stage) = (mailbox.clone(), who.clone(), stage.clone());
+        let (mailbox, stage) = (mailbox.clone(), stage.clone());
         async move {
             stage.send_replace(Stage::Asking);
             let answer = answer(request, &mailbox, who)

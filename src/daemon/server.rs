@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
 use super::caller::hear;
+use super::ledger::Peer;
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
 use crate::api::{Command, Event, Failure, FailureKind, Route};
 use crate::lock;
@@ -125,7 +126,7 @@ async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Re
 pub(super) async fn answer(
     request: Request<Incoming>,
     mailbox: &Mailbox,
-    peer: String,
+    peer: Peer,
 ) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
     let body = Limited::new(request.into_body(), MAX_REQUEST).collect();

@@ -93,6 +93,17 @@ impl State {
         }
     }
 
+    /// Whether a supervisor left one, which none does that leaves in good order; and if so, whether the
+    /// host has been up since.
+    #[must_use]
+    pub fn left_behind(path: &Path) -> Option<bool> {
+        match read(path) {
+            Ok(state) => Some(state.boot == boot_id()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(true),
+        }
+    }
+
     /// Replaces what is on disk. The folder is ours alone (0700); a link in the new file's place is not
     /// followed.
     ///

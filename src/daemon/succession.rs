@@ -10,6 +10,7 @@ use super::driver::{Driver, RunState};
 use super::mailbox::Message;
 use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
+use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
 use crate::service::{Exit, Ready, Run};
 use crate::supervisor::{Entry, Input, Order, Shown};
@@ -71,7 +72,7 @@ impl Driver {
             self.adopt_one(adopted);
         }
         if !outdated.is_empty() {
-            drop(self.request(Order::Restart(outdated), None));
+            drop(self.request(Order::Restart(outdated), None, Cause::Reload));
         }
     }
 
@@ -82,6 +83,7 @@ impl Driver {
         }: Adopted,
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
+        self.record(Fact::of_run(&run, What::Adopted).pid(leader.pid));
         if let Err(error) = self.output(&run.service).map(drop) {
             tracing::error!(%run, %error, "cannot open the pipes for its output");
         }
@@ -127,6 +129,8 @@ impl Driver {
 
     pub(super) fn adopted_ended(&mut self, run: Run, exit: Exit) {
         tracing::info!(%run, %exit, "ended");
+        let pid = self.lives.leader(&run).map_or(0, |leader| leader.pid);
+        self.record_exited(&run, pid, exit);
         self.lives.adopted_ended(&run, exit);
         self.tell(Input::Exited { run, exit });
         self.take_stock();

@@ -45,6 +45,11 @@ pub const LAYERS: &[Row] = &[
         &["service"],
         "a file format and its readers; no supervisor needed",
     ),
+    row(
+        "ledger",
+        &["api", "logs", "redact", "service"],
+        "what happened, on disk; written by the daemon, read with or without it",
+    ),
     row("lock", &["process"], "a lock names its holder"),
     row(
         "ports",
@@ -69,6 +74,7 @@ pub const LAYERS: &[Row] = &[
             "ports",
             "process",
             "logs",
+            "ledger",
             "lock",
             "descriptor",
             "exit",
@@ -79,8 +85,8 @@ pub const LAYERS: &[Row] = &[
     row(
         "client",
         &[
-            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
-            "moving", "redact",
+            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
+            "lock", "exit", "moving", "redact",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),

@@ -3,6 +3,7 @@
 mod access;
 mod adoption;
 mod cli;
+mod events;
 mod house;
 mod restart;
 mod secrets;
