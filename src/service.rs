@@ -1,5 +1,9 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
+mod rights;
+
+pub use rights::{Limit, Limits, MemoryMax, Rights};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -89,6 +93,12 @@ pub struct Spec {
     pub health: Option<Health>,
     /// How it is stopped.
     pub stop: Stop,
+    /// As whom it runs, and how much it may use.
+    pub rights: Rights,
+    /// Its memory may not stay over this.
+    pub memory_max: Option<MemoryMax>,
+    /// While it is ready, it says `WATCHDOG=1` (sd_notify(3)) at least this often.
+    pub watchdog: Option<Duration>,
 }
 
 /// What happens when a service ends by itself.

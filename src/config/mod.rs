@@ -19,9 +19,11 @@ mod preflight;
 mod probe;
 mod program;
 mod report;
+mod rights;
 mod scalar;
 mod schema;
 mod secrets;
+mod size;
 mod syntax;
 mod table;
 #[cfg(test)]

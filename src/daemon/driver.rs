@@ -152,7 +152,7 @@ impl Driver {
                 }
             },
             Message::Health { run, answer } => self.hear_health(&run, &answer),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
         }
     }

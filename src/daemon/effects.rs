@@ -70,6 +70,7 @@ impl Driver {
             stdout,
             stderr,
             sockets,
+            rights: spec.rights.clone(),
         };
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;

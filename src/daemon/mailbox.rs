@@ -41,7 +41,7 @@ pub enum Message {
         answer: Box<Answer>,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{Identity, boot_id};
 use crate::redact;
-use crate::service::{Exit, Spec};
+use crate::service::{Exit, Rights, Spec};
 use crate::supervisor::Moment;
 
 /// The present format.
@@ -166,7 +166,17 @@ pub fn fingerprint(spec: &Spec) -> u64 {
         format!("{:?} {:?}", spec.ports, spec.sockets),
     ];
     let env = spec.env.iter().flat_map(|(key, value)| [key, value]);
-    for part in spec.command.iter().chain(&parts).chain(env) {
+    // Only what is declared: a key that a later version knows must not make old runs look outdated.
+    let rights = (spec.rights != Rights::default()).then(|| format!("{:?}", spec.rights));
+    let watchdog = spec.watchdog.map(|time| format!("watchdog {time:?}"));
+    for part in spec
+        .command
+        .iter()
+        .chain(&parts)
+        .chain(env)
+        .chain(&rights)
+        .chain(&watchdog)
+    {
         hash.write(part.as_bytes());
         hash.write(&[0]);
     }

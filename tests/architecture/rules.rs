@@ -31,8 +31,8 @@ pub const LAYERS: &[Row] = &[
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
         "config",
-        &["service", "paths", "redact"],
-        "a file becomes specs; it knows nobody who uses them",
+        &["service", "paths", "process", "redact"],
+        "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
     row(

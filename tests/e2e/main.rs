@@ -6,6 +6,7 @@ mod cli;
 mod events;
 mod house;
 mod restart;
+mod rights;
 mod secrets;
 mod sockets;
 mod stream;
