@@ -23,12 +23,16 @@ const HEAD: Duration = Duration::from_secs(5);
 const READING: Duration = Duration::from_secs(10);
 /// How long anybody who is refused may stay.
 const REFUSED: Duration = Duration::from_secs(2);
+/// How long a caller may take to ask when the server is about to rest.
+const FIRST_WORDS: Duration = Duration::from_millis(100);
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 << 10;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// It has just come.
+    Come,
     /// Asking, or its question is being worked on.
     Asking,
     /// It has its answer.
@@ -91,7 +95,7 @@ async fn send_away(stream: UnixStream, refusal: &Failure) {
 }
 
 async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Receiver<bool>, who: Peer) {
-    let (stage, mut stages) = watch::channel(Stage::Asking);
+    let (stage, mut stages) = watch::channel(Stage::Come);
     let service = service_fn(|request| {
         let (mailbox, stage) = (mailbox.clone(), stage.clone());
         async move {
@@ -113,15 +117,21 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Rece
         // A caller who leaves early is no error: the work goes on.
         tokio::select! {
             _ = &mut connection => return,
-            _ = leaving.changed() => {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
-                return;
-            }
+            _ = leaving.changed() => break,
             _ = stages.changed() => {}
             () = tokio::time::sleep(READING), if now == Stage::Answered => return,
         }
     }
+    if *stages.borrow() == Stage::Come {
+        // Who has just come has a moment to say what they want.
+        tokio::select! {
+            _ = &mut connection => return,
+            _ = stages.changed() => {}
+            () = tokio::time::sleep(FIRST_WORDS) => {}
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 /// What a stranger is told.

@@ -1,11 +1,13 @@
 //! The control socket: HTTP on a Unix socket, for the owner and root alone. It asks the driver, nothing more.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::stream::poll_fn;
@@ -70,43 +72,98 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 /// The server and everybody it talks to.
 #[derive(Debug)]
 pub struct Server {
-    accepting: JoinHandle<JoinSet<()>>,
+    mailbox: Mailbox,
     leave: watch::Sender<bool>,
+    /// While it accepts: the task that has its listener.
+    accepting: Option<JoinHandle<()>>,
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
 }
 
 impl Server {
     /// Begins to serve.
     #[must_use]
     pub fn begin(listener: UnixListener, mailbox: Mailbox) -> Self {
+        let mut server = Self {
+            mailbox,
+            leave: watch::channel(false).0,
+            accepting: None,
+            listener: Rc::new(listener),
+            callers: Rc::default(),
+        };
+        server.go_on();
+        server
+    }
+
+    /// Serves, after a pause too.
+    pub fn go_on(&mut self) {
         let (leave, leaving) = watch::channel(false);
-        Self {
-            accepting: spawn_local(accept(listener, mailbox, leaving)),
-            leave,
-        }
+        self.leave = leave;
+        let (listener, callers) = (self.listener.clone(), self.callers.clone());
+        self.accepting = Some(spawn_local(accept(
+            listener,
+            callers,
+            self.mailbox.clone(),
+            leaving,
+        )));
+    }
+
+    /// Accepts nobody more, who wait in the socket's queue, and lets those who are being answered have the
+    /// rest of it, within a second. One stays: who asked for the upgrade, and is still to be told.
+    pub async fn pause(&mut self) {
+        self.rest(1).await;
     }
 
     /// Takes no more callers, and lets those who are being answered have the rest of it.
-    pub async fn end(self) {
+    pub async fn end(mut self) {
+        self.rest(0).await;
+    }
+
+    /// The control socket.
+    #[must_use]
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    async fn rest(&mut self, stay: usize) {
         let _ = self.leave.send(true);
-        if let Ok(mut callers) = self.accepting.await {
-            let all = async { while callers.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(LAST_WORDS, all).await;
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.await;
         }
+        let callers = self.callers.clone();
+        let leave = std::future::poll_fn(move |waker| {
+            let mut callers = callers.borrow_mut();
+            while callers.len() > stay {
+                std::task::ready!(callers.poll_join_next(waker));
+            }
+            std::task::Poll::Ready(())
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, leave).await;
     }
 }
 
-async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) -> JoinSet<()> {
-    let mut callers = JoinSet::new();
+async fn accept(
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
+    mailbox: Mailbox,
+    mut leaving: watch::Receiver<bool>,
+) {
+    let gone = callers.clone();
+    let one_gone = move || {
+        let gone = gone.clone();
+        std::future::poll_fn(move |waker| gone.borrow_mut().poll_join_next(waker))
+    };
     let mut failing = false;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 // Dropped: those who are to be refused have not left yet.
-                Ok(_) if callers.len() >= MOST + REFUSING => {}
+                Ok(_) if callers.borrow().len() >= MOST + REFUSING => {}
                 Ok((stream, _)) => {
                     failing = false;
-                    let crowded = callers.len() >= MOST;
-                    callers.spawn_local(hear(stream, mailbox.clone(), leaving.clone(), crowded));
+                    let crowded = callers.borrow().len() >= MOST;
+                    let conversation = hear(stream, mailbox.clone(), leaving.clone(), crowded);
+                    callers.borrow_mut().spawn_local(conversation);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -116,8 +173,8 @@ async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Re
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = callers.join_next() => {}
-            _ = leaving.changed() => return callers,
+            Some(_) = one_gone() => {}
+            _ = leaving.changed() => return,
         }
     }
 }

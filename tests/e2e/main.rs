@@ -12,3 +12,4 @@ mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;
+mod upgrade;
