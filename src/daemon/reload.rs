@@ -7,6 +7,7 @@ use super::watch;
 use crate::api::{self, Cause, Event, Fact, Failure, FailureKind, Outcome, PlannedChange, What};
 use crate::config::{self, Config};
 use crate::lock::Lock;
+use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::{Change, ChangeKind, Input, Order};
 
@@ -76,6 +77,7 @@ impl Driver {
             message: mistakes.to_string(),
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
+        redact::learn(&config.redactor);
         let problems: Vec<String> = config::preflight(&config)
             .iter()
             .map(ToString::to_string)
@@ -134,6 +136,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         log_dir,
         protected_ports,
         services: _,
+        redactor: _,
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),

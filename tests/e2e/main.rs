@@ -1,5 +1,6 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod events;
@@ -8,6 +9,7 @@ mod policy;
 mod reload;
 mod restart;
 mod rights;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;

@@ -27,20 +27,6 @@ fn unit() -> Spec {
 fn states() -> Vec<(&'static str, Goal, State)> {
     let soon = NOW + Duration::from_secs(1);
     let why = || "why".to_owned();
-    let stopping = |cause, exit| State::Stopping {
-        run: RUN,
-        kill_at: soon,
-        exit,
-        cause,
-    };
-    let killing = |stuck| State::Killing {
-        run: RUN,
-        again_at: soon,
-        exit: None,
-        cause: Cause::Asked,
-        stuck,
-        survivors: None,
-    };
     let starting = State::Starting {
         run: RUN,
         deadline: soon,
@@ -53,7 +39,7 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         for_good,
     };
     let exit = Exit::Code(1);
-    vec![
+    let mut all = vec![
         ("never started", Goal::Down, State::Stopped(Stopped::Never)),
         ("stopped", Goal::Down, State::Stopped(Stopped::Asked)),
         ("ended by itself", Goal::Up, State::Stopped(Stopped::Ended(exit))),
@@ -81,6 +67,29 @@ fn states() -> Vec<(&'static str, Goal, State)> {
             running(Proof::Unseen { unchecked: soon }),
         ),
         ("running, proven", Goal::Up, running(Proof::Given)),
+    ];
+    all.extend(ends(soon));
+    all
+}
+
+/// The states of a run that is on its way down.
+fn ends(soon: Moment) -> Vec<(&'static str, Goal, State)> {
+    let stopping = |cause, exit| State::Stopping {
+        run: RUN,
+        kill_at: soon,
+        exit,
+        cause,
+    };
+    let killing = |stuck| State::Killing {
+        run: RUN,
+        again_at: soon,
+        exit: None,
+        cause: Cause::Asked,
+        stuck,
+        survivors: None,
+    };
+    let exit = Exit::Code(1);
+    vec![
         ("stopping, asked", Goal::Down, stopping(Cause::Asked, None)),
         ("stopping, to run again", Goal::Up, stopping(Cause::Asked, None)),
         (
@@ -91,7 +100,7 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         (
             "stopping, for a fault",
             Goal::Up,
-            stopping(Cause::Fault(why()), None),
+            stopping(Cause::Fault("why".into()), None),
         ),
         ("killing", Goal::Down, killing(false)),
         ("killing, stuck", Goal::Down, killing(true)),
@@ -210,12 +219,9 @@ fn machine(goal: Goal, state: &State) -> Supervisor {
     machine
 }
 
-fn in_words(unit: Option<&Unit>) -> String {
-    let Some(unit) = unit else {
-        return "forgotten".into();
-    };
+fn state_in_words(state: &State) -> String {
     let from_now = |at: &Moment| format!("{:.1}", (*at - NOW).as_secs_f64());
-    let state = match &unit.state {
+    match state {
         State::Stopped(why) => format!("Stopped({why:?})"),
         State::Failed { why, since, for_good } => {
             let retry = from_now(&(*since + RETRY));
@@ -261,7 +267,14 @@ fn in_words(unit: Option<&Unit>) -> String {
             let again = from_now(again_at);
             format!("Killing({run}, again {again}, {exit:?}, stuck {stuck}, {survivors:?})")
         }
+    }
+}
+
+fn in_words(unit: Option<&Unit>) -> String {
+    let Some(unit) = unit else {
+        return "forgotten".into();
     };
+    let state = state_in_words(&unit.state);
     let mut words = vec![format!("{:?} {state}", unit.goal)];
     words.extend((unit.failures > 0).then(|| format!("failures {}", unit.failures)));
     words.extend((unit.restarts > 0).then(|| format!("restarts {}", unit.restarts)));
