@@ -3,18 +3,19 @@
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
-use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
-use crate::config;
+use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
-        tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
+        tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Reload if question.command.dry_run => self.plan().unwrap_or_else(Reply::Refused),
+            Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
             }
@@ -34,11 +35,13 @@ impl Driver {
             Route::Stop => Order::Stop(names),
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
-            Route::Reload => self.reread()?,
-            Route::Status | Route::Events => return Err(unusable("no command".into())),
+            Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
+            Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
         };
-        tracing::info!(peer = question.peer, "{command}");
-        Ok(Reply::Progress(self.request(order, Some(lock))))
+        let cause = question.peer.asks(command.trim_end());
+        tracing::info!(peer = %question.peer, "{command}");
+        self.record(Fact::new(What::Command).because(cause.clone()));
+        Ok(Reply::Progress(self.request(order, Some(lock), cause)))
     }
 
     /// The named services; all of them if none is named.
@@ -57,31 +60,6 @@ impl Driver {
             .collect()
     }
 
-    /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.
-    pub(super) fn reread(&mut self) -> Result<Order, Failure> {
-        let file = self.config.paths.config.clone();
-        let config = config::load(&file, &config::environment()).map_err(|mistakes| Failure {
-            kind: FailureKind::Config,
-            message: mistakes.to_string(),
-            help: Some("nothing was changed; `sentinel check` shows the same".into()),
-        })?;
-        let problems: Vec<String> = config::preflight(&config)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        if !problems.is_empty() {
-            let help = Some("nothing was changed".into());
-            return Err(Failure {
-                kind: FailureKind::Failed,
-                message: problems.join("\n"),
-                help,
-            });
-        }
-        let order = Order::Reload(config.services.clone());
-        self.config = config;
-        Ok(order)
-    }
-
     fn status(&mut self) -> Status {
         let entries = self.machine.snapshot();
         let pids: Vec<i32> = entries.iter().filter_map(|entry| self.pid(entry)).collect();
@@ -98,6 +76,7 @@ impl Driver {
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
+                upgrades: self.upgrades,
             },
             services,
             ports: Vec::new(),

@@ -22,12 +22,17 @@ pub const LAYERS: &[Row] = &[
     row("exit", &["api"], "numbers that scripts rely on"),
     row("paths", &[], "where things lie follows from one path"),
     row("descriptor", &[], "one wrapped system call"),
+    row(
+        "redact",
+        &[],
+        "what may not be said; every exit of a process asks it",
+    ),
     row("supervisor", &["service"], "it decides and never acts"),
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
         "config",
-        &["service", "paths"],
-        "a file becomes specs; it knows nobody who uses them",
+        &["service", "paths", "process", "redact"],
+        "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
     row(
@@ -39,6 +44,11 @@ pub const LAYERS: &[Row] = &[
         "logs",
         &["service"],
         "a file format and its readers; no supervisor needed",
+    ),
+    row(
+        "ledger",
+        &["api", "logs", "redact", "service"],
+        "what happened, on disk; written by the daemon, read with or without it",
     ),
     row("lock", &["process"], "a lock names its holder"),
     row(
@@ -53,7 +63,7 @@ pub const LAYERS: &[Row] = &[
     ),
     row(
         "moving",
-        &["config", "service"],
+        &["config", "service", "redact"],
         "other supervisors' files to ours and back; text in, text out",
     ),
     row("cli", &["api", "service", "moving"], "words become values"),
@@ -69,23 +79,25 @@ pub const LAYERS: &[Row] = &[
             "ports",
             "process",
             "logs",
+            "ledger",
             "lock",
             "descriptor",
             "exit",
+            "redact",
         ],
         "the shell around the supervisor; it knows no client",
     ),
     row(
         "client",
         &[
-            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
-            "moving", "systemd",
+            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
+            "lock", "exit", "moving", "redact", "systemd",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
     row(
         "main",
-        &["cli", "api", "client", "daemon", "exit"],
+        &["cli", "api", "client", "daemon", "exit", "redact"],
         "parse, dispatch, exit code",
     ),
 ];
@@ -132,13 +144,13 @@ const WORLD: &[&str] = &[
     "eprintln!",
 ];
 
-/// The supervisor may not even name what the others may be given.
+/// The supervisor may not even name what the others may be given. It derives serde's traits, so that what
+/// it knows can be written down; by whom and as what is none of its business.
 const ALL: &[&str] = &[
     "tokio",
     "nix",
     "rustix",
     "hyper",
-    "serde",
     "serde_json",
     "jiff",
     "tracing",

@@ -66,7 +66,15 @@ fn under_systemd(house: &House, steps: &str) -> Option<String> {
         command.args(["--user", "--map-root-user"]);
     }
     let output = command
-        .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "sh", "-c"])
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount",
+            "--mount-proc",
+            "sh",
+            "-c",
+        ])
         .arg(format!("{WORLD}{steps}"))
         .env("HOUSE", house.path(""))
         .env("SENTINEL", env!("CARGO_BIN_EXE_sentinel"))

@@ -97,5 +97,9 @@ fn a_service_is_seen_and_stopped_and_the_terminal_given_back() {
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
     let house = House::new("[services.feed]\ncommand = \"sleep 1000\"\n");
-    house.run(&["top"]).exits(1).says("it needs a terminal").says("sentinel status --watch");
+    house
+        .run(&["top"])
+        .exits(1)
+        .says("it needs a terminal")
+        .says("sentinel status --watch");
 }

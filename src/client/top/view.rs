@@ -13,8 +13,7 @@ use crate::client::verdict::Concern;
 
 use super::model::{Asking, Model};
 
-const KEYS: &str =
-    "↑↓ select  s start  x stop  r restart  R all  l log  p problems  ? help  q quit";
+const KEYS: &str = "↑↓ select  s start  x stop  r restart  R all  l log  p problems  ? help  q quit";
 
 const HELP: &str = "\
 ↑ ↓  j k      select a service        PgUp PgDn  a page
