@@ -288,6 +288,11 @@ pub enum Cause {
         /// How much.
         words: String,
     },
+    /// It was not heard of for too long.
+    Watchdog {
+        /// For how long.
+        words: String,
+    },
     /// A file that it watches changed.
     Change {
         /// Which.
@@ -325,6 +330,7 @@ impl Cause {
             Cause::Exit { .. } => "exit",
             Cause::NotStarted { .. } => "not_started",
             Cause::Memory { .. } => "memory",
+            Cause::Watchdog { .. } => "watchdog",
             Cause::Change { .. } => "change",
             Cause::Reload => "reload",
             Cause::Grace => "grace",

@@ -74,6 +74,15 @@ pub struct Service {
     /// Bytes of its output that could not be written to its log, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss: Option<String>,
+    /// What it says of itself (`STATUS=` of sd_notify).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// It said `RELOADING=1` and not yet `READY=1`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reloading: bool,
+    /// What all its processes use together; for a service with `memory_max` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_memory_bytes: Option<u64>,
 }
 
 /// supervisord's state words.

@@ -198,6 +198,9 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         run: 0,
         wanted: false,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
     }
 }
 

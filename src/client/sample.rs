@@ -22,6 +22,9 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
     }
 }
 

@@ -7,10 +7,11 @@ use tokio::task::AbortHandle;
 
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::heard::Heard;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
-use super::notify::Notify;
+use super::memory::Weighing;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
@@ -57,8 +58,10 @@ pub(super) struct RunState {
     pub health: Option<AbortHandle>,
     /// The last answer.
     pub answer: Option<Answer>,
-    /// Its notify socket, until somebody listens.
-    pub notify: Option<Notify>,
+    /// What it says by itself.
+    pub heard: Heard,
+    /// Watches its memory.
+    pub memory: Option<Weighing>,
 }
 
 impl Drop for RunState {
@@ -134,7 +137,11 @@ impl Driver {
         match message {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
-            Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::AdoptedEnded { run, leader, exit } => {
+                if self.lives.leader(&run) == Some(leader) {
+                    self.adopted_ended(run, exit);
+                }
+            }
             Message::Save => self.save(),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
@@ -152,6 +159,9 @@ impl Driver {
                 }
             },
             Message::Health { run, answer } => self.hear_health(&run, &answer),
+            Message::Notified { run, notice } => self.hear(&run, notice),
+            Message::WatchdogMissed { run, interval } => self.watchdog_missed(run, interval),
+            Message::Memory { run, bytes } => self.weigh(&run, bytes),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
         }

@@ -179,6 +179,8 @@ impl Driver {
         let cause = match self.machine.taken_down(&run.service) {
             Some(TakenDown::Asked) => self.ledger.attribution.asked(&run.service),
             Some(TakenDown::Unhealthy(words)) => Cause::Health { words },
+            Some(TakenDown::Watchdog(words)) => Cause::Watchdog { words },
+            Some(TakenDown::Memory(words)) => Cause::Memory { words },
             Some(TakenDown::Fault(words)) => Cause::NotReady { words },
             Some(TakenDown::Ended) | None => return,
         };

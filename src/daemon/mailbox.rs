@@ -1,9 +1,12 @@
 //! The one way into the driver: everything that happens becomes a message.
 
+use std::time::Duration;
+
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
+use super::notify::notice::Notice;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
@@ -21,6 +24,8 @@ pub enum Message {
     AdoptedEnded {
         /// Of which run.
         run: Run,
+        /// That process: the run may have another main process by now.
+        leader: Identity,
         /// How, if the kernel told.
         exit: Exit,
     },
@@ -38,6 +43,27 @@ pub enum Message {
         run: Run,
         /// How.
         answer: Box<Answer>,
+    },
+    /// A run said something on its notify socket.
+    Notified {
+        /// Which.
+        run: Run,
+        /// What.
+        notice: Notice,
+    },
+    /// A run was not heard of for so long.
+    WatchdogMissed {
+        /// Which.
+        run: Run,
+        /// How often it promised to be heard of.
+        interval: Duration,
+    },
+    /// How much memory a run's processes use together.
+    Memory {
+        /// Which.
+        run: Run,
+        /// In bytes.
+        bytes: u64,
     },
     /// A probe wants a command run.
     RunCommand(Box<ExecRequest>),

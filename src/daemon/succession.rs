@@ -7,12 +7,12 @@ use tokio::task::spawn_local;
 use super::adoption::Adopted;
 use super::clock;
 use super::driver::{Driver, RunState};
+use super::heard::Heard;
 use super::mailbox::Message;
-use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
-use crate::service::{Exit, Ready, Run};
+use crate::service::{Exit, Run};
 use crate::supervisor::{Entry, Input, Order, Shown};
 
 /// How long changes may wait to be written together.
@@ -90,20 +90,18 @@ impl Driver {
         let handle = Handle::open(leader).ok().flatten();
         let lives = handle.is_some();
         self.lives.adopt(run.clone(), leader, handle);
-        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
-        let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
-        let notify = notified
-            .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
-            .flatten();
+        let notify = self.notify_socket_of(leader);
         let spawned = clock::started(leader.start);
         let state = RunState {
             spawned,
             readiness: Vec::new(),
             health: None,
             answer: None,
-            notify,
+            heard: Heard::default(),
+            memory: None,
         };
         self.runs.insert(run.clone(), state);
+        self.listen(&run, notify);
         self.tell(Input::Adopted {
             run: run.clone(),
             past,
@@ -116,14 +114,14 @@ impl Driver {
     }
 
     /// Waits for the end of a process that is not our child.
-    fn watch_leader(&self, run: Run, leader: Identity) {
+    pub(super) fn watch_leader(&self, run: Run, leader: Identity) {
         let mailbox = self.mailbox.clone();
         spawn_local(async move {
             let exit = match Handle::open(leader) {
                 Ok(Some(handle)) => end_of(&handle).await,
                 Ok(None) | Err(_) => Exit::Unknown,
             };
-            mailbox.post(Message::AdoptedEnded { run, exit });
+            mailbox.post(Message::AdoptedEnded { run, leader, exit });
         });
     }
 

@@ -7,7 +7,7 @@ use super::action::{Action, Reply};
 use super::moment::Moment;
 use super::snapshot::UNHEALTHY;
 use super::unit::{Cause, Goal, State, Stopped, Unit};
-use crate::service::{Exit, RestartPolicy};
+use crate::service::{Exit, RestartPolicy, Run};
 
 /// From one SIGKILL to the next, for processes that do not go.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
@@ -52,7 +52,10 @@ impl Supervisor {
         unit.enter(State::Running {
             run,
             proven_at: Some(now + unit.spec.min_uptime),
+            leaving: None,
         });
+        self.guard(index);
+        let unit = &self.units[index];
         if unit.spec.health.is_some() {
             let action = Action::WatchHealth {
                 run: unit.run(run),
@@ -63,9 +66,7 @@ impl Supervisor {
     }
 
     pub(super) fn unhealthy(&mut self, now: Moment, index: usize, why: &str) {
-        if let State::Running { .. } = self.units[index].state
-            && !self.units[index].departing()
-        {
+        if self.is_held_to_promises(index) {
             self.take_down(now, index, Cause::Fault(format!("{UNHEALTHY}{why}")));
         }
     }
@@ -117,9 +118,16 @@ impl Supervisor {
 
     /// Asks the run's processes to end.
     pub(super) fn take_down(&mut self, now: Moment, index: usize, cause: Cause) {
+        if let Some(run) = self.enter_stopping(now, index, cause) {
+            self.actions.push(Action::Terminate { run });
+        }
+    }
+
+    /// The grace of a run begins; who calls says how it is asked to end.
+    pub(super) fn enter_stopping(&mut self, now: Moment, index: usize, cause: Cause) -> Option<Run> {
         let unit = &mut self.units[index];
         prove(now, unit);
-        let Some(run) = unit.live_run() else { return };
+        let run = unit.live_run()?;
         let kill_at = now + unit.spec.stop.timeout;
         unit.enter(State::Stopping {
             run,
@@ -127,9 +135,7 @@ impl Supervisor {
             exit: None,
             cause,
         });
-        self.actions.push(Action::Terminate {
-            run: self.units[index].run(run),
-        });
+        Some(unit.run(run))
     }
 
     /// The run is over and nothing of it is left: decides what follows.
@@ -202,6 +208,7 @@ impl Supervisor {
                 self.fail_waiters(index, &why, &format!("is {why}"));
                 self.take_down(now, index, Cause::Fault(why));
             }
+            State::Running { leaving, .. } if leaving.is_some_and(|at| at <= now) => self.stays(now, index),
             State::Running { .. } => prove(now, unit),
             State::Stopping { run, exit, cause, .. } => {
                 let again_at = now + KILL_AGAIN;
@@ -261,7 +268,7 @@ impl Supervisor {
 }
 
 /// A run that has been ready for `min_uptime` clears the failures before it.
-fn prove(now: Moment, unit: &mut Unit) {
+pub(super) fn prove(now: Moment, unit: &mut Unit) {
     if let State::Running { proven_at, .. } = &mut unit.state
         && proven_at.is_some_and(|at| at <= now)
     {
@@ -280,6 +287,6 @@ fn left_alone(policy: RestartPolicy, exit: Exit) -> bool {
 }
 
 /// `30 s`, `0.25 s`.
-fn seconds(time: Duration) -> String {
+pub(super) fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }

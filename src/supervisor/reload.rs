@@ -41,6 +41,7 @@ impl Supervisor {
         let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
         let same = same_process(present, &spec);
         let health_differs = unit.spec.health != spec.health;
+        let promises_differ = unit.spec.memory_max != spec.memory_max;
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);
@@ -48,6 +49,12 @@ impl Supervisor {
             unit.doomed = true;
         } else {
             unit.spec = spec;
+            if let (State::Running { run, .. }, true) = (&unit.state, promises_differ) {
+                self.actions.push(Action::Guard {
+                    run: unit.run(*run),
+                    spec: unit.spec.clone(),
+                });
+            }
             if let State::Running { run, .. } = unit.state
                 && health_differs
             {

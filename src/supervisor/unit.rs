@@ -56,6 +56,8 @@ pub enum State {
         run: u64,
         /// When it counts as proven; none once it is.
         proven_at: Option<Moment>,
+        /// It said that it is about to end by itself: when it is asked to, should it not have.
+        leaving: Option<Moment>,
     },
     /// Its processes were asked to end.
     Stopping {
@@ -202,7 +204,7 @@ impl Unit {
     #[must_use]
     pub fn satisfies(&self) -> bool {
         match &self.state {
-            State::Running { .. } => self.goal == Goal::Up && !self.doomed,
+            State::Running { leaving, .. } => self.goal == Goal::Up && !self.doomed && leaving.is_none(),
             State::Stopped(Stopped::Ended(exit)) => exit.success(),
             State::Stopped(Stopped::Never | Stopped::Asked)
             | State::Failed(_)
@@ -256,7 +258,9 @@ impl Unit {
             State::Waiting { until, .. } => Some(*until),
             // One that is to be stopped is not timed; whoever it waits for is.
             State::Starting { deadline, .. } => (!self.departing()).then_some(*deadline),
-            State::Running { proven_at, .. } => *proven_at,
+            State::Running {
+                proven_at, leaving, ..
+            } => [*proven_at, *leaving].into_iter().flatten().min(),
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Killing { again_at, .. } => Some(*again_at),
             State::Stopped(_) | State::Failed(_) | State::Blocked { .. } | State::Spawning { .. } => None,

@@ -4,6 +4,7 @@ mod adoption;
 mod cli;
 mod events;
 mod house;
+mod notify;
 mod restart;
 mod rights;
 mod sockets;

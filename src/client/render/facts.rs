@@ -173,6 +173,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Exit { words } => format!("it ended with {words}"),
         Cause::NotStarted { words } => format!("could not start: {words}"),
         Cause::Memory { words } => format!("memory: {words}"),
+        Cause::Watchdog { words } => format!("watchdog: {words}"),
         Cause::Change { path } => format!("{path} changed"),
         Cause::Reload => "services.toml differs".into(),
         Cause::Grace => "its grace was over".into(),

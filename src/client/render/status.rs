@@ -99,7 +99,22 @@ fn service_lines(
     for trouble in trouble::of_service(service, status) {
         text.push_str(&trouble_lines(&trouble, view));
     }
-    text
+    text + &own_words(service, view)
+}
+
+/// What the service says of itself.
+fn own_words(service: &Service, view: View<'_>) -> String {
+    let says = match (service.reloading, &service.status_text) {
+        (false, None) => return String::new(),
+        (true, None) => "is reloading".to_owned(),
+        (false, Some(text)) => format!("says: {}", clean(text)),
+        (true, Some(text)) => format!("is reloading, says: {}", clean(text)),
+    };
+    let width = view
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    let line = |line: String| format!("{INDENT}{}\n", view.paint.faint(&line));
+    wrap(&says, width).into_iter().map(line).collect()
 }
 
 /// A state is coloured by itself: a service that runs and is unhealthy is still RUNNING.

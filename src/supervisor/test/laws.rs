@@ -158,7 +158,15 @@ impl Watched {
                     format!("{run} has no health to watch")
                 })
             }
-            Action::Terminate { run } => self.judge_terminate(input, run),
+            Action::Guard { run, spec } => {
+                let life = self.lives.of(run);
+                let fits = life.is_some_and(|life| life.ready.is_some() && life.terminated.is_none());
+                let reload = matches!(input, Input::Request { .. });
+                ensure(fits && (promises(spec) || reload), || {
+                    format!("{run} has promised nothing")
+                })
+            }
+            Action::Terminate { run } | Action::Abort { run } => self.judge_terminate(input, run),
             Action::Kill { run } => self.judge_kill(run),
             Action::Answer { id, .. } => {
                 let open = self.open.remove(id);
@@ -194,6 +202,10 @@ impl Watched {
             | Input::SpawnFailed { .. }
             | Input::NotReady { .. }
             | Input::Unhealthy { .. }
+            | Input::WatchdogMissed { .. }
+            | Input::OverMemory { .. }
+            | Input::Leaving { .. }
+            | Input::Extended { .. }
             | Input::Exited { .. }
             | Input::Swept { .. }
             | Input::Survivors { .. }
@@ -202,7 +214,18 @@ impl Watched {
         };
         ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
             format!("{expected:?} is missing among {actions:?}")
-        })
+        })?;
+        let ready = match input {
+            Input::Ready { run } => Some(run),
+            Input::Adopted { run, past } => past.ready.then_some(run),
+            _ => None,
+        };
+        let entry = ready.filter(|_| !stale).and_then(|run| self.entry(&run.service));
+        let promised = entry.is_some_and(|entry| promises(&entry.spec));
+        let guarded = actions
+            .iter()
+            .any(|action| matches!(action, Action::Guard { .. }));
+        ensure(!promised || guarded, || "nobody holds it to its promises".into())
     }
 
     fn judge_spawn(&mut self, run: &Run, spec: &Spec) -> Result<(), String> {
@@ -222,7 +245,11 @@ impl Watched {
         };
         match self.lives.now.get(need) {
             Some(life) => {
-                entry.wanted && life.ready.is_some() && life.terminated.is_none() && !life.condemned
+                entry.wanted
+                    && life.ready.is_some()
+                    && life.terminated.is_none()
+                    && life.leaving.is_none()
+                    && !life.condemned
             }
             None => entry.shown == Shown::Exited && entry.last_exit.is_some_and(|(exit, _)| exit.success()),
         }
@@ -241,9 +268,15 @@ impl Watched {
             && life
                 .spawned
                 .is_some_and(|at| at + entry.spec.start_timeout <= now);
-        let own_fault =
-            matches!(input, Input::Exited { .. } | Input::Unhealthy { .. }) && subject(input) == Some(run);
-        if late || own_fault {
+        let stays = life.leaving.is_some_and(|at| at + grace <= now);
+        let fault = matches!(
+            input,
+            Input::Exited { .. }
+                | Input::Unhealthy { .. }
+                | Input::WatchdogMissed { .. }
+                | Input::OverMemory { .. }
+        );
+        if late || stays || (fault && subject(input) == Some(run)) {
             return Ok(());
         }
         match self.departing_dependent(&run.service) {
@@ -338,7 +371,7 @@ impl Watched {
         let staying = entry.wanted && !life.condemned;
         let starting = life.spawned.is_some() && life.ready.is_none() && staying;
         let proving = life.ready.is_some_and(|at| at + entry.spec.min_uptime > self.now);
-        life.terminated.is_some() || starting || proving
+        life.terminated.is_some() || starting || proving || life.leaving.is_some()
     }
 
     fn judge_entries(&self) -> Result<(), String> {
@@ -374,6 +407,10 @@ impl Watched {
             format!("law 3: a tick more does something: {actions:?}")
         })
     }
+}
+
+fn promises(spec: &Spec) -> bool {
+    spec.watchdog.is_some() || spec.memory_max.is_some()
 }
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

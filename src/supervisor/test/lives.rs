@@ -19,6 +19,8 @@ pub struct Life {
     pub exited: bool,
     /// When it was asked to end, and the grace it was declared to have.
     pub terminated: Option<(Moment, Duration)>,
+    /// When it said that it would end by itself.
+    pub leaving: Option<Moment>,
     /// How often it was sent SIGKILL.
     pub kills: u32,
     /// A person asked for another run in its place.
@@ -33,6 +35,7 @@ impl Life {
             ready: None,
             exited: false,
             terminated: None,
+            leaving: None,
             kills: 0,
             condemned: false,
         }
@@ -90,7 +93,14 @@ impl Lives {
             Input::SpawnFailed { .. } => life.spawned.is_some() || life.exited || ending,
             Input::Ready { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
             Input::NotReady { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
-            Input::Unhealthy { .. } => life.ready.is_none() || ending || life.condemned,
+            Input::Unhealthy { .. } | Input::WatchdogMissed { .. } | Input::OverMemory { .. } => {
+                life.ready.is_none() || ending || life.condemned || life.leaving.is_some()
+            }
+            Input::Leaving { .. } => life.spawned.is_none() || ending || life.leaving.is_some(),
+            Input::Extended { .. } => {
+                let at_something = life.ready.is_none() || life.leaving.is_some() || ending;
+                life.spawned.is_none() || life.kills > 0 || !at_something
+            }
             Input::Exited { .. } => life.exited,
             Input::Swept { .. } | Input::Adopted { .. } => false,
             Input::Survivors { .. } => life.kills == 0,
@@ -122,6 +132,10 @@ impl Lives {
             | Input::NotReady { .. }
             | Input::Ready { .. }
             | Input::Unhealthy { .. }
+            | Input::WatchdogMissed { .. }
+            | Input::OverMemory { .. }
+            | Input::Leaving { .. }
+            | Input::Extended { .. }
             | Input::Exited { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
@@ -132,11 +146,16 @@ impl Lives {
             Input::Spawned { .. } => life.spawned = Some(now),
             Input::Ready { .. } => life.ready = Some(now),
             Input::Exited { .. } => life.exited = true,
+            // One that is not ready has its start to end by.
+            Input::Leaving { .. } => life.leaving = life.ready.map(|_| now),
             Input::SpawnFailed { .. }
             | Input::Adopted { .. }
             | Input::Swept { .. }
             | Input::NotReady { .. }
             | Input::Unhealthy { .. }
+            | Input::WatchdogMissed { .. }
+            | Input::OverMemory { .. }
+            | Input::Extended { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
             | Input::Tick => {}
@@ -153,6 +172,10 @@ pub fn subject(input: &Input) -> Option<&Run> {
         | Input::NotReady { run, .. }
         | Input::Ready { run }
         | Input::Unhealthy { run, .. }
+        | Input::WatchdogMissed { run, .. }
+        | Input::OverMemory { run, .. }
+        | Input::Leaving { run }
+        | Input::Extended { run, .. }
         | Input::Exited { run, .. }
         | Input::Swept { run }
         | Input::Survivors { run, .. } => Some(run),

@@ -10,6 +10,7 @@ mod spec;
 mod stories;
 mod stories_adoption;
 mod stories_order;
+mod stories_promise;
 mod stories_reload;
 mod stories_request;
 mod table;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::unit::{State, Unit};
 use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
-use super::spec::{changed, health, names, policy, shared, spec};
-use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
+use super::spec::{GRACE, changed, health, names, policy, shared, spec};
+use crate::service::{Exit, MemoryMax, RestartPolicy, Run, ServiceName, Spec};
 
 /// What tells two situations apart: times as time to go, runs as runs ago.
 #[derive(PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ struct UnitSituation {
     flags: [bool; 3],
     failures: u32,
     waiters: Vec<(usize, Goal)>,
-    life: Option<[bool; 4]>,
+    life: Option<[bool; 5]>,
 }
 
 fn situation(watched: &Watched) -> Situation {
@@ -55,6 +55,7 @@ fn situation(watched: &Watched) -> Situation {
                 life.terminated.is_some(),
                 life.kills > 1,
                 life.condemned,
+                life.leaving.is_some(),
             ]
         }),
     };
@@ -78,8 +79,12 @@ fn relative(state: &State, now: Moment, next_run: u64) -> State {
         State::Waiting { until, .. } => *until = Moment::default(),
         State::Spawning { run } => *run = next_run - *run,
         State::Starting { run, deadline, .. } => (*run, *deadline) = (next_run - *run, to_go(*deadline)),
-        State::Running { run, proven_at } => {
-            (*run, *proven_at) = (next_run - *run, proven_at.map(to_go));
+        State::Running {
+            run,
+            proven_at,
+            leaving,
+        } => {
+            (*run, *proven_at, *leaving) = (next_run - *run, proven_at.map(to_go), leaving.map(to_go));
         }
         State::Stopping { run, kill_at, .. } => (*run, *kill_at) = (next_run - *run, to_go(*kill_at)),
         State::Killing { run, again_at, .. } => (*run, *again_at) = (next_run - *run, to_go(*again_at)),
@@ -116,6 +121,21 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
+    // What a service may say of itself; one unit at a time is enough to search.
+    if watched.machine.units.len() == 1 {
+        let run = || run(number);
+        all.extend([
+            Input::WatchdogMissed {
+                run: run(),
+                why: why(),
+            },
+            Input::Leaving { run: run() },
+            Input::Extended {
+                run: run(),
+                by: GRACE,
+            },
+        ]);
+    }
     // A supervisor adopts as it begins, before anything else; one unit at a time is enough to search.
     if watched.now == Moment::default() && watched.open.is_empty() && watched.machine.units.len() == 1 {
         all.extend([true, false].map(|ready| Input::Adopted {
@@ -309,10 +329,18 @@ fn every_state_of_one_unit_that_is_always_restarted() {
         health: Some(health("two")),
         ..unit.clone()
     };
-    let reloads: [&[Spec]; 4] = [
+    let weighed = Spec {
+        memory_max: Some(MemoryMax {
+            bytes: 1 << 20,
+            lasting: GRACE,
+        }),
+        ..unit.clone()
+    };
+    let reloads: [&[Spec]; 5] = [
         std::slice::from_ref(&unit),
         &[changed(&unit, "a2")],
         &[probed],
+        &[weighed],
         &[],
     ];
     one_unit(RestartPolicy::Always, &[Exit::Code(0)], &reloads);

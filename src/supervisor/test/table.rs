@@ -43,7 +43,11 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         deadline: soon,
         why: None,
     };
-    let running = |proven_at| State::Running { run: RUN, proven_at };
+    let running = |proven_at, leaving| State::Running {
+        run: RUN,
+        proven_at,
+        leaving,
+    };
     let exit = Exit::Code(1);
     vec![
         ("never started", Goal::Down, State::Stopped(Stopped::Never)),
@@ -65,8 +69,9 @@ fn states() -> Vec<(&'static str, Goal, State)> {
             State::Spawning { run: RUN },
         ),
         ("starting", Goal::Up, starting),
-        ("running, unproven", Goal::Up, running(Some(soon))),
-        ("running, proven", Goal::Up, running(None)),
+        ("running, unproven", Goal::Up, running(Some(soon), None)),
+        ("running, proven", Goal::Up, running(None, None)),
+        ("running, about to end", Goal::Up, running(None, Some(soon))),
         ("stopping, asked", Goal::Down, stopping(Cause::Asked, None)),
         ("stopping, to run again", Goal::Up, stopping(Cause::Asked, None)),
         (
@@ -135,6 +140,28 @@ fn news() -> Vec<(&'static str, Moment, Input)> {
         ),
         ("ready", Input::Ready { run: run(RUN) }),
         (
+            "watchdog missed",
+            Input::WatchdogMissed {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        (
+            "over memory",
+            Input::OverMemory {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        ("leaving", Input::Leaving { run: run(RUN) }),
+        (
+            "extended",
+            Input::Extended {
+                run: run(RUN),
+                by: Duration::from_secs(30),
+            },
+        ),
+        (
             "unhealthy",
             Input::Unhealthy {
                 run: run(RUN),
@@ -195,10 +222,16 @@ fn in_words(unit: Option<&Unit>) -> String {
         State::Starting { run, deadline, why } => {
             format!("Starting({run}, until {}, {why:?})", from_now(deadline))
         }
-        State::Running { run, proven_at } => {
+        State::Running {
+            run,
+            proven_at,
+            leaving,
+        } => {
+            let leaving = leaving.as_ref().map(from_now);
             format!(
-                "Running({run}, proven {})",
-                proven_at.as_ref().map_or("yes".into(), from_now)
+                "Running({run}, proven {}{})",
+                proven_at.as_ref().map_or("yes".into(), from_now),
+                leaving.map_or(String::new(), |at| format!(", leaving {at}"))
             )
         }
         State::Stopping {
@@ -236,6 +269,8 @@ fn action_in_words(action: &Action) -> String {
         Action::Spawn { run, spec } => format!("Spawn {run} {}", spec.command[0]),
         Action::AwaitReady { run } => format!("AwaitReady {run}"),
         Action::WatchHealth { run, .. } => format!("WatchHealth {run}"),
+        Action::Guard { run, .. } => format!("Guard {run}"),
+        Action::Abort { run } => format!("Abort {run}"),
         Action::Terminate { run } => format!("Terminate {run}"),
         Action::Kill { run } => format!("Kill {run}"),
         Action::Answer {
