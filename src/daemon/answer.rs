@@ -15,6 +15,7 @@ impl Driver {
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
             }
@@ -35,7 +36,7 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => self.reread()?,
-            Route::Status | Route::Events => return Err(unusable("no command".into())),
+            Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
         };
         let cause = question.peer.asks(command.trim_end());
         tracing::info!(peer = %question.peer, "{command}");
@@ -100,6 +101,7 @@ impl Driver {
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
+                upgrades: self.upgrades,
             },
             services,
             ports: Vec::new(),

@@ -1,6 +1,7 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -15,6 +16,7 @@ use super::memory::Weighing;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
+use super::upgrade::Upgrade;
 use super::usage::Usage;
 use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
@@ -45,6 +47,19 @@ pub struct Driver {
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
+    /// How often the image was replaced.
+    pub(super) upgrades: u32,
+    /// The image is to be replaced now.
+    pub(super) handing_over: Option<Upgrade>,
+}
+
+/// Why the loop was left.
+#[derive(Debug)]
+pub enum Turn {
+    /// Everything is down for good.
+    Down,
+    /// Another image is to take over.
+    HandOver(Upgrade),
 }
 
 /// What belongs to one run besides its processes.
@@ -60,8 +75,28 @@ pub(super) struct RunState {
     pub answer: Option<Answer>,
     /// What it says by itself.
     pub heard: Heard,
+    /// Keeps its notify socket for the image that may come after this one.
+    pub notify_copy: Option<OwnedFd>,
+    /// It said itself that it is ready.
+    pub spoke: bool,
     /// Watches its memory.
     pub memory: Option<Weighing>,
+}
+
+impl RunState {
+    /// Of a run that was spawned then.
+    pub(super) fn begun(spawned: Moment) -> Self {
+        Self {
+            spawned,
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            heard: Heard::default(),
+            notify_copy: None,
+            spoke: false,
+            memory: None,
+        }
+    }
 }
 
 impl Drop for RunState {
@@ -95,22 +130,34 @@ impl Driver {
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
+            upgrades: 0,
+            handing_over: None,
         }
     }
 
-    /// Runs until everything is down for good.
-    pub async fn drive(mut self) -> Ledger {
+    /// Runs until everything is down for good, or another image is to take over. May be called again.
+    pub async fn drive(&mut self) -> Turn {
         while !self.finished {
+            if let Some(upgrade) = self.handing_over.take() {
+                return Turn::HandOver(upgrade);
+            }
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return self.ledger,
+                    None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
-        self.ledger
+        Turn::Down
+    }
+
+    /// Takes in what has come so far.
+    pub(super) fn drain(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.receive(message);
+        }
     }
 
     /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
@@ -164,6 +211,12 @@ impl Driver {
             Message::Memory { run, bytes } => self.weigh(&run, bytes),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
+            Message::Spoke(run) => {
+                if let Some(state) = self.runs.get_mut(&run) {
+                    state.spoke = true;
+                }
+            }
+            Message::Candidate(upgrade, answer) => self.hear_candidate(upgrade, &answer),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::driver::{Driver, RunState};
 use super::health;
-use super::heard::{Heard, watchdog_usec};
+use super::heard::watchdog_usec;
 use super::mailbox::ExecRequest;
 use super::notify::Notify;
 use super::output::Output;
@@ -74,14 +74,7 @@ impl Driver {
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let state = RunState {
-            spawned: self.clock.now(),
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            heard: Heard::default(),
-            memory: None,
-        };
+        let state = RunState::begun(self.clock.now());
         self.runs.insert(run.clone(), state);
         self.listen(run, notify);
         Ok(())
@@ -161,6 +154,7 @@ impl Driver {
             spec: entry.spec,
             lines,
             notified,
+            spoke: state.spoke,
         };
         state.readiness.push(watch.begin());
     }
@@ -223,6 +217,15 @@ impl Driver {
                 None
             }
         }
+    }
+
+    /// Takes all states as logged already.
+    pub(super) fn note_states(&mut self) {
+        let entries = self.machine.snapshot();
+        let states = entries
+            .iter()
+            .map(|entry| (entry.spec.name.clone(), report::state(entry.shown)));
+        self.logged.extend(states);
     }
 
     /// Runs a probe's command.

@@ -28,6 +28,15 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// Goes on with what the image before this one heard.
+    pub fn resumed(status: Option<String>, reloading: bool) -> Self {
+        Self {
+            status,
+            reloading,
+            ..Self::default()
+        }
+    }
+
     /// Told each time the run says `READY=1`.
     pub fn await_ready(&mut self) -> mpsc::UnboundedReceiver<()> {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -77,12 +86,14 @@ impl Driver {
         let (Some(notify), Some(speaker)) = (notify, self.speaker(run)) else {
             return;
         };
+        let copy = notify.copy();
         let ear = match notify.listen(speaker, self.mailbox.clone()) {
             Ok(ear) => ear,
             Err(error) => return tracing::error!(%run, %error, "cannot listen on its notify socket"),
         };
         if let Some(state) = self.runs.get_mut(run) {
             state.heard.ear = Some(ear);
+            state.notify_copy = copy;
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
 use super::notify::notice::Notice;
+use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
@@ -69,6 +70,10 @@ pub enum Message {
     RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
+    /// The run has said that it is ready; its ports may not be there yet.
+    Spoke(Run),
+    /// Whether a binary can take over: its version, or why not.
+    Candidate(Upgrade, Result<String, String>),
 }
 
 /// A command for an exec probe.

@@ -94,6 +94,21 @@ impl Notify {
         })
     }
 
+    /// Goes on with a socket that the image before this one bound; its run knows the address.
+    #[must_use]
+    pub fn resume(socket: OwnedFd) -> Self {
+        Self {
+            address: String::new(),
+            socket,
+        }
+    }
+
+    /// Another hold on the socket, that keeps it open.
+    #[must_use]
+    pub fn copy(&self) -> Option<OwnedFd> {
+        self.socket.try_clone().ok()
+    }
+
     /// Begins to listen: what the run says becomes messages.
     ///
     /// # Errors

@@ -7,7 +7,6 @@ use tokio::task::spawn_local;
 use super::adoption::Adopted;
 use super::clock;
 use super::driver::{Driver, RunState};
-use super::heard::Heard;
 use super::mailbox::Message;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
@@ -92,14 +91,7 @@ impl Driver {
         self.lives.adopt(run.clone(), leader, handle);
         let notify = self.notify_socket_of(leader);
         let spawned = clock::started(leader.start);
-        let state = RunState {
-            spawned,
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            heard: Heard::default(),
-            memory: None,
-        };
+        let state = RunState::begun(spawned);
         self.runs.insert(run.clone(), state);
         self.listen(&run, notify);
         self.tell(Input::Adopted {

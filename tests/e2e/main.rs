@@ -11,3 +11,4 @@ mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;
+mod upgrade;

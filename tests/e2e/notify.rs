@@ -6,12 +6,12 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::house::{House, alive, signal, until};
+use crate::house::{House, alive, free_port, signal, until};
 
 /// A service that is ready when it says so.
 fn notifying(arguments: &str) -> String {
     format!(
-        "[services.a]\ncommand = \"chaos --tell READY=1 {arguments}\"\nready = {{ notify = true }}\nmin_uptime = '10ms'\n\
+        "[services.a]\ncommand = \"chaos --notify-after 0 {arguments}\"\nready = {{ notify = true }}\nmin_uptime = '10ms'\n\
          stop = {{ timeout = '300ms' }}\n"
     )
 }
@@ -76,7 +76,7 @@ fn one_that_reloads_says_so_until_it_is_ready_again() {
     until("it reloads", || house.service("a")["reloading"] == true);
     house.run(&["status"]).exits(0).says("is reloading");
     let script = format!(
-        "[services.a]\ncommand = ['sh', '-c', '{0} --tell RELOADING=1 --exit-after 1; {0} --tell READY=1 --exit-after 1; exec sleep 600']\n",
+        "[services.a]\ncommand = ['sh', '-c', '{0} --tell RELOADING=1 --exit-after 700; {0} --tell READY=1 --exit-after 700; exec sleep 600']\n",
         chaos()
     );
     house.write(&script);
@@ -88,7 +88,7 @@ fn one_that_reloads_says_so_until_it_is_ready_again() {
 
 #[test]
 fn one_that_is_about_to_end_is_shown_stopping_and_asked_when_it_stays() {
-    let house = House::new(&(notifying("--tell STOPPING=1") + "restart = 'never'\n"));
+    let house = House::new(&(notifying("--tell-after 300 --tell STOPPING=1") + "restart = 'never'\n"));
     house.run(&["start"]);
     until("it is given up, since it stayed", || {
         let reason = house.service("a")["reason"].clone();
@@ -134,7 +134,10 @@ fn one_that_keeps_its_promise_lives_and_one_that_says_it_is_stuck_does_not() {
     until("another run is there", || {
         house.running("a").is_some_and(|pid| pid != first)
     });
-    house.write(&(notifying("--tell WATCHDOG=trigger") + "restart = 'never'\nlimits = { core = 0 }\n"));
+    house.write(
+        &(notifying("--tell-after 300 --tell WATCHDOG=trigger")
+            + "restart = 'never'\nlimits = { core = 0 }\n"),
+    );
     house.run(&["restart"]);
     until("it is given up", || house.service("a")["state"] == "FATAL");
     let reason = house.service("a")["reason"].clone();
@@ -148,9 +151,12 @@ fn one_that_keeps_its_promise_lives_and_one_that_says_it_is_stuck_does_not() {
 
 #[test]
 fn a_start_that_asks_for_more_time_has_it() {
-    let services = "[services.a]\ncommand = \"chaos --tell EXTEND_TIMEOUT_USEC=20000000 --notify-after 900\"\n\
-                    ready = { notify = true }\nstart_timeout = '300ms'\nmax_restarts = 0\n";
-    let house = House::new(services);
+    let port = free_port();
+    let services = format!(
+        "[services.a]\ncommand = \"chaos --tell EXTEND_TIMEOUT_USEC=20000000 --listen-after 900 --listen {port}\"\n\
+         ports = [{port}]\nstart_timeout = '300ms'\nmax_restarts = 0\n"
+    );
+    let house = House::new(&services);
     house.run(&["start"]).exits(0);
     assert_eq!(house.service("a")["restarts"], 0);
     house.write(&services.replace("--tell EXTEND_TIMEOUT_USEC=20000000 ", ""));

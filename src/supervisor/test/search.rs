@@ -121,20 +121,9 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
-    // What a service may say of itself; one unit at a time is enough to search.
+    // One unit at a time is enough to search.
     if watched.machine.units.len() == 1 {
-        let run = || run(number);
-        all.extend([
-            Input::WatchdogMissed {
-                run: run(),
-                why: why(),
-            },
-            Input::Leaving { run: run() },
-            Input::Extended {
-                run: run(),
-                by: GRACE,
-            },
-        ]);
+        all.extend(own_words(&run(number)));
     }
     // A supervisor adopts as it begins, before anything else; one unit at a time is enough to search.
     if watched.now == Moment::default() && watched.open.is_empty() && watched.machine.units.len() == 1 {
@@ -158,6 +147,22 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
         all.push(Input::Swept { run: run(number + 1) });
     }
     all
+}
+
+/// What a service may say of itself, or not say.
+fn own_words(run: &Run) -> [Input; 3] {
+    let run = || run.clone();
+    [
+        Input::WatchdogMissed {
+            run: run(),
+            why: "why".into(),
+        },
+        Input::Leaving { run: run() },
+        Input::Extended {
+            run: run(),
+            by: GRACE,
+        },
+    ]
 }
 
 struct Search {

@@ -20,6 +20,14 @@ fn unprobed() -> Spec {
     }
 }
 
+fn running(proven_at: Option<Moment>, leaving: Option<Moment>) -> State {
+    State::Running {
+        run: RUN,
+        proven_at,
+        leaving,
+    }
+}
+
 /// Every kind of state, with what hangs on it.
 fn states() -> Vec<(&'static str, Goal, State)> {
     let soon = NOW + Duration::from_secs(1);
@@ -42,11 +50,6 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         run: RUN,
         deadline: soon,
         why: None,
-    };
-    let running = |proven_at, leaving| State::Running {
-        run: RUN,
-        proven_at,
-        leaving,
     };
     let exit = Exit::Code(1);
     vec![
@@ -98,6 +101,7 @@ fn run(number: u64) -> Run {
 
 fn inputs() -> Vec<(&'static str, Moment, Input)> {
     let mut all = news();
+    all.extend(own_words());
     all.extend([
         ("early tick", NOW, Input::Tick),
         ("tick", NOW + Duration::from_secs(1), Input::Tick),
@@ -107,6 +111,36 @@ fn inputs() -> Vec<(&'static str, Moment, Input)> {
         (what, NOW, Input::Request { id, order })
     }));
     all
+}
+
+/// What a service says of itself, or does not say.
+fn own_words() -> Vec<(&'static str, Moment, Input)> {
+    let why = || "why".to_owned();
+    let words = [
+        (
+            "watchdog missed",
+            Input::WatchdogMissed {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        (
+            "over memory",
+            Input::OverMemory {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        ("leaving", Input::Leaving { run: run(RUN) }),
+        (
+            "extended",
+            Input::Extended {
+                run: run(RUN),
+                by: Duration::from_secs(30),
+            },
+        ),
+    ];
+    words.map(|(what, input)| (what, NOW, input)).into()
 }
 
 fn news() -> Vec<(&'static str, Moment, Input)> {
@@ -139,28 +173,6 @@ fn news() -> Vec<(&'static str, Moment, Input)> {
             },
         ),
         ("ready", Input::Ready { run: run(RUN) }),
-        (
-            "watchdog missed",
-            Input::WatchdogMissed {
-                run: run(RUN),
-                why: why(),
-            },
-        ),
-        (
-            "over memory",
-            Input::OverMemory {
-                run: run(RUN),
-                why: why(),
-            },
-        ),
-        ("leaving", Input::Leaving { run: run(RUN) }),
-        (
-            "extended",
-            Input::Extended {
-                run: run(RUN),
-                by: Duration::from_secs(30),
-            },
-        ),
         (
             "unhealthy",
             Input::Unhealthy {

@@ -57,6 +57,9 @@ struct Cli {
     /// Say this over NOTIFY_SOCKET at the start; `{pid}` stands for this process's pid.
     #[arg(long)]
     tell: Vec<String>,
+    /// Say it so many milliseconds later than READY=1.
+    #[arg(long, default_value_t = 0)]
+    tell_after: u64,
     /// Say WATCHDOG=1 over NOTIFY_SOCKET this often, in milliseconds.
     #[arg(long)]
     heartbeat: Option<u64>,
@@ -109,19 +112,17 @@ fn main() -> ExitCode {
             return code;
         }
     }
-    if cli.become_root
-        && let Err(error) = nix::unistd::setuid(nix::unistd::Uid::from_raw(0))
-    {
-        eprintln!("chaos: cannot become root: {error}");
-        return ExitCode::FAILURE;
+    if cli.become_root {
+        become_root();
     }
     speak(&cli);
     let _eaten = cli.eat.map(|mebibytes| vec![1_u8; mebibytes << 20]);
-    cli.tell.iter().for_each(|text| notify::tell(text));
     if let Some(after) = cli.notify_after {
         pause(after);
         notify::tell("READY=1\n");
     }
+    pause(cli.tell_after);
+    cli.tell.iter().for_each(|text| notify::tell(text));
     pause(cli.listen_after);
     for &port in &cli.listen {
         if let Err(error) = serve::listen(port, cli.sick_after.map(Duration::from_millis)) {
@@ -150,6 +151,13 @@ fn main() -> ExitCode {
         None => loop {
             std::thread::park();
         },
+    }
+}
+
+/// Not only by the file's mode: so that whoever started us may not signal us any more.
+fn become_root() {
+    if let Err(error) = nix::unistd::setuid(nix::unistd::Uid::from_raw(0)) {
+        eprintln!("chaos: cannot become root: {error}");
     }
 }
 
