@@ -1,5 +1,6 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod events;
@@ -7,6 +8,7 @@ mod house;
 mod notify;
 mod restart;
 mod rights;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;
