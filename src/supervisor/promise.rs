@@ -52,7 +52,7 @@ impl Supervisor {
         match &mut unit.state {
             State::Running { leaving, .. } => *leaving = leaving.or(Some(until)),
             State::Starting { why, .. } => *why = Some("says that it is stopping".into()),
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => {}
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => {}
             State::Spawning { .. } | State::Stopping { .. } | State::Killing { .. } => {}
         }
     }
@@ -73,7 +73,7 @@ impl Supervisor {
             }
             | State::Stopping { kill_at: at, .. } => *at = (*at).max(until),
             State::Running { leaving: None, .. } | State::Spawning { .. } | State::Killing { .. } => {}
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => {}
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => {}
         }
     }
 }

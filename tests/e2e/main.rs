@@ -6,6 +6,8 @@ mod cli;
 mod events;
 mod house;
 mod notify;
+mod policy;
+mod reload;
 mod restart;
 mod rights;
 mod secrets;

@@ -15,6 +15,10 @@ pub struct Life {
     pub spawned: Option<Moment>,
     /// When it got ready.
     pub ready: Option<Moment>,
+    /// Since when its health check says that it is healthy.
+    pub well: Option<Moment>,
+    /// It has been ready, and well, for as long as it takes.
+    pub proven: bool,
     /// Its first process ended.
     pub exited: bool,
     /// When it was asked to end, and the grace it was declared to have.
@@ -33,6 +37,8 @@ impl Life {
             number,
             spawned: None,
             ready: None,
+            well: None,
+            proven: false,
             exited: false,
             terminated: None,
             leaving: None,
@@ -93,6 +99,8 @@ impl Lives {
             Input::SpawnFailed { .. } => life.spawned.is_some() || life.exited || ending,
             Input::Ready { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
             Input::NotReady { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
+            Input::Healthy { .. } => life.ready.is_none() || ending || life.well.is_some(),
+            Input::Ailing { .. } => life.ready.is_none() || ending || life.well.is_none(),
             Input::Unhealthy { .. } | Input::WatchdogMissed { .. } | Input::OverMemory { .. } => {
                 life.ready.is_none() || ending || life.condemned || life.leaving.is_some()
             }
@@ -104,7 +112,7 @@ impl Lives {
             Input::Exited { .. } => life.exited,
             Input::Swept { .. } | Input::Adopted { .. } => false,
             Input::Survivors { .. } => life.kills == 0,
-            Input::Request { .. } | Input::Tick => false,
+            Input::Request { .. } | Input::FilesChanged { .. } | Input::Tick => false,
         }
     }
 
@@ -131,6 +139,8 @@ impl Lives {
             Input::Spawned { .. }
             | Input::NotReady { .. }
             | Input::Ready { .. }
+            | Input::Healthy { .. }
+            | Input::Ailing { .. }
             | Input::Unhealthy { .. }
             | Input::WatchdogMissed { .. }
             | Input::OverMemory { .. }
@@ -139,6 +149,7 @@ impl Lives {
             | Input::Exited { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => {}
         }
         let Some(life) = self.of(run) else { return };
@@ -148,6 +159,8 @@ impl Lives {
             Input::Exited { .. } => life.exited = true,
             // One that is not ready has its start to end by.
             Input::Leaving { .. } => life.leaving = life.ready.map(|_| now),
+            Input::Healthy { .. } => life.well = Some(now),
+            Input::Ailing { .. } => life.well = None,
             Input::SpawnFailed { .. }
             | Input::Adopted { .. }
             | Input::Swept { .. }
@@ -158,6 +171,7 @@ impl Lives {
             | Input::Extended { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => {}
         }
     }
@@ -171,6 +185,8 @@ pub fn subject(input: &Input) -> Option<&Run> {
         | Input::SpawnFailed { run, .. }
         | Input::NotReady { run, .. }
         | Input::Ready { run }
+        | Input::Healthy { run }
+        | Input::Ailing { run }
         | Input::Unhealthy { run, .. }
         | Input::WatchdogMissed { run, .. }
         | Input::OverMemory { run, .. }
@@ -179,6 +195,6 @@ pub fn subject(input: &Input) -> Option<&Run> {
         | Input::Exited { run, .. }
         | Input::Swept { run }
         | Input::Survivors { run, .. } => Some(run),
-        Input::Request { .. } | Input::Tick => None,
+        Input::Request { .. } | Input::FilesChanged { .. } | Input::Tick => None,
     }
 }

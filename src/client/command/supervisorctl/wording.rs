@@ -153,6 +153,8 @@ mod tests {
             status_text: None,
             reloading: false,
             tree_memory_bytes: None,
+            last_cause: None,
+            retry_in_s: None,
         }
     }
 
@@ -163,6 +165,7 @@ mod tests {
                 code: Some(0),
                 signal: None,
                 at: "2026-11-21T10:44:31Z".into(),
+                expected: false,
             }),
             ..service("once", State::Exited)
         };

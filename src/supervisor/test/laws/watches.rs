@@ -30,6 +30,8 @@ impl Watched {
             | Input::Adopted { .. }
             | Input::SpawnFailed { .. }
             | Input::NotReady { .. }
+            | Input::Healthy { .. }
+            | Input::Ailing { .. }
             | Input::Unhealthy { .. }
             | Input::WatchdogMissed { .. }
             | Input::OverMemory { .. }
@@ -39,6 +41,7 @@ impl Watched {
             | Input::Swept { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => None,
         };
         ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
