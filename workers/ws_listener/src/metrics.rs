@@ -27,6 +27,24 @@ impl Metrics {
         }
     }
 
+    /// How many took how long: `counts` holds one figure per bound (seconds, ascending) and one for
+    /// what took longer than all of them.
+    pub fn histogram(&mut self, name: &str, help: &str, bounds: &[f64], counts: &[u64], sum: f64) {
+        self.family(name, help, "histogram");
+        let mut total = 0;
+        for (bound, count) in bounds
+            .iter()
+            .map(ToString::to_string)
+            .chain(["+Inf".to_owned()])
+            .zip(counts)
+        {
+            total += count;
+            self.line(&format!("{name}_bucket{{le=\"{bound}\"}}"), total);
+        }
+        self.line(&format!("{name}_sum"), sum);
+        self.line(&format!("{name}_count"), total);
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.0
@@ -44,6 +62,17 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::Metrics;
+
+    #[test]
+    fn histograms_add_up() {
+        let mut metrics = Metrics::default();
+        metrics.histogram("took", "Time.", &[0.001, 0.5], &[3, 2, 1], 2.5);
+        assert_eq!(
+            metrics.text(),
+            "# HELP took Time.\n# TYPE took histogram\ntook_bucket{le=\"0.001\"} 3\n\
+             took_bucket{le=\"0.5\"} 5\ntook_bucket{le=\"+Inf\"} 6\ntook_sum 2.5\ntook_count 6\n"
+        );
+    }
 
     #[test]
     fn families_are_written_as_prometheus_reads_them() {
