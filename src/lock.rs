@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use crate::process::Identity;
 #[derive(Debug)]
 pub struct Lock {
     /// Keeps the flock; close-on-exec, so that no child can inherit it.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -76,10 +77,19 @@ impl Lock {
             if is_named(&file, path) {
                 write_claim(&mut file, command).map_err(Refused::Io)?;
                 return Ok(Self {
-                    _file: file,
+                    file,
                     path: path.to_path_buf(),
                 });
             }
+        }
+    }
+
+    /// A lock that this very process took before exec replaced its program: the claim in it still holds.
+    #[must_use]
+    pub fn inherited(descriptor: OwnedFd, path: &Path) -> Self {
+        Self {
+            file: descriptor.into(),
+            path: path.to_path_buf(),
         }
     }
 
@@ -97,6 +107,12 @@ impl Lock {
             Ok(()) => None,
             Err(_) => Some(claim.into()),
         }
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -24,6 +24,11 @@ fn dispatch(cli: &Cli) -> ExitCode {
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
             ExitCode::Failed
         }
+        Command::CanResume(args) => located(&cli.flags, |file| daemon::can_resume(&file, &args.state)),
+        Command::Resume(args) => located(&cli.flags, |file| daemon::resume(&file, args.state)),
+        Command::StandBy(args) => supervise(&cli.flags, Mode::Start, &args.services, |plan| {
+            daemon::stand_by(plan, (args.pid, args.start))
+        }),
         Command::Restart(_)
         | Command::Start(_)
         | Command::Stop(_)
@@ -31,7 +36,9 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
+        | Command::Events(_)
         | Command::Reload
+        | Command::Upgrade(_)
         | Command::Check
         | Command::Import(_)
         | Command::Export(_)
@@ -44,11 +51,20 @@ fn dispatch(cli: &Cli) -> ExitCode {
     }
 }
 
-fn supervise(flags: &Flags, mode: Mode, services: &[String], become_it: fn(&Plan) -> ExitCode) -> ExitCode {
+fn supervise(
+    flags: &Flags,
+    mode: Mode,
+    services: &[String],
+    become_it: impl FnOnce(&Plan) -> ExitCode,
+) -> ExitCode {
     let plan = |config| Plan {
         config,
         mode,
         services: services.to_vec(),
     };
-    client::locate(flags).map_or_else(|code| code, |config| become_it(&plan(config)))
+    located(flags, |config| become_it(&plan(config)))
+}
+
+fn located(flags: &Flags, then: impl FnOnce(std::path::PathBuf) -> ExitCode) -> ExitCode {
+    client::locate(flags).map_or_else(|code| code, then)
 }

@@ -1,5 +1,9 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
+mod rights;
+
+pub use rights::{Limit, Limits, MemoryMax, Rights};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,10 +11,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
 /// Cheap to clone: every layer names services, nobody owns the text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceName(Arc<str>);
 
 impl ServiceName {
@@ -52,6 +59,20 @@ impl ServiceName {
     }
 }
 
+impl TryFrom<String> for ServiceName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -89,6 +110,12 @@ pub struct Spec {
     pub health: Option<Health>,
     /// How it is stopped.
     pub stop: Stop,
+    /// As whom it runs, and how much it may use.
+    pub rights: Rights,
+    /// Its memory may not stay over this.
+    pub memory_max: Option<MemoryMax>,
+    /// While it is ready, it says `WATCHDOG=1` (sd_notify(3)) at least this often.
+    pub watchdog: Option<Duration>,
 }
 
 /// What happens when a service ends by itself.
@@ -207,7 +234,7 @@ impl StopSignal {
 }
 
 /// One life of a service's process, numbered from 1. The supervisor knows lives, never pids.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Run {
     /// Whose life.
     pub service: ServiceName,
@@ -222,7 +249,7 @@ impl fmt::Display for Run {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),

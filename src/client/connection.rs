@@ -118,8 +118,17 @@ impl Connection {
     pub async fn ask(self, route: Route, services: &[String]) -> Result<Events, NoAnswer> {
         let command = Command {
             services: services.to_vec(),
+            ..Command::default()
         };
-        let body = serde_json::to_vec(&command).map_err(|error| NoAnswer::Io(error.into()))?;
+        self.send_command(route, &command).await
+    }
+
+    /// The same with all that a command may say.
+    ///
+    /// # Errors
+    /// When it is refused or not answered.
+    pub async fn send_command(self, route: Route, command: &Command) -> Result<Events, NoAnswer> {
+        let body = serde_json::to_vec(command).map_err(|error| NoAnswer::Io(error.into()))?;
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
         match timeout(self.patience, self.send(route, body.into())).await {
             Ok(response) => Ok(Events::from_response(response?.into_body())),

@@ -168,6 +168,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: None,
             config: house::shown(&config.paths),
+            upgrades: 0,
         },
         services: config
             .services

@@ -1,6 +1,10 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
+mod rights;
+
 use std::time::Duration;
+
+use rights::LIMIT_KEYS;
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -43,6 +47,16 @@ pub enum Wants {
     Number(u32, u32),
     /// `true`, the only value that makes sense.
     True,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number in these bounds, which may be below zero.
+    Integer(i32, i32),
+    /// A file mode mask in octal digits.
+    Mask,
+    /// A number of bytes, with or without a unit.
+    Size,
+    /// A number, a size, or `unlimited`.
+    Limit,
     /// A signal by name or number.
     Signal,
     /// One of these words.
@@ -74,6 +88,11 @@ impl Wants {
             Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
             Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
             Wants::True => "true".into(),
+            Wants::Flag => "true or false".into(),
+            Wants::Integer(least, most) => format!("a whole number between {least} and {most}"),
+            Wants::Mask => "an octal mask, like \"027\"".into(),
+            Wants::Size => "a size, like \"512MiB\" or \"2GiB\"".into(),
+            Wants::Limit => "a number, a size like \"2GiB\", or \"unlimited\"".into(),
             Wants::Signal => "a signal, like \"SIGTERM\" or 15".into(),
             Wants::Choice(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
@@ -221,6 +240,16 @@ pub const SERVICE: Section = Section {
         )
         .default("5")
         .elsewhere(&["startretries", "retries"]),
+        rights::USER,
+        rights::GROUP,
+        rights::UMASK,
+        rights::NICE,
+        rights::LIMITS,
+        rights::OOM_SCORE_ADJUST,
+        rights::NO_NEW_PRIVS,
+        rights::MEMORY_MAX,
+        rights::MEMORY_MAX_FOR,
+        rights::WATCHDOG,
     ],
 };
 
@@ -305,7 +334,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 6] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP];
+pub const SECTIONS: [&Section; 7] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP, &LIMIT_KEYS];
 
 impl Section {
     /// The key of this name.
@@ -337,8 +366,16 @@ impl Section {
         if !homes.is_empty() {
             return format!("it belongs to {}", homes.join(" or "));
         }
-        let known: Vec<_> = self.keys.iter().map(|key| key.name).collect();
-        format!("{} has {}", self.name, known.join(", "))
+        // The first keys are the common ones; nobody reads a list of all.
+        const SHOWN: usize = 8;
+        let known: Vec<_> = self.keys.iter().map(|key| key.name).take(SHOWN).collect();
+        let more = match self.keys.len() > SHOWN {
+            true => "and more (`sentinel schema` lists all)",
+            false => "",
+        };
+        format!("{} has {} {more}", self.name, known.join(", "))
+            .trim_end()
+            .to_owned()
     }
 }
 

@@ -97,6 +97,9 @@ mod tests {
                 signal: crate::service::StopSignal::TERM,
                 timeout: std::time::Duration::ZERO,
             },
+            rights: crate::service::Rights::default(),
+            memory_max: None,
+            watchdog: None,
         })
     }
 

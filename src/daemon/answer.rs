@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
-use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
+use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::config;
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
@@ -11,10 +11,11 @@ use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
-        tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
+        tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
             }
@@ -35,10 +36,12 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => self.reread()?,
-            Route::Status | Route::Events => return Err(unusable("no command".into())),
+            Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
         };
-        tracing::info!(peer = question.peer, "{command}");
-        Ok(Reply::Progress(self.request(order, Some(lock))))
+        let cause = question.peer.asks(command.trim_end());
+        tracing::info!(peer = %question.peer, "{command}");
+        self.record(Fact::new(What::Command).because(cause.clone()));
+        Ok(Reply::Progress(self.request(order, Some(lock), cause)))
     }
 
     /// The named services; all of them if none is named.
@@ -98,6 +101,7 @@ impl Driver {
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
+                upgrades: self.upgrades,
             },
             services,
             ports: Vec::new(),

@@ -1,20 +1,23 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
+use super::upgrade::Upgrade;
 use super::usage::Usage;
-use crate::api::{Event, State};
+use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Answer;
@@ -29,6 +32,7 @@ pub struct Driver {
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
     pub(super) lives: Lives,
+    pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
@@ -42,6 +46,19 @@ pub struct Driver {
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
+    /// How often the image was replaced.
+    pub(super) upgrades: u32,
+    /// The image is to be replaced now.
+    pub(super) handing_over: Option<Upgrade>,
+}
+
+/// Why the loop was left.
+#[derive(Debug)]
+pub enum Turn {
+    /// Everything is down for good.
+    Down,
+    /// Another image is to take over.
+    HandOver(Upgrade),
 }
 
 /// What belongs to one run besides its processes.
@@ -57,6 +74,32 @@ pub(super) struct RunState {
     pub answer: Option<Answer>,
     /// Its notify socket, until somebody listens.
     pub notify: Option<Notify>,
+    /// Keeps its notify socket for the image that may come after this one.
+    pub notify_copy: Option<OwnedFd>,
+    /// It said itself that it is ready.
+    pub spoke: bool,
+}
+
+impl RunState {
+    /// Of a run that was spawned then.
+    pub(super) fn begun(spawned: Moment) -> Self {
+        Self {
+            spawned,
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            notify: None,
+            notify_copy: None,
+            spoke: false,
+        }
+    }
+
+    /// With its notify socket.
+    pub(super) fn notified(mut self, notify: Option<Notify>) -> Self {
+        self.notify_copy = notify.as_ref().and_then(Notify::copy);
+        self.notify = notify;
+        self
+    }
 }
 
 impl Drop for RunState {
@@ -71,12 +114,13 @@ impl Drop for RunState {
 impl Driver {
     /// A driver of these services, none of them wanted yet.
     #[must_use]
-    pub fn new(config: Config, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
+    pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
         Self {
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             config,
+            ledger,
             clock: Clock::start(),
             runs: HashMap::new(),
             outputs: HashMap::new(),
@@ -89,25 +133,44 @@ impl Driver {
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
+            upgrades: 0,
+            handing_over: None,
         }
     }
 
-    /// Runs until everything is down for good.
-    pub async fn drive(mut self) {
+    /// Runs until everything is down for good, or another image is to take over. May be called again.
+    pub async fn drive(&mut self) -> Turn {
         while !self.finished {
+            if let Some(upgrade) = self.handing_over.take() {
+                return Turn::HandOver(upgrade);
+            }
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return,
+                    None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        Turn::Down
     }
 
-    /// Asks for something on somebody's behalf.
-    pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
+    /// Takes in what has come so far.
+    pub(super) fn drain(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.receive(message);
+        }
+    }
+
+    /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
+    pub fn request(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        cause: Cause,
+    ) -> mpsc::UnboundedReceiver<Event> {
+        self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
         let listener = Listener {
             events,
@@ -126,15 +189,48 @@ impl Driver {
             Message::ChildEnded => self.reap(),
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
             Message::Save => self.save(),
-            Message::Leave => drop(self.request(Order::Shutdown, None)),
+            Message::SyncLedger => self.sync_ledger(),
+            Message::Leave(signal) => self.leave(signal),
             Message::Hangup => match self.reread() {
-                Ok(order) => drop(self.request(order, None)),
-                Err(failure) => tracing::error!("reload refused: {}", failure.message),
+                Ok(order) => {
+                    let cause = Cause::Signal {
+                        signal: "SIGHUP".into(),
+                    };
+                    self.record(Fact::new(What::Reloaded).because(cause));
+                    drop(self.request(order, None, Cause::Reload));
+                }
+                Err(failure) => {
+                    tracing::error!("reload refused: {}", failure.message);
+                    self.record(Fact::new(What::Refused).detail(format!("reload: {}", failure.message)));
+                }
             },
             Message::Health { run, answer } => self.hear_health(&run, &answer),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
+            Message::Spoke(run) => {
+                if let Some(state) = self.runs.get_mut(&run) {
+                    state.spoke = true;
+                }
+            }
+            Message::Candidate(upgrade, answer) => self.hear_candidate(upgrade, &answer),
         }
+    }
+
+    /// A signal asks the supervisor to leave; who holds the operation's lock is most likely behind it.
+    fn leave(&mut self, signal: &str) {
+        let held = Lock::holder(&self.config.paths.operation_lock());
+        let cause = match held {
+            Some(held) => Peer::own().asks(&held.command),
+            None => Cause::Signal {
+                signal: signal.to_owned(),
+            },
+        };
+        self.record(
+            Fact::new(What::Command)
+                .because(cause.clone())
+                .detail(format!("{signal}: leave")),
+        );
+        drop(self.request(Order::Shutdown, None, cause));
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
@@ -146,6 +242,7 @@ impl Driver {
         if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
             let error = answer.outcome.as_ref().err().map(ToString::to_string);
             tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+            self.record_health(run, error.as_deref());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
                 status: report::verdict(answer),
@@ -173,6 +270,7 @@ impl Driver {
             }
             if let Some(run) = self.lives.ended(pid, exit) {
                 tracing::info!(%run, pid, %exit, "ended");
+                self.record_exited(&run, pid, exit);
                 self.tell(Input::Exited { run, exit });
             }
         }

@@ -27,6 +27,7 @@ impl Driver {
             Action::Spawn { run, spec } => news.push_back(match self.spawn(&run, &spec) {
                 Ok(()) => Input::Spawned { run },
                 Err(why) => {
+                    self.record_not_started(&run, &why);
                     tracing::warn!(%run, why, "could not start");
                     Input::SpawnFailed { run, why }
                 }
@@ -34,7 +35,12 @@ impl Driver {
             Action::AwaitReady { run } => self.await_ready(run),
             Action::WatchHealth { run, spec } => self.watch_health(run, &spec),
             Action::Terminate { run } => self.terminate(&run),
-            Action::Kill { run } => news.extend(self.kill(&run)),
+            Action::Kill { run } => {
+                if !self.lives.is_killing(&run) {
+                    self.record_killed(&run);
+                }
+                news.extend(self.kill(&run));
+            }
             Action::Answer { id, answer } => self.audience.answer(id, answer),
             Action::Changed { service } => self.publish(&service),
             Action::Finish => self.finished = true,
@@ -64,18 +70,14 @@ impl Driver {
             stdout,
             stderr,
             sockets,
+            rights: spec.rights.clone(),
         };
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
+        self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let state = RunState {
-            spawned: self.clock.now(),
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-        };
+        let state = RunState::begun(self.clock.now()).notified(notify);
         self.runs.insert(run.clone(), state);
         Ok(())
     }
@@ -158,6 +160,7 @@ impl Driver {
             spec: entry.spec,
             lines,
             notified,
+            spoke: state.spoke,
         };
         state.readiness.push(watch.begin());
     }
@@ -180,6 +183,7 @@ impl Driver {
     }
 
     fn terminate(&mut self, run: &Run) {
+        self.record_stopping(run);
         if let Some(state) = self.runs.get_mut(run) {
             state
                 .readiness
@@ -220,6 +224,15 @@ impl Driver {
         }
     }
 
+    /// Takes all states as logged already.
+    pub(super) fn note_states(&mut self) {
+        let entries = self.machine.snapshot();
+        let states = entries
+            .iter()
+            .map(|entry| (entry.spec.name.clone(), report::state(entry.shown)));
+        self.logged.extend(states);
+    }
+
     /// Runs a probe's command.
     pub(super) fn run_command(&mut self, request: ExecRequest) {
         let started = process::spawn(request.launch).map(|identity| {
@@ -246,6 +259,7 @@ impl Driver {
         let state = report::state(entry.shown);
         if self.logged.insert(service.clone(), state) != Some(state) {
             tracing::info!(%service, reason = entry.reason, "{}", state.as_str());
+            self.record_state(&entry);
         }
         if self.audience.is_empty() {
             return;

@@ -3,6 +3,8 @@
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ledger::Peer;
+use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
@@ -25,8 +27,10 @@ pub enum Message {
     },
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// The disk should keep what the ledger holds.
+    SyncLedger,
     /// SIGTERM or SIGINT: leave.
-    Leave,
+    Leave(&'static str),
     /// SIGHUP: reload.
     Hangup,
     /// A health probe was answered.
@@ -37,9 +41,13 @@ pub enum Message {
         answer: Box<Answer>,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
+    /// The run has said that it is ready; its ports may not be there yet.
+    Spoke(Run),
+    /// Whether a binary can take over: its version, or why not.
+    Candidate(Upgrade, Result<String, String>),
 }
 
 /// A command for an exec probe.
@@ -58,8 +66,8 @@ pub struct Question {
     pub route: Route,
     /// Its services.
     pub command: Command,
-    /// Who asks, for the lock and the log.
-    pub peer: String,
+    /// Who asks.
+    pub peer: Peer,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
 }

@@ -21,6 +21,7 @@ mod driver;
 mod effects;
 mod flush;
 mod health;
+mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
@@ -35,6 +36,7 @@ mod server;
 mod sockets;
 mod state;
 mod succession;
+mod upgrade;
 mod usage;
 
 use std::path::Path;
@@ -42,17 +44,18 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
+use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
-use driver::Driver;
+use driver::{Driver, Turn};
 use mailbox::{Mailbox, Message};
 use opening::Opened;
 pub use opening::Plan;
 use progress::Progress;
+pub use upgrade::{can_resume, resume, stand_by};
 
 /// Becomes a daemon and supervises until told to leave. Progress goes to standard output, a pipe.
 #[must_use]
@@ -84,7 +87,10 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
 async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
     let failed = match plan.open(&mut progress).await {
         Ok(opened) => match start(plan, opened, &mut progress).await {
-            Ok(start) => return serve(start, progress).await,
+            Ok(start) => {
+                spawn_local(relay(start.events, progress));
+                return serve(start.serving).await;
+            }
             Err(failure) => failure,
         },
         Err(failure) => failure,
@@ -102,11 +108,16 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
 }
 
 /// A supervisor that is about to loop.
-struct Start {
+struct Serving {
     driver: Driver,
-    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
     server: server::Server,
     supervisor: crate::lock::Lock,
+}
+
+/// One that has begun to start its services.
+struct Start {
+    serving: Serving,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
 }
 
 async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
@@ -122,17 +133,17 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
-    let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
+    let mut driver = Driver::new(opened.config, opened.ledger, (mailbox.clone(), inbox));
     driver.adopt(opened.adopted);
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
-    let events = driver.request(Order::Start(names), Some(opened.operation));
-    Ok(Start {
+    let events = driver.request(Order::Start(names), Some(opened.operation), plan.cause());
+    let serving = Serving {
         driver,
-        events,
         server,
         supervisor: opened.supervisor,
-    })
+    };
+    Ok(Start { serving, events })
 }
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
@@ -150,16 +161,34 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
         .collect()
 }
 
-async fn serve(start: Start, progress: Progress) -> ExitCode {
-    let paths = start.driver.config.paths.clone();
-    spawn_local(relay(start.events, progress));
-    start.driver.drive().await;
+async fn serve(serving: Serving) -> ExitCode {
+    let Serving {
+        mut driver,
+        mut server,
+        supervisor,
+    } = serving;
+    while let Turn::HandOver(upgrade) = driver.drive().await {
+        driver.tell_of_upgrade(&upgrade);
+        // Whoever is being answered has the rest of it, while everything goes on.
+        let turn = tokio::select! {
+            () = server.pause() => None,
+            turn = driver.drive() => Some(turn),
+        };
+        if matches!(turn, Some(Turn::Down)) {
+            break;
+        }
+        driver.hand_over(upgrade, server.listener(), &supervisor).await;
+        server.go_on();
+    }
     tracing::info!("everything is down, leaving");
+    let paths = &driver.config.paths;
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
-    drop(start.supervisor);
-    start.server.end().await;
+    let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
+    driver.ledger.close(left).await;
+    drop(supervisor);
+    server.end().await;
     ExitCode::Ok
 }
 
@@ -198,7 +227,8 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
                 mailbox.post(match kind {
                     kind if kind == SignalKind::child() => Message::ChildEnded,
                     kind if kind == SignalKind::hangup() => Message::Hangup,
-                    _ => Message::Leave,
+                    kind if kind == SignalKind::interrupt() => Message::Leave("SIGINT"),
+                    _ => Message::Leave("SIGTERM"),
                 });
             }
         });

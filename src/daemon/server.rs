@@ -1,11 +1,13 @@
 //! The control socket: HTTP on a Unix socket, for the owner and root alone. It asks the driver, nothing more.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::stream::poll_fn;
@@ -18,14 +20,18 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
+use super::ledger::Peer;
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
 use crate::api::{Command, Event, Failure, FailureKind, Route};
 
 /// The largest request body, in bytes.
 const MAX_REQUEST: usize = 64 << 10;
+
+/// How long a caller may take to ask when the server is about to rest.
+const FIRST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long callers may take to read the rest of their answers when the supervisor leaves.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -59,45 +65,102 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 /// The server and everybody it talks to.
 #[derive(Debug)]
 pub struct Server {
-    accepting: JoinHandle<JoinSet<()>>,
+    mailbox: Mailbox,
     leave: watch::Sender<bool>,
+    /// While it accepts: the task that has its listener.
+    accepting: Option<JoinHandle<()>>,
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
 }
 
 impl Server {
     /// Begins to serve.
     #[must_use]
     pub fn begin(listener: UnixListener, mailbox: Mailbox) -> Self {
+        let mut server = Self {
+            mailbox,
+            leave: watch::channel(false).0,
+            accepting: None,
+            listener: Rc::new(listener),
+            callers: Rc::default(),
+        };
+        server.go_on();
+        server
+    }
+
+    /// Serves, after a pause too.
+    pub fn go_on(&mut self) {
         let (leave, leaving) = watch::channel(false);
-        Self {
-            accepting: spawn_local(accept(listener, mailbox, leaving)),
-            leave,
-        }
+        self.leave = leave;
+        let (listener, callers) = (self.listener.clone(), self.callers.clone());
+        self.accepting = Some(spawn_local(accept(
+            listener,
+            callers,
+            self.mailbox.clone(),
+            leaving,
+        )));
+    }
+
+    /// Accepts nobody more, who wait in the socket's queue, and lets those who are being answered have the
+    /// rest of it, within a second. One stays: who asked for the upgrade, and is still to be told.
+    pub async fn pause(&mut self) {
+        self.rest(1).await;
     }
 
     /// Takes no more callers, and lets those who are being answered have the rest of it.
-    pub async fn end(self) {
+    pub async fn end(mut self) {
+        self.rest(0).await;
+    }
+
+    /// The control socket.
+    #[must_use]
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    async fn rest(&mut self, stay: usize) {
         let _ = self.leave.send(true);
-        if let Ok(mut callers) = self.accepting.await {
-            let all = async { while callers.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(LAST_WORDS, all).await;
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.await;
         }
+        let callers = self.callers.clone();
+        let leave = std::future::poll_fn(move |waker| {
+            let mut callers = callers.borrow_mut();
+            while callers.len() > stay {
+                std::task::ready!(callers.poll_join_next(waker));
+            }
+            std::task::Poll::Ready(())
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, leave).await;
     }
 }
 
-async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) -> JoinSet<()> {
-    let mut callers = JoinSet::new();
+async fn accept(
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
+    mailbox: Mailbox,
+    mut leaving: watch::Receiver<bool>,
+) {
+    let gone = callers.clone();
+    let one_gone = move || {
+        let gone = gone.clone();
+        std::future::poll_fn(move |waker| gone.borrow_mut().poll_join_next(waker))
+    };
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(callers.spawn_local(converse(stream, mailbox.clone(), leaving.clone()))),
+                Ok((stream, _)) => {
+                    let conversation = converse(stream, mailbox.clone(), leaving.clone());
+                    callers.borrow_mut().spawn_local(conversation);
+                }
                 Err(error) => {
                     tracing::error!(%error, "cannot accept on the control socket");
                     // Out of descriptors: wait until some are free, not in a busy loop.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = callers.join_next() => {}
-            _ = leaving.changed() => return callers,
+            Some(_) = one_gone() => {}
+            _ = leaving.changed() => return,
         }
     }
 }
@@ -109,9 +172,14 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Rece
     };
     let own = nix::unistd::geteuid().as_raw();
     let allowed = peer.uid() == own || peer.uid() == 0;
-    let who = format!("uid {}, pid {}", peer.uid(), peer.pid().unwrap_or(0));
+    let who = Peer {
+        uid: peer.uid(),
+        pid: peer.pid().unwrap_or(0),
+    };
+    let asked = Notify::new();
     let service = service_fn(|request| {
-        let (mailbox, who) = (mailbox.clone(), who.clone());
+        asked.notify_one();
+        let mailbox = mailbox.clone();
         async move {
             let answer = if allowed {
                 answer(request, &mailbox, who).await
@@ -125,18 +193,23 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Rece
     tokio::pin!(connection);
     // A caller who leaves early is no error: the work goes on.
     tokio::select! {
-        _ = &mut connection => {}
-        _ = leaving.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+        _ = &mut connection => return,
+        _ = leaving.changed() => {}
     }
+    // Who has just come has a moment to say what they want.
+    tokio::select! {
+        _ = &mut connection => return,
+        () = asked.notified() => {}
+        () = tokio::time::sleep(FIRST_WORDS) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 async fn answer(
     request: Request<Incoming>,
     mailbox: &Mailbox,
-    peer: String,
+    peer: Peer,
 ) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
     let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;

@@ -10,6 +10,7 @@ use super::driver::{Driver, RunState};
 use super::mailbox::Message;
 use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
+use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
 use crate::service::{Exit, Ready, Run};
 use crate::supervisor::{Entry, Input, Order, Shown};
@@ -71,7 +72,7 @@ impl Driver {
             self.adopt_one(adopted);
         }
         if !outdated.is_empty() {
-            drop(self.request(Order::Restart(outdated), None));
+            drop(self.request(Order::Restart(outdated), None, Cause::Reload));
         }
     }
 
@@ -82,6 +83,7 @@ impl Driver {
         }: Adopted,
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
+        self.record(Fact::of_run(&run, What::Adopted).pid(leader.pid));
         if let Err(error) = self.output(&run.service).map(drop) {
             tracing::error!(%run, %error, "cannot open the pipes for its output");
         }
@@ -94,13 +96,7 @@ impl Driver {
             .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
             .flatten();
         let spawned = clock::started(leader.start);
-        let state = RunState {
-            spawned,
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-        };
+        let state = RunState::begun(spawned).notified(notify);
         self.runs.insert(run.clone(), state);
         self.tell(Input::Adopted {
             run: run.clone(),
@@ -114,7 +110,7 @@ impl Driver {
     }
 
     /// Waits for the end of a process that is not our child.
-    fn watch_leader(&self, run: Run, leader: Identity) {
+    pub(super) fn watch_leader(&self, run: Run, leader: Identity) {
         let mailbox = self.mailbox.clone();
         spawn_local(async move {
             let exit = match Handle::open(leader) {
@@ -127,6 +123,8 @@ impl Driver {
 
     pub(super) fn adopted_ended(&mut self, run: Run, exit: Exit) {
         tracing::info!(%run, %exit, "ended");
+        let pid = self.lives.leader(&run).map_or(0, |leader| leader.pid);
+        self.record_exited(&run, pid, exit);
         self.lives.adopted_ended(&run, exit);
         self.tell(Input::Exited { run, exit });
         self.take_stock();

@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use crate::service::ServiceName;
 pub use line::Stream;
 pub use tail::{follow, tail};
+pub use watch::Watch;
 
 /// A log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,12 @@
 
 mod adoption;
 mod cli;
+mod events;
 mod house;
 mod restart;
+mod rights;
 mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;
+mod upgrade;

@@ -44,6 +44,9 @@ pub fn spec(service: &str, after: &str) -> Spec {
             signal: StopSignal::TERM,
             timeout: GRACE,
         },
+        rights: crate::service::Rights::default(),
+        memory_max: None,
+        watchdog: None,
     }
 }
 
