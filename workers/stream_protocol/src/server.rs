@@ -77,7 +77,7 @@ pub enum ServerMessage<'a> {
         alpaca_connected: bool,
     },
     /// The answer to `health`.
-    Health(Health),
+    Health(Box<Health>),
     /// Order updates are sent from now on.
     OrdersSubscribed {
         /// For a person.
@@ -251,7 +251,7 @@ enum Plain {
     OrdersGap { since: String, until: String },
     Connecting { symbol: String, message: String },
     Pong { alpaca_connected: bool },
-    Health(Health),
+    Health(Box<Health>),
     ReconnectInitiated { message: String },
     Error { code: String, message: String },
 }

@@ -131,7 +131,7 @@ fn every_message() -> Vec<(ServerMessage<'static>, &'static str)> {
             },
             r#"{"type":"pong","alpaca_connected":true}"#,
         ),
-        (ServerMessage::Health(health()), HEALTH),
+        (ServerMessage::Health(Box::new(health())), HEALTH),
         (
             ServerMessage::reconnect_initiated(),
             r#"{"type":"reconnect_initiated","message":"Reconnecting to Alpaca stream. Subscriptions are kept."}"#,

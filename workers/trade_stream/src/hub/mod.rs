@@ -248,7 +248,7 @@ impl Hub {
             }
             Ok(ClientMessage::Health) => {
                 let health = self.health();
-                self.reply(id, &ServerMessage::Health(health));
+                self.reply(id, &ServerMessage::Health(Box::new(health)));
             }
             Ok(ClientMessage::Heartbeat) => self.wants_heartbeats(id),
             Ok(ClientMessage::Reconnect) => {
