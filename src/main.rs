@@ -7,8 +7,10 @@ use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
 use sentinel::daemon::{self, Plan};
 use sentinel::exit::ExitCode;
+use sentinel::redact;
 
 fn main() -> std::process::ExitCode {
+    redact::guard_panics();
     match Cli::parse_args(std::env::args_os()) {
         Ok(cli) => catch_unwind(|| dispatch(&cli)).unwrap_or(ExitCode::Bug).into(),
         Err(text) => client::run_usage(&text, std::env::args_os().any(|arg| arg == "--json")).into(),

@@ -6,6 +6,7 @@ use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::config;
 use crate::lock::{Lock, Refused};
+use crate::redact;
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
@@ -68,6 +69,7 @@ impl Driver {
             message: mistakes.to_string(),
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
+        redact::learn(&config.redactor);
         let problems: Vec<String> = config::preflight(&config)
             .iter()
             .map(ToString::to_string)

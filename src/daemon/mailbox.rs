@@ -8,6 +8,7 @@ use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
+use crate::redact;
 use crate::service::{Exit, Run};
 use crate::supervisor::Input;
 
@@ -103,10 +104,10 @@ impl Mailbox {
     }
 }
 
-/// One event as a line of JSON.
+/// One event as a line of JSON, without secrets.
 #[must_use]
 pub fn line(event: &Event) -> Bytes {
-    let mut text = serde_json::to_vec(event).unwrap_or_default();
+    let mut text = redact::json(event);
     text.push(b'\n');
     Bytes::from(text)
 }

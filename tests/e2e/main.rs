@@ -1,11 +1,13 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod events;
 mod house;
 mod restart;
 mod rights;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;
