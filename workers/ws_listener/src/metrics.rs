@@ -27,18 +27,18 @@ impl Metrics {
         }
     }
 
-    /// How many took how long: `counts` holds one figure per bound (seconds, ascending) and one for
-    /// what took longer than all of them.
-    pub fn histogram(&mut self, name: &str, help: &str, bounds: &[f64], counts: &[u64], sum: f64) {
+    /// How many took how long: pairs of an upper bound in seconds, ascending and last infinity, and a
+    /// count; and the sum of all.
+    pub fn histogram(&mut self, name: &str, help: &str, buckets: &[(f64, u64)], sum: f64) {
         self.family(name, help, "histogram");
         let mut total = 0;
-        for (bound, count) in bounds
-            .iter()
-            .map(ToString::to_string)
-            .chain(["+Inf".to_owned()])
-            .zip(counts)
-        {
+        for (bound, count) in buckets {
             total += count;
+            let bound = if bound.is_finite() {
+                bound.to_string()
+            } else {
+                "+Inf".to_owned()
+            };
             self.line(&format!("{name}_bucket{{le=\"{bound}\"}}"), total);
         }
         self.line(&format!("{name}_sum"), sum);
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn histograms_add_up() {
         let mut metrics = Metrics::default();
-        metrics.histogram("took", "Time.", &[0.001, 0.5], &[3, 2, 1], 2.5);
+        metrics.histogram("took", "Time.", &[(0.001, 3), (0.5, 2), (f64::INFINITY, 1)], 2.5);
         assert_eq!(
             metrics.text(),
             "# HELP took Time.\n# TYPE took histogram\ntook_bucket{le=\"0.001\"} 3\n\

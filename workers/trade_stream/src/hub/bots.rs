@@ -14,7 +14,7 @@ impl Hub {
         match ask {
             // Told by `Joined`, as of every client.
             Ask::Join => {}
-            Ask::Subscribe(pairs) => self.bot_subscribes(id, pairs),
+            Ask::Subscribe(pairs) => self.bot_subscribes(id, &pairs),
             Ask::Unsubscribe(pairs) => {
                 let pairs = with_corrections(pairs);
                 self.leave(id, &pairs);
@@ -23,7 +23,7 @@ impl Hub {
         }
     }
 
-    fn bot_subscribes(&mut self, id: ClientId, pairs: Vec<Pair>) {
+    fn bot_subscribes(&mut self, id: ClientId, pairs: &[Pair]) {
         let connected = self.is_connected();
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -37,15 +37,15 @@ impl Hub {
             let refusal = client.outbox.format().error(405, "symbol limit exceeded");
             return client.outbox.push_frame(refusal);
         }
-        info!("client {}: subscribes {}", client.peer, names(&pairs));
+        info!("client {}: subscribes {}", client.peer, names(pairs));
         let outbox = Arc::clone(&client.outbox);
-        client.pairs.extend(with_corrections(pairs.clone()));
+        client.pairs.extend(with_corrections(pairs.to_vec()));
         self.tell_subscription(id);
-        for pair in with_corrections(pairs.clone()) {
+        for pair in with_corrections(pairs.to_vec()) {
             // Alpaca's protocol tells no places.
             let _ = self.join(id, &pair, &outbox, None);
         }
-        self.want(&pairs, connected);
+        self.want(pairs, connected);
     }
 
     fn tell_subscription(&self, id: ClientId) {

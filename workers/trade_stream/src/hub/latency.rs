@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Upper bounds of the buckets, in seconds.
-pub const BOUNDS: [f64; 18] = [
+const BOUNDS: [f64; 18] = [
     0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
     2.0, 5.0, 10.0,
 ];
@@ -12,7 +12,7 @@ pub const BOUNDS: [f64; 18] = [
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
     /// One for each bound, and one for what is longer.
-    pub counts: [u64; BOUNDS.len() + 1],
+    counts: [u64; BOUNDS.len() + 1],
     /// Of all, in seconds.
     pub sum: f64,
 }
@@ -24,6 +24,12 @@ impl Histogram {
         let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
         self.counts[bucket] += times as u64;
         self.sum += seconds * times as f64;
+    }
+
+    /// Each bound with its count, the last of them infinity.
+    pub fn buckets(&self) -> Vec<(f64, u64)> {
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+        bounds.zip(self.counts).collect()
     }
 
     /// The bound, in milliseconds, that this part of all was within; `None` before there are any.

@@ -7,7 +7,6 @@ use stream_protocol::Figures;
 use ws_listener::Metrics;
 
 use super::Hub;
-use super::latency::{BOUNDS, Histogram};
 
 impl Hub {
     /// The counts, with what only clients know added up.
@@ -106,51 +105,69 @@ impl Hub {
         all.gauge("trade_stream_upstream_flapping", help, flapping);
         let help = "Symbols and channels that Alpaca refused of late.";
         all.gauge("trade_stream_quarantined", help, status.quarantined.len() as f64);
-        for (name, help, count) in [
-            (
-                "trade_stream_data_in_total",
-                "Data besides trades received.",
-                figures.data_in,
-            ),
-            (
-                "trade_stream_mute_alarms_total",
-                "Times that the feed was found mute.",
-                figures.mute_alarms,
-            ),
-            (
-                "trade_stream_renewed_symbols_total",
-                "Symbols subscribed anew since they alone were silent.",
-                figures.renewed_symbols,
-            ),
-            (
-                "trade_stream_slow_client_total",
-                "Times that Alpaca called us too slow.",
-                figures.slow_client,
-            ),
-            (
-                "trade_stream_backfilled_trades_total",
-                "Trades that were fetched later.",
-                figures.backfilled,
-            ),
-            (
-                "trade_stream_order_updates_total",
-                "Updates of orders received.",
-                figures.order_updates,
-            ),
-        ] {
-            all.counter(name, help, count);
-        }
-        let outcomes = [
-            ("filled", figures.backfills),
-            ("failed", figures.backfills_failed),
-        ];
-        let help = "Gaps that were to be filled from REST, by what became of it.";
-        all.counters("trade_stream_backfills_total", help, "outcome", &outcomes);
-        let help = "Seconds from the upstream's socket to the clients' queues.";
-        let Histogram { counts, sum } = &self.inside;
-        all.histogram("trade_stream_latency_seconds", help, &BOUNDS, counts, *sum);
-        let help = "Seconds from the exchange's timestamp, by this host's clock.";
-        let Histogram { counts, sum } = &self.feed_latency;
-        all.histogram("trade_stream_feed_latency_seconds", help, &BOUNDS, counts, *sum);
+        more_counts(all, figures);
+        self.durations(all);
     }
+
+    fn durations(&self, all: &mut Metrics) {
+        let help = "Seconds from the upstream's socket to the clients' queues.";
+        all.histogram(
+            "trade_stream_latency_seconds",
+            help,
+            &self.inside.buckets(),
+            self.inside.sum,
+        );
+        let help = "Seconds from the exchange's timestamp, by this host's clock.";
+        let feed = &self.feed_latency;
+        all.histogram(
+            "trade_stream_feed_latency_seconds",
+            help,
+            &feed.buckets(),
+            feed.sum,
+        );
+    }
+}
+
+/// What is only counted.
+fn more_counts(all: &mut Metrics, figures: &Figures) {
+    for (name, help, count) in [
+        (
+            "trade_stream_data_in_total",
+            "Data besides trades received.",
+            figures.data_in,
+        ),
+        (
+            "trade_stream_mute_alarms_total",
+            "Times that the feed was found mute.",
+            figures.mute_alarms,
+        ),
+        (
+            "trade_stream_renewed_symbols_total",
+            "Symbols subscribed anew since they alone were silent.",
+            figures.renewed_symbols,
+        ),
+        (
+            "trade_stream_slow_client_total",
+            "Times that Alpaca called us too slow.",
+            figures.slow_client,
+        ),
+        (
+            "trade_stream_backfilled_trades_total",
+            "Trades that were fetched later.",
+            figures.backfilled,
+        ),
+        (
+            "trade_stream_order_updates_total",
+            "Updates of orders received.",
+            figures.order_updates,
+        ),
+    ] {
+        all.counter(name, help, count);
+    }
+    let outcomes = [
+        ("filled", figures.backfills),
+        ("failed", figures.backfills_failed),
+    ];
+    let help = "Gaps that were to be filled from REST, by what became of it.";
+    all.counters("trade_stream_backfills_total", help, "outcome", &outcomes);
 }

@@ -237,7 +237,7 @@ impl Hub {
                 symbols,
                 channels,
                 since,
-            }) => self.subscribe(id, pairs(&symbols, &channels), since.as_ref()),
+            }) => self.subscribe(id, &pairs(&symbols, &channels), since.as_ref()),
             Ok(ClientMessage::Unsubscribe { symbols, channels }) => {
                 self.unsubscribe(id, &pairs(&symbols, &channels));
             }

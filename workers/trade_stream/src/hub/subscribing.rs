@@ -15,7 +15,7 @@ use crate::client::Outbox;
 pub type Pair = (Channel, String);
 
 impl Hub {
-    pub(super) fn subscribe(&mut self, id: ClientId, pairs: Vec<Pair>, since: Option<&Position>) {
+    pub(super) fn subscribe(&mut self, id: ClientId, pairs: &[Pair], since: Option<&Position>) {
         let connected = self.is_connected();
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -25,14 +25,14 @@ impl Hub {
             let bad = BadRequest(format!("a client may have {} symbols at most", self.max_symbols));
             return client.outbox.reply(&ServerMessage::from(bad).to_json());
         }
-        info!("client {}: subscribes {}", client.peer, names(&pairs));
+        info!("client {}: subscribes {}", client.peer, names(pairs));
         if pairs.iter().any(|(channel, _)| *channel != Channel::Trades) {
             // Who knows of channels knows of heartbeats.
             client.wants_heartbeats = true;
             self.next_pulse.get_or_insert_with(|| Instant::now() + self.pulse);
         }
         let outbox = std::sync::Arc::clone(&client.outbox);
-        for pair in &pairs {
+        for pair in pairs {
             let (channel, symbol) = pair;
             if !connected {
                 outbox.reply(&ServerMessage::connecting(symbol).to_json());
@@ -47,7 +47,7 @@ impl Hub {
             }
             tell_joined(&outbox, *channel, symbol, joined);
         }
-        self.want(&pairs, connected);
+        self.want(pairs, connected);
     }
 
     /// Makes a client a subscriber; nothing is told.
