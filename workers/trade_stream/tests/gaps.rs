@@ -153,7 +153,7 @@ async fn what_an_upstream_loss_cost_is_fetched_before_live_goes_on_and_marked() 
     alpaca.send(json!([trade("AAPL", 1), trade("AAPL", 2)]));
     client.hear().await;
     client.hear().await;
-    alpaca.remember(past(1..=5));
+    alpaca.remember(&past(1..=5));
     alpaca.cut();
     let mut heard = Vec::new();
     for _ in 0..3 {
@@ -202,7 +202,7 @@ async fn a_restart_goes_on_with_the_numbers_and_fetches_what_was_made_meanwhile(
         .expect("no panic")
         .expect("told to");
 
-    alpaca.remember(past(1..=3));
+    alpaca.remember(&past(1..=3));
     let second = Stream::with(alpaca.address, kept).await;
     let mut client = second.client().await;
     client

@@ -74,7 +74,7 @@ impl Alpaca {
     }
 
     /// Lets these be the past trades that REST knows, as Alpaca tells them.
-    pub fn remember(&self, trades: Value) {
+    pub fn remember(&self, trades: &Value) {
         let body = json!({"trades": trades, "next_page_token": null}).to_string();
         self.publisher.send_modify(|seen| seen.past = Some(body));
     }
