@@ -232,7 +232,10 @@ mod tests {
     fn fields_are_found_by_their_names_and_new_ones_kept() {
         let frame = decode(br#"[{"T":"q","S":"A","ap":1.50,"new":{"a":null},"t":"x"},{"T":"q","ap":1}]"#);
         let quote = &frame.data[0];
-        assert_eq!(quote.number("ap").map(|number| number.as_str()), Some("1.50"));
+        assert_eq!(
+            quote.number("ap").map(stream_protocol::Number::as_str),
+            Some("1.50")
+        );
         assert_eq!((quote.text("t"), quote.text("ap")), (Some("x"), None));
         assert!(quote.field("new").is_some());
         assert_eq!(frame.broken, 1, "without a symbol");
