@@ -19,6 +19,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
         Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::AlertDeliver => sentinel::deliver::run(),
         Command::Activate(args) => {
             let error = daemon::activate(&args.program, &args.args);
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
@@ -32,6 +33,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Events(_)
+        | Command::Alert(_)
+        | Command::Metrics
         | Command::Reload
         | Command::Check
         | Command::Import(_)

@@ -9,5 +9,6 @@ pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, Ser
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Health, HealthStatus, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    AlertStatus, Health, HealthStatus, LastExit, Port, PortState, Service, State, Status, Supervisor,
+    SupervisorState,
 };

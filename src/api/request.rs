@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Fact;
+
 /// The body of a POST: which services; empty means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -9,6 +11,9 @@ pub struct Command {
     /// Their names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// For [`Route::Record`] alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
 }
 
 /// The routes of the control socket. Answers to POST are lines of [`super::Event`], the last one its `End`;
@@ -19,6 +24,10 @@ pub enum Route {
     Status,
     /// `GET /v1/events`: every change from now on, as lines of [`super::Event`], until the caller leaves.
     Events,
+    /// `GET /metrics`: numbers, in Prometheus' text format.
+    Metrics,
+    /// `POST /v1/record`: facts for the ledger, of which the supervisor would not know.
+    Record,
     /// `POST /v1/start`: done when the services are ready.
     Start,
     /// `POST /v1/stop`: done when they and all their descendants are gone.
@@ -33,9 +42,11 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 7] = [
+    pub const ALL: [Route; 9] = [
         Route::Status,
         Route::Events,
+        Route::Metrics,
+        Route::Record,
         Route::Start,
         Route::Stop,
         Route::Restart,
@@ -49,6 +60,8 @@ impl Route {
         match self {
             Route::Status => "/v1/status",
             Route::Events => "/v1/events",
+            Route::Metrics => "/metrics",
+            Route::Record => "/v1/record",
             Route::Start => "/v1/start",
             Route::Stop => "/v1/stop",
             Route::Restart => "/v1/restart",
@@ -61,8 +74,10 @@ impl Route {
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
-            Route::Status | Route::Events => "GET",
-            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => "POST",
+            Route::Status | Route::Events | Route::Metrics => "GET",
+            Route::Record | Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
+                "POST"
+            }
         }
     }
 }

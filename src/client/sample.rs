@@ -38,6 +38,8 @@ pub fn status(services: Vec<Service>) -> Status {
         },
         services,
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

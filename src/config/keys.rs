@@ -1,6 +1,11 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
+mod operations;
+
 use std::time::Duration;
+
+pub(in crate::config) use operations::kind_words;
+pub use operations::{ALERTS, METRICS, TARGET};
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub enum Wants {
     Table(&'static Section),
     /// A table of services by name.
     Services(&'static Section),
+    /// A table of such tables by name.
+    Named(&'static Section),
 }
 
 impl Wants {
@@ -87,6 +94,7 @@ impl Wants {
                 Some(key) => format!("a table of its own, with keys like `{}`", key.name),
                 None => "a table".into(),
             },
+            Wants::Named(section) => format!("a table for each, like {}", section.name),
             Wants::Services(_) => "a table for each service, like [services.NAME]".into(),
         }
     }
@@ -132,6 +140,13 @@ pub const FILE: Section = Section {
             "programs",
             "apps",
         ]),
+        key(
+            "alerts",
+            Wants::Table(&ALERTS),
+            "Whom to tell when something is wrong.",
+        )
+        .elsewhere(&["alert", "notify", "notifications"]),
+        key("metrics", Wants::Table(&METRICS), "Numbers for Prometheus.").elsewhere(&["prometheus"]),
     ],
 };
 
@@ -305,7 +320,9 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 6] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP];
+pub const SECTIONS: [&Section; 9] = [
+    &FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP, &ALERTS, &TARGET, &METRICS,
+];
 
 impl Section {
     /// The key of this name.

@@ -15,6 +15,7 @@ mod item;
 mod json;
 pub mod keys;
 mod locate;
+mod operations;
 mod preflight;
 mod probe;
 mod program;
@@ -35,11 +36,13 @@ use toml::de::DeTable;
 
 pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
+pub use operations::Metrics;
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
+use crate::alerts::Settings;
 use crate::paths::Paths;
 use crate::service::Spec;
 use decode::Surroundings;
@@ -59,6 +62,10 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
+    /// Whom to tell when something is wrong.
+    pub alerts: Settings,
+    /// Numbers for Prometheus.
+    pub metrics: Metrics,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
 }
@@ -145,6 +152,8 @@ fn decode_file(
     let services = services(&file, &surroundings, readable.whole);
     Config {
         services,
+        alerts: operations::alerts(&file, &surroundings),
+        metrics: operations::metrics(&file),
         log_dir: general.log_dir,
         protected_ports: general.protected_ports,
         paths: paths.clone(),

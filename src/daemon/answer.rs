@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
-use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
+use crate::api::{Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, What};
 use crate::config;
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
@@ -11,13 +11,20 @@ use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
+        if question.route == Route::Metrics {
+            return self.tell_metrics(question.reply);
+        }
         tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
-            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
-                self.command(&question).unwrap_or_else(Reply::Refused)
-            }
+            Route::Record => self.note(&question),
+            Route::Metrics
+            | Route::Start
+            | Route::Stop
+            | Route::Restart
+            | Route::Shutdown
+            | Route::Reload => self.command(&question).unwrap_or_else(Reply::Refused),
         };
         let _ = question.reply.send(reply);
     }
@@ -35,12 +42,26 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => self.reread()?,
-            Route::Status | Route::Events => return Err(unusable("no command".into())),
+            Route::Status | Route::Events | Route::Record | Route::Metrics => {
+                return Err(unusable("no command".into()));
+            }
         };
         let cause = question.peer.asks(command.trim_end());
         tracing::info!(peer = %question.peer, "{command}");
         self.record(Fact::new(What::Command).because(cause.clone()));
         Ok(Reply::Progress(self.request(order, Some(lock), cause)))
+    }
+
+    /// Writes down what somebody else did to this house, such as a flush.
+    fn note(&mut self, question: &Question) -> Reply {
+        let cause = question.peer.asks("sentinel flush");
+        for fact in question.command.facts.clone() {
+            self.record(Fact {
+                cause: Some(cause.clone()),
+                ..fact
+            });
+        }
+        Reply::Text(String::new())
     }
 
     /// The named services; all of them if none is named.
@@ -81,17 +102,24 @@ impl Driver {
         }
         let order = Order::Reload(config.services.clone());
         self.config = config;
+        self.revise_alerts();
+        self.revise_metrics();
         Ok(order)
     }
 
-    fn status(&mut self) -> Status {
+    /// All services as the API shows them.
+    pub(super) fn services(&mut self) -> Vec<Service> {
         let entries = self.machine.snapshot();
         let pids: Vec<i32> = entries.iter().filter_map(|entry| self.pid(entry)).collect();
         self.usage.look(&pids);
-        let services = entries
+        entries
             .iter()
             .map(|entry| report::service(entry, self.seen(entry), &self.clock))
-            .collect();
+            .collect()
+    }
+
+    fn status(&mut self) -> Status {
+        let services = self.services();
         Status {
             ok: false,
             supervisor: Supervisor {
@@ -103,6 +131,8 @@ impl Driver {
             },
             services,
             ports: Vec::new(),
+            alerts: self.alerts.status(),
+            events: Vec::new(),
         }
     }
 

@@ -5,11 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
+use super::metrics::Exposition;
 use super::notify::Notify;
 use super::output::Output;
 use super::report;
@@ -29,7 +31,9 @@ pub struct Driver {
     pub(super) config: Config,
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
+    pub(super) alerts: Alerts,
     pub(super) lives: Lives,
+    pub(super) exposition: Option<Exposition>,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
@@ -75,12 +79,15 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let clock = Clock::start();
         Self {
+            alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             config,
             ledger,
-            clock: Clock::start(),
+            clock,
+            exposition: None,
             runs: HashMap::new(),
             outputs: HashMap::new(),
             commands: HashMap::new(),
@@ -97,16 +104,20 @@ impl Driver {
 
     /// Runs until everything is down for good.
     pub async fn drive(mut self) -> Ledger {
+        self.revise_alerts();
+        self.revise_metrics();
         while !self.finished {
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return self.ledger,
+                    None => break,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.keep_alerts();
+        self.close_metrics();
         self.ledger
     }
 
@@ -136,6 +147,9 @@ impl Driver {
             Message::ChildEnded => self.reap(),
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
             Message::Save => self.save(),
+            Message::Alerts => self.tend_alerts(),
+            Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
+            Message::Disk(room) => self.hear_disk(room),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => match self.reread() {
@@ -176,6 +190,8 @@ impl Driver {
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
     fn hear_health(&mut self, run: &Run, answer: &Answer) {
+        self.ledger.counts.probed(&run.service, answer.is_good());
+        self.hear_silence(run, answer.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };

@@ -41,6 +41,8 @@ pub struct Ledger {
     /// What was known of OOM kills at the last look.
     pub oom: Oom,
     syncing: bool,
+    /// What nobody who acts on facts has heard of yet.
+    unheard: Vec<Fact>,
 }
 
 impl Ledger {
@@ -54,12 +56,14 @@ impl Ledger {
             counts: Counts::default(),
             oom: Oom::look(),
             syncing: false,
+            unheard: Vec::new(),
         }
     }
 
     /// Writes a fact down.
     pub fn record(&mut self, fact: Fact) -> Record {
         self.counts.count(&fact);
+        self.unheard.push(fact.clone());
         let boot_ms = u64::try_from(self.clock.now().0.as_millis()).unwrap_or(u64::MAX);
         self.writer.append(fact, Timestamp::now(), boot_ms)
     }
@@ -83,6 +87,9 @@ impl Driver {
     /// Writes a fact down, and lets those know who act on facts.
     pub fn record(&mut self, fact: Fact) {
         self.ledger.record(fact);
+        for fact in std::mem::take(&mut self.ledger.unheard) {
+            self.alert_about(&fact);
+        }
         self.sync_soon(SYNC_AFTER);
     }
 
@@ -123,7 +130,20 @@ impl Driver {
             Order::Shutdown => all(),
             Order::Reload(_) => Vec::new(),
         };
+        if let Order::Stop(names) = order {
+            self.record_let_go(names, &cause);
+        }
         self.ledger.attribution.ask(&names, cause);
+    }
+
+    /// Somebody stops what does not run any more: no process ends, and yet nobody wants it back.
+    fn record_let_go(&mut self, names: &[ServiceName], cause: &Cause) {
+        for entry in names.iter().filter_map(|name| self.machine.entry(name)) {
+            let down = matches!(entry.shown, Shown::Fatal | Shown::Backoff | Shown::Exited);
+            if down && entry.wanted {
+                self.record(Fact::of(&entry.spec.name, What::Stopped).because(cause.clone()));
+            }
+        }
     }
 
     /// A run has a process.

@@ -14,9 +14,11 @@
 //! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
 
 mod adoption;
+mod alerts;
 mod answer;
 mod audience;
 mod clock;
+mod disk;
 mod driver;
 mod effects;
 mod flush;
@@ -25,6 +27,7 @@ mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
+mod metrics;
 mod notify;
 mod opening;
 mod output;

@@ -1,6 +1,7 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
 mod adoption;
+mod alerts;
 mod cli;
 mod events;
 mod house;

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+mod alert;
 mod check;
 mod completions;
 mod events;
@@ -9,6 +10,7 @@ mod import;
 mod init;
 mod logs;
 mod man;
+mod metrics;
 mod reload;
 mod restart;
 mod schema;
@@ -52,6 +54,8 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Flush(args) => flush::run(caller, args).await,
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Events(args) => events::run(caller, args).await,
+        Command::Alert(args) => alert::run(caller, args).await,
+        Command::Metrics => metrics::run(caller).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
@@ -62,10 +66,12 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Init(args) => init::run(caller, args),
         Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),
-        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
-            crate::api::FailureKind::Bug,
-            "the supervisor was asked for at the wrong door",
-        )),
+        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) | Command::AlertDeliver => {
+            Err(Error::new(
+                crate::api::FailureKind::Bug,
+                "the supervisor was asked for at the wrong door",
+            ))
+        }
     }
 }
 
