@@ -1,5 +1,9 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
+mod rights;
+
+pub use rights::{Limit, Limits, MemoryMax, Rights};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,10 +11,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+mod expectation;
+mod recovery;
+
+pub use expectation::{Expectation, Malformed};
+pub use recovery::{Backoff, Recovery};
+
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
 /// Cheap to clone: every layer names services, nobody owns the text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceName(Arc<str>);
 
 impl ServiceName {
@@ -52,6 +65,20 @@ impl ServiceName {
     }
 }
 
+impl TryFrom<String> for ServiceName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -81,14 +108,24 @@ pub struct Spec {
     pub min_uptime: Duration,
     /// A run that is not ready after this time has failed. Default 30 s.
     pub start_timeout: Duration,
-    /// Failed runs in a row before the service is given up as FATAL. Default 5.
+    /// Failed runs in a row, or within the window, before the service is given up as FATAL. Default 5.
     pub max_restarts: u32,
+    /// What follows failures.
+    pub recovery: Recovery,
+    /// A change of a file that one of these patterns matches (absolute, `*`, `**`, `?`) is followed by a restart.
+    pub watch: Vec<String>,
     /// What proves that it is ready, beyond holding its ports.
     pub ready: Option<Ready>,
     /// What proves, again and again, that it is healthy.
     pub health: Option<Health>,
     /// How it is stopped.
     pub stop: Stop,
+    /// As whom it runs, and how much it may use.
+    pub rights: Rights,
+    /// Its memory may not stay over this.
+    pub memory_max: Option<MemoryMax>,
+    /// While it is ready, it says `WATCHDOG=1` (sd_notify(3)) at least this often.
+    pub watchdog: Option<Duration>,
 }
 
 /// What happens when a service ends by itself.
@@ -124,6 +161,43 @@ pub struct Health {
     pub timeout: Duration,
     /// Failed attempts in a row that make the service unhealthy. Default 3.
     pub failures: u32,
+    /// What follows when it is unhealthy. Default: a restart.
+    pub on_unhealthy: OnUnhealthy,
+    /// Who stands behind the service, asked separately when its own probe fails.
+    pub via: Via,
+}
+
+/// What follows when a service is unhealthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnhealthy {
+    /// Another run takes its place.
+    #[default]
+    Restart,
+    /// It is shown and told to whoever is alerted.
+    Alert,
+    /// It is shown, and nothing more.
+    Ignore,
+}
+
+/// The hops behind a service, from near to far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Via {
+    /// Whom to ask.
+    pub hops: Vec<Hop>,
+    /// They are declared to be on the way of the probe, so that a broken one takes the blame; otherwise they
+    /// are what the service is `after`, and only named.
+    pub declared: bool,
+}
+
+/// One hop on the way of a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hop {
+    /// What people call it.
+    pub name: String,
+    /// What it is asked.
+    pub probe: Probe,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// One question to a service, and the answer that counts as good.
@@ -207,7 +281,7 @@ impl StopSignal {
 }
 
 /// One life of a service's process, numbered from 1. The supervisor knows lives, never pids.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Run {
     /// Whose life.
     pub service: ServiceName,
@@ -222,7 +296,7 @@ impl fmt::Display for Run {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),

@@ -23,6 +23,8 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
     let words = || fact.detail.clone().unwrap_or_default();
     match fact.what {
         What::GivenUp => vec![Sign::Raise(Kind::Fatal, words())],
+        // With a count: it is past its `failures`, and left as it is.
+        What::Unhealthy if fact.detail.is_some() => vec![Sign::Raise(Kind::Unhealthy, cause_words(fact))],
         What::Unhealthy => vec![Sign::Suspect(Kind::Unhealthy, cause_words(fact))],
         What::Healthy => vec![Sign::Clear(Kind::Unhealthy)],
         What::Silent => vec![Sign::Raise(Kind::Silence, words())],
@@ -42,7 +44,9 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
         What::Began | What::Left | What::Adopted | What::Ended | What::NotStarted | What::Killed => {
             Vec::new()
         }
-        What::Command | What::Refused | What::Reloaded | What::Scheduled | What::Flushed => Vec::new(),
+        What::Command | What::Refused | What::Reloaded | What::Upgraded | What::Scheduled | What::Flushed => {
+            Vec::new()
+        }
         What::Lost | What::AlertLost | What::Other => Vec::new(),
     }
 }

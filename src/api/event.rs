@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::Plan;
 use super::status::{HealthStatus, State};
 
 /// One line of progress. The last line of every stream is `End`.
@@ -46,10 +47,21 @@ pub enum Event {
         /// What is wrong.
         error: Option<String>,
     },
+    /// What a reload is about to change.
+    Plan {
+        /// All of it.
+        plan: Plan,
+    },
     /// A port was flushed: a `ports::PortReport`, as `flush --json` prints it.
     Port {
         /// The report.
         report: serde_json::Value,
+    },
+    /// The supervisor is being replaced in place: the stream breaks off here, and the next one answers
+    /// whoever connects again.
+    Upgrading {
+        /// The same for people.
+        message: String,
     },
     /// The result; nothing follows.
     End(Outcome),
@@ -69,6 +81,8 @@ pub enum Phase {
     Flush,
     /// Start the services.
     Start,
+    /// Another image of the supervisor takes over.
+    Handover,
     /// Look at the result from outside.
     Verify,
 }
@@ -83,6 +97,7 @@ impl Phase {
             Phase::Leftovers => "leftovers",
             Phase::Flush => "flush",
             Phase::Start => "start",
+            Phase::Handover => "handover",
             Phase::Verify => "verify",
         }
     }

@@ -1,5 +1,7 @@
 //! What may be asked over the control socket, and how a supervisor is begun.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
@@ -14,6 +16,12 @@ pub struct Command {
     /// For [`Route::Record`] alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
+    /// Of a reload: only tell what it would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// For an upgrade: the binary that takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<PathBuf>,
 }
 
 /// The routes of the control socket. Answers to POST are lines of [`super::Event`], the last one its `End`;
@@ -38,11 +46,14 @@ pub enum Route {
     Shutdown,
     /// `POST /v1/reload`: read services.toml again; done when settled.
     Reload,
+    /// `POST /v1/upgrade`: another binary takes over in the same process. The answer breaks off without an
+    /// `End` when it does; whoever asks then for the status is answered by the new one.
+    Upgrade,
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 9] = [
+    pub const ALL: [Route; 10] = [
         Route::Status,
         Route::Events,
         Route::Metrics,
@@ -52,6 +63,7 @@ impl Route {
         Route::Restart,
         Route::Shutdown,
         Route::Reload,
+        Route::Upgrade,
     ];
 
     /// Its path.
@@ -67,6 +79,7 @@ impl Route {
             Route::Restart => "/v1/restart",
             Route::Shutdown => "/v1/shutdown",
             Route::Reload => "/v1/reload",
+            Route::Upgrade => "/v1/upgrade",
         }
     }
 
@@ -75,9 +88,13 @@ impl Route {
     pub fn method(self) -> &'static str {
         match self {
             Route::Status | Route::Events | Route::Metrics => "GET",
-            Route::Record | Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
-                "POST"
-            }
+            Route::Record
+            | Route::Start
+            | Route::Stop
+            | Route::Restart
+            | Route::Shutdown
+            | Route::Reload
+            | Route::Upgrade => "POST",
         }
     }
 }

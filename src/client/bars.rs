@@ -62,7 +62,12 @@ impl Bars {
                 });
                 self.set_phases(None);
             }
-            Event::Service { .. } | Event::Port { .. } | Event::Health { .. } | Event::End(_) => {}
+            Event::Service { .. }
+            | Event::Port { .. }
+            | Event::Health { .. }
+            | Event::Upgrading { .. }
+            | Event::Plan { .. }
+            | Event::End(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::api::{Event, Phase, Status};
+use crate::api::{Event, Outcome, Phase, ServiceOutcome, ServiceResult, Status};
 use crate::config::Config;
 use crate::exit::ExitCode;
 
@@ -90,6 +90,31 @@ impl Conduct {
         self.transaction.ok
     }
 
+    /// A phase that only this side can see is over.
+    pub fn finish_phase(&mut self, phase: Phase, ok: bool, took: Duration, detail: String) {
+        self.take(&Event::Finished {
+            phase,
+            ok,
+            took_ms: millis(took),
+            detail: Some(detail),
+        });
+    }
+
+    /// The outcome is there, as this status shows: every service is what it was.
+    pub fn reached(&mut self, now: &Status) {
+        let service = |service: &crate::api::Service| ServiceOutcome {
+            name: service.name.clone(),
+            result: ServiceResult::Done,
+            reason: None,
+            took_ms: 0.0,
+        };
+        self.take(&Event::End(Outcome {
+            ok: true,
+            services: now.services.iter().map(service).collect(),
+            error: None,
+        }));
+    }
+
     /// It ends with this error.
     pub fn fail(&mut self, error: Error) {
         self.transaction.note_error(error);
@@ -161,13 +186,8 @@ impl Conduct {
         if self.terminal.json || self.terminal.quiet {
             return Ok(());
         }
-        let Transaction {
-            services,
-            took_ms,
-            phases,
-            ..
-        } = &self.transaction;
-        let line = summary(self.deed.done, services.len(), *took_ms, phases);
+        let Transaction { took_ms, phases, .. } = &self.transaction;
+        let line = summary(self.deed.done, self.transaction.count(), *took_ms, phases);
         self.terminal
             .print(&format!("{}\n", self.terminal.paint.good(&line)))
     }

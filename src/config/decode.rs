@@ -9,7 +9,9 @@ use toml::de::DeTable;
 use super::item::Item;
 use super::keys;
 use super::probe;
+use super::recovery;
 use super::report::Finding;
+use super::rights;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
 use crate::service::{RestartPolicy, ServiceName, Spec, Stop, StopSignal};
@@ -38,6 +40,8 @@ pub(super) struct Declared<'d> {
     /// Where its name stands.
     pub(super) at: usize,
     pub(super) after: Vec<(&'d str, usize)>,
+    /// The services that its health check goes through; none if it does not say.
+    pub(super) via: Option<Vec<(&'d str, usize)>>,
     pub(super) ports: Vec<(u16, usize)>,
 }
 
@@ -127,17 +131,23 @@ pub(super) fn service<'d>(
         min_uptime: table.duration("min_uptime"),
         start_timeout: table.duration("start_timeout"),
         max_restarts: table.number("max_restarts"),
+        recovery: recovery::recovery(&table),
+        watch: recovery::watch(&table, surroundings.root),
         ready: table
             .item("ready")
             .and_then(|item| probe::ready(item, surroundings)),
         health: table
             .item("health")
-            .and_then(|item| probe::health(item, surroundings)),
+            .and_then(|item| probe::health(item, &table, surroundings)),
         stop: stop(&table),
+        rights: rights::rights(&table),
+        memory_max: rights::memory_max(&table),
+        watchdog: table.item("watchdog").and_then(|item| item.duration()),
         // Last, so that a wrong name does not hide what else is wrong.
         name: name.ok()?,
     };
     Some(Declared {
+        via: probe::via_services(&table),
         spec,
         at: item.key_at(),
         after,
@@ -157,7 +167,7 @@ fn sockets(item: Item<'_>) -> Vec<(SocketAddr, usize)> {
     item.texts().into_iter().filter_map(address).collect()
 }
 
-fn places(item: Item<'_>) -> Vec<(&str, usize)> {
+pub(super) fn places(item: Item<'_>) -> Vec<(&str, usize)> {
     item.texts()
         .into_iter()
         .filter_map(|item| Some((item.text()?, item.span().start)))
@@ -247,6 +257,12 @@ pub(super) fn expand(item: Item<'_>, text: &str, surroundings: &Surroundings<'_>
 /// What the service inherits and, over it, its own `env`.
 fn environment(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Environment {
     let mut environment = surroundings.inherited.clone();
+    if table.item("user").is_some() {
+        // The caller's are another user's; the service's own are set when it starts.
+        rights::OF_A_USER
+            .iter()
+            .for_each(|name| drop(environment.remove(*name)));
+    }
     for item in table.item("env").and_then(Item::entries).unwrap_or_default() {
         if item.key.is_empty() || item.key.contains(['=', '\0']) {
             let message = format!("`{}` is not the name of a variable", item.key.escape_default());

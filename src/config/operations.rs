@@ -11,6 +11,7 @@ use super::keys::{self, nearest};
 use super::scalar;
 use super::table::Table;
 use crate::alerts::{DiskFree, Kind, Settings, Target, Way};
+use crate::redact::Redactor;
 
 /// What `[metrics]` declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,6 +188,28 @@ fn disk_free(item: Item<'_>) -> Option<DiskFree> {
         ),
     }
 }
+
+/// What of the alerts may not be said: the paths of webhooks and the values of their headers.
+pub(super) fn secrets(alerts: &Settings) -> Redactor {
+    let of = |target: &Target| match &target.way {
+        Way::Webhook { url, headers, .. } => {
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
+            let values = headers.iter().map(|(_, value)| value.clone());
+            values.chain([path]).collect()
+        }
+        Way::Command(_) | Way::Syslog(_) => Vec::new(),
+    };
+    Redactor::new(
+        alerts
+            .targets
+            .iter()
+            .flat_map(of)
+            .filter(|secret| secret.len() >= SECRET),
+    )
+}
+
+/// Shorter than this it is a word like any other, and hiding it would hide half of every sentence.
+const SECRET: usize = 8;
 
 /// `[metrics]`.
 pub(super) fn metrics(file: &Table<'_>) -> Metrics {

@@ -12,7 +12,7 @@ pub(super) struct Wrong {
     pub(super) help: String,
 }
 
-fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
+pub(super) fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
     Wrong {
         message: message.into(),
         help: help.into(),

@@ -91,12 +91,17 @@ mod tests {
             min_uptime: std::time::Duration::ZERO,
             start_timeout: std::time::Duration::ZERO,
             max_restarts: 0,
+            recovery: crate::service::Recovery::default(),
+            watch: Vec::new(),
             ready: None,
             health: None,
             stop: crate::service::Stop {
                 signal: crate::service::StopSignal::TERM,
                 timeout: std::time::Duration::ZERO,
             },
+            rights: crate::service::Rights::default(),
+            memory_max: None,
+            watchdog: None,
         })
     }
 

@@ -21,7 +21,7 @@ use crate::alerts::{At, Desk, Message, Settings, Spool, Target, Told};
 use crate::api::{AlertStatus, Fact, What};
 use crate::deliver::{GIVEN, Given};
 use crate::process::{Launch, MARK};
-use crate::service::{Exit, Run, ServiceName};
+use crate::service::{Exit, OnUnhealthy, Rights, Run, ServiceName};
 use crate::supervisor::Moment;
 
 /// How much of a delivery's standard error is kept, in bytes.
@@ -155,12 +155,22 @@ pub fn host() -> String {
 impl Driver {
     /// Lets the desk hear of a fact. Costs nothing without targets.
     pub(super) fn alert_about(&mut self, fact: &Fact) {
-        if self.alerts.is_idle() {
+        if self.alerts.is_idle() || self.is_ignored(fact) {
             return;
         }
         let now = self.alerts.at(self.clock.now());
         self.alerts.desk.hear(now, fact);
         self.tend_alerts_soon();
+    }
+
+    /// `on_unhealthy = "ignore"` is a wish not to hear of it.
+    fn is_ignored(&self, fact: &Fact) -> bool {
+        let name = fact.service.as_ref().filter(|_| fact.what == What::Unhealthy);
+        let entry = name
+            .and_then(|name| ServiceName::parse(name).ok())
+            .and_then(|name| self.machine.entry(&name));
+        let health = entry.and_then(|entry| entry.spec.health.clone());
+        health.is_some_and(|health| health.on_unhealthy == OnUnhealthy::Ignore)
     }
 
     /// The disk of the logs is watched, and what waits is tried, from the start and after a reload.
@@ -296,7 +306,7 @@ async fn run(target: Target, message: Message, mailbox: &Mailbox) -> Result<(), 
     let (errors, launch) =
         launch(&Given { target, message }).map_err(|error| format!("cannot prepare: {error}"))?;
     let (started, process) = oneshot::channel();
-    mailbox.post(Mail::RunCommand(ExecRequest { launch, started }));
+    mailbox.post(Mail::RunCommand(Box::new(ExecRequest { launch, started })));
     let leaving = |_| "the supervisor is leaving".to_owned();
     let (_, exit) = process.await.map_err(leaving)??;
     let mut text = Vec::new();
@@ -331,6 +341,7 @@ fn launch(given: &Given) -> io::Result<(OwnedFd, Launch)> {
         stdout: null.into(),
         stderr: writer.into(),
         sockets: Vec::new(),
+        rights: Rights::default(),
     };
     Ok((reader.into(), launch))
 }

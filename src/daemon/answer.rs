@@ -4,7 +4,6 @@ use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, What};
-use crate::config;
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
@@ -19,6 +18,8 @@ impl Driver {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
             Route::Record => self.note(&question),
+            Route::Reload if question.command.dry_run => self.plan().unwrap_or_else(Reply::Refused),
+            Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Metrics
             | Route::Start
             | Route::Stop
@@ -41,8 +42,8 @@ impl Driver {
             Route::Stop => Order::Stop(names),
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
-            Route::Reload => self.reread()?,
-            Route::Status | Route::Events | Route::Record | Route::Metrics => {
+            Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
+            Route::Status | Route::Events | Route::Upgrade | Route::Record | Route::Metrics => {
                 return Err(unusable("no command".into()));
             }
         };
@@ -80,33 +81,6 @@ impl Driver {
             .collect()
     }
 
-    /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.
-    pub(super) fn reread(&mut self) -> Result<Order, Failure> {
-        let file = self.config.paths.config.clone();
-        let config = config::load(&file, &config::environment()).map_err(|mistakes| Failure {
-            kind: FailureKind::Config,
-            message: mistakes.to_string(),
-            help: Some("nothing was changed; `sentinel check` shows the same".into()),
-        })?;
-        let problems: Vec<String> = config::preflight(&config)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        if !problems.is_empty() {
-            let help = Some("nothing was changed".into());
-            return Err(Failure {
-                kind: FailureKind::Failed,
-                message: problems.join("\n"),
-                help,
-            });
-        }
-        let order = Order::Reload(config.services.clone());
-        self.config = config;
-        self.revise_alerts();
-        self.revise_metrics();
-        Ok(order)
-    }
-
     /// All services as the API shows them.
     pub(super) fn services(&mut self) -> Vec<Service> {
         let entries = self.machine.snapshot();
@@ -128,6 +102,7 @@ impl Driver {
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
+                upgrades: self.upgrades,
             },
             services,
             ports: Vec::new(),

@@ -1,6 +1,7 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -16,13 +17,15 @@ use super::notify::Notify;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
+use super::upgrade::Upgrade;
 use super::usage::Usage;
+use super::watch;
 use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process;
-use crate::service::{Exit, Run, ServiceName};
+use crate::service::{Exit, OnUnhealthy, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
 /// The machine, and everything that it is about.
@@ -43,11 +46,26 @@ pub struct Driver {
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    /// The files that are watched, and who watches them.
+    pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
     pub(super) saving: bool,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
+    /// How often the image was replaced.
+    pub(super) upgrades: u32,
+    /// The image is to be replaced now.
+    pub(super) handing_over: Option<Upgrade>,
+}
+
+/// Why the loop was left.
+#[derive(Debug)]
+pub enum Turn {
+    /// Everything is down for good.
+    Down,
+    /// Another image is to take over.
+    HandOver(Upgrade),
 }
 
 /// What belongs to one run besides its processes.
@@ -60,9 +78,35 @@ pub(super) struct RunState {
     /// Asks for its health.
     pub health: Option<AbortHandle>,
     /// The last answer.
-    pub answer: Option<Answer>,
+    pub answer: Option<Checked>,
     /// Its notify socket, until somebody listens.
     pub notify: Option<Notify>,
+    /// Keeps its notify socket for the image that may come after this one.
+    pub notify_copy: Option<OwnedFd>,
+    /// It said itself that it is ready.
+    pub spoke: bool,
+}
+
+impl RunState {
+    /// Of a run that was spawned then.
+    pub(super) fn begun(spawned: Moment) -> Self {
+        Self {
+            spawned,
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            notify: None,
+            notify_copy: None,
+            spoke: false,
+        }
+    }
+
+    /// With its notify socket.
+    pub(super) fn notified(mut self, notify: Option<Notify>) -> Self {
+        self.notify_copy = notify.as_ref().and_then(Notify::copy);
+        self.notify = notify;
+        self
+    }
 }
 
 impl Drop for RunState {
@@ -95,30 +139,45 @@ impl Driver {
             logged: HashMap::new(),
             sockets: Sockets::default(),
             usage: Usage::new(),
+            watched: None,
             saving: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
+            upgrades: 0,
+            handing_over: None,
         }
     }
 
-    /// Runs until everything is down for good.
-    pub async fn drive(mut self) -> Ledger {
+    /// Runs until everything is down for good, or another image is to take over. May be called again.
+    pub async fn drive(&mut self) -> Turn {
         self.revise_alerts();
         self.revise_metrics();
+        self.watch_files();
         while !self.finished {
+            if let Some(upgrade) = self.handing_over.take() {
+                self.keep_alerts();
+                return Turn::HandOver(upgrade);
+            }
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => break,
+                    None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
         self.keep_alerts();
         self.close_metrics();
-        self.ledger
+        Turn::Down
+    }
+
+    /// Takes in what has come so far.
+    pub(super) fn drain(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.receive(message);
+        }
     }
 
     /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
@@ -128,8 +187,22 @@ impl Driver {
         lock: Option<Lock>,
         cause: Cause,
     ) -> mpsc::UnboundedReceiver<Event> {
+        self.request_with(order, lock, cause, None)
+    }
+
+    /// The same, with something to tell before anything is done.
+    pub(super) fn request_with(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        cause: Cause,
+        first: Option<Event>,
+    ) -> mpsc::UnboundedReceiver<Event> {
         self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
+        if let Some(first) = first {
+            let _ = events.send(first);
+        }
         let listener = Listener {
             events,
             lock,
@@ -152,22 +225,21 @@ impl Driver {
             Message::Disk(room) => self.hear_disk(room),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
-            Message::Hangup => match self.reread() {
-                Ok(order) => {
-                    let cause = Cause::Signal {
-                        signal: "SIGHUP".into(),
-                    };
-                    self.record(Fact::new(What::Reloaded).because(cause));
-                    drop(self.request(order, None, Cause::Reload));
-                }
-                Err(failure) => {
-                    tracing::error!("reload refused: {}", failure.message);
-                    self.record(Fact::new(What::Refused).detail(format!("reload: {}", failure.message)));
-                }
-            },
-            Message::Health { run, answer } => self.hear_health(&run, &answer),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::Hangup => self.hang_up(),
+            Message::FilesChanged { service, why } => self.files_changed(service, why),
+            Message::Health {
+                run,
+                checked,
+                failed_in_a_row,
+            } => self.hear_health(&run, *checked, failed_in_a_row),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
+            Message::Spoke(run) => {
+                if let Some(state) = self.runs.get_mut(&run) {
+                    state.spoke = true;
+                }
+            }
+            Message::Candidate(upgrade, answer) => self.hear_candidate(upgrade, &answer),
         }
     }
 
@@ -189,22 +261,44 @@ impl Driver {
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
-    fn hear_health(&mut self, run: &Run, answer: &Answer) {
-        self.ledger.counts.probed(&run.service, answer.is_good());
-        self.hear_silence(run, answer.detail());
+    fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
+        self.ledger.counts.probed(&run.service, checked.is_good());
+        self.hear_silence(run, checked.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
-        let earlier = state.answer.replace(answer.clone());
-        if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
-            let error = answer.outcome.as_ref().err().map(ToString::to_string);
-            tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+        let (good, error) = (checked.is_good(), checked.error.clone());
+        let earlier = state.answer.replace(checked);
+        if earlier.is_none_or(|earlier| earlier.is_good() != good) {
+            let status = report::verdict(good);
+            tracing::info!(service = %run.service, error, "health: {}", status.as_str());
             self.record_health(run, error.as_deref());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
-                status: report::verdict(answer),
+                status,
                 error,
             });
+        }
+        if failed_in_a_row > 0 {
+            self.left_unhealthy(run, failed_in_a_row);
+        }
+    }
+
+    /// Says it once in the log when a service is unhealthy and not restarted for it.
+    fn left_unhealthy(&mut self, run: &Run, failed_in_a_row: u32) {
+        let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
+        let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
+        let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
+        let (Some(checked), Some(health)) = (checked, health) else {
+            return;
+        };
+        let left = checked.excused || health.on_unhealthy != OnUnhealthy::Restart;
+        if left && failed_in_a_row == health.failures {
+            let error = checked.error.as_deref();
+            tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
+            let words = error.unwrap_or_default().to_owned();
+            let left = Fact::of_run(run, What::Unhealthy).because(Cause::Health { words });
+            self.record(left.detail(format!("{failed_in_a_row} times in a row, not restarted for it")));
         }
     }
 

@@ -73,19 +73,14 @@ impl Driver {
             stdout,
             stderr,
             sockets,
+            rights: spec.rights.clone(),
         };
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let state = RunState {
-            spawned: self.clock.now(),
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-        };
+        let state = RunState::begun(self.clock.now()).notified(notify);
         self.runs.insert(run.clone(), state);
         Ok(())
     }
@@ -168,6 +163,7 @@ impl Driver {
             spec: entry.spec,
             lines,
             notified,
+            spoke: state.spoke,
         };
         state.readiness.push(watch.begin());
     }
@@ -229,6 +225,15 @@ impl Driver {
                 None
             }
         }
+    }
+
+    /// Takes all states as logged already.
+    pub(super) fn note_states(&mut self) {
+        let entries = self.machine.snapshot();
+        let states = entries
+            .iter()
+            .map(|entry| (entry.spec.name.clone(), report::state(entry.shown)));
+        self.logged.extend(states);
     }
 
     /// Runs a probe's command.

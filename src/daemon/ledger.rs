@@ -21,6 +21,7 @@ use super::driver::Driver;
 use super::mailbox::Message;
 use crate::api::{Cause, Ending, Fact, Record, What};
 use crate::ledger::Writer;
+use crate::redact;
 use crate::service::{Exit, Run, ServiceName, signal_name};
 use crate::supervisor::{Entry, Order, Shown, TakenDown};
 
@@ -62,6 +63,7 @@ impl Ledger {
 
     /// Writes a fact down.
     pub fn record(&mut self, fact: Fact) -> Record {
+        let fact = serde_json::from_slice(&redact::json(&fact)).unwrap_or(fact);
         self.counts.count(&fact);
         self.unheard.push(fact.clone());
         let boot_ms = u64::try_from(self.clock.now().0.as_millis()).unwrap_or(u64::MAX);
@@ -138,7 +140,8 @@ impl Driver {
 
     /// Somebody stops what does not run any more: no process ends, and yet nobody wants it back.
     fn record_let_go(&mut self, names: &[ServiceName], cause: &Cause) {
-        for entry in names.iter().filter_map(|name| self.machine.entry(name)) {
+        let entries: Vec<Entry> = names.iter().filter_map(|name| self.machine.entry(name)).collect();
+        for entry in entries {
             let down = matches!(entry.shown, Shown::Fatal | Shown::Backoff | Shown::Exited);
             if down && entry.wanted {
                 self.record(Fact::of(&entry.spec.name, What::Stopped).because(cause.clone()));
@@ -198,6 +201,8 @@ impl Driver {
     pub(super) fn record_stopping(&mut self, run: &Run) {
         let cause = match self.machine.taken_down(&run.service) {
             Some(TakenDown::Asked) => self.ledger.attribution.asked(&run.service),
+            Some(TakenDown::Replaced(why)) if why.starts_with("services.toml") => Cause::Reload,
+            Some(TakenDown::Replaced(why)) => changed(&why),
             Some(TakenDown::Unhealthy(words)) => Cause::Health { words },
             Some(TakenDown::Fault(words)) => Cause::NotReady { words },
             Some(TakenDown::Ended) | None => return,
@@ -243,6 +248,12 @@ impl Driver {
         (fact.exit, fact.detail) = (Some(ending), detail);
         self.record(fact);
     }
+}
+
+/// Files that changed, as the watch tells of them.
+pub(super) fn changed(why: &str) -> Cause {
+    let path = why.trim_end_matches(" changed").to_owned();
+    Cause::Change { path }
 }
 
 /// As the ledger has it.

@@ -4,10 +4,12 @@ use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
+use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process::Identity;
-use crate::service::{Exit, Run};
+use crate::redact;
+use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::Input;
 
 /// Something that happened.
@@ -45,17 +47,30 @@ pub enum Message {
     Leave(&'static str),
     /// SIGHUP: reload.
     Hangup,
+    /// Files changed that a service is to be restarted for.
+    FilesChanged {
+        /// Whose.
+        service: ServiceName,
+        /// Which, for people.
+        why: String,
+    },
     /// A health probe was answered.
     Health {
         /// Of which run.
         run: Run,
         /// How.
-        answer: Box<Answer>,
+        checked: Box<Checked>,
+        /// Bad answers in a row, this one included.
+        failed_in_a_row: u32,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
+    /// The run has said that it is ready; its ports may not be there yet.
+    Spoke(Run),
+    /// Whether a binary can take over: its version, or why not.
+    Candidate(Upgrade, Result<String, String>),
 }
 
 /// A command for an exec probe.
@@ -113,10 +128,10 @@ impl Mailbox {
     }
 }
 
-/// One event as a line of JSON.
+/// One event as a line of JSON, without secrets.
 #[must_use]
 pub fn line(event: &Event) -> Bytes {
-    let mut text = serde_json::to_vec(event).unwrap_or_default();
+    let mut text = redact::json(event);
     text.push(b'\n');
     Bytes::from(text)
 }

@@ -17,6 +17,7 @@ mod adoption;
 mod alerts;
 mod answer;
 mod audience;
+mod caller;
 mod clock;
 mod disk;
 mod driver;
@@ -34,12 +35,15 @@ mod output;
 mod place;
 mod progress;
 mod ready;
+mod reload;
 mod report;
 mod server;
 mod sockets;
 mod state;
 mod succession;
+mod upgrade;
 mod usage;
+mod watch;
 
 use std::path::Path;
 
@@ -50,13 +54,15 @@ use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
+use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::Order;
-use driver::Driver;
+use driver::{Driver, Turn};
 use mailbox::{Mailbox, Message};
 use opening::Opened;
 pub use opening::Plan;
 use progress::Progress;
+pub use upgrade::{can_resume, resume, stand_by};
 
 /// Becomes a daemon and supervises until told to leave. Progress goes to standard output, a pipe.
 #[must_use]
@@ -88,7 +94,10 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
 async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
     let failed = match plan.open(&mut progress).await {
         Ok(opened) => match start(plan, opened, &mut progress).await {
-            Ok(start) => return serve(start, progress).await,
+            Ok(start) => {
+                spawn_local(relay(start.events, progress));
+                return serve(start.serving).await;
+            }
             Err(failure) => failure,
         },
         Err(failure) => failure,
@@ -106,11 +115,16 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
 }
 
 /// A supervisor that is about to loop.
-struct Start {
+struct Serving {
     driver: Driver,
-    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
     server: server::Server,
     supervisor: crate::lock::Lock,
+}
+
+/// One that has begun to start its services.
+struct Start {
+    serving: Serving,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
 }
 
 async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
@@ -131,12 +145,12 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation), plan.cause());
-    Ok(Start {
+    let serving = Serving {
         driver,
-        events,
         server,
         supervisor: opened.supervisor,
-    })
+    };
+    Ok(Start { serving, events })
 }
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
@@ -154,19 +168,34 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
         .collect()
 }
 
-async fn serve(start: Start, progress: Progress) -> ExitCode {
-    let paths = start.driver.config.paths.clone();
-    spawn_local(relay(start.events, progress));
-    let ledger = start.driver.drive().await;
+async fn serve(serving: Serving) -> ExitCode {
+    let Serving {
+        mut driver,
+        mut server,
+        supervisor,
+    } = serving;
+    while let Turn::HandOver(upgrade) = driver.drive().await {
+        driver.tell_of_upgrade(&upgrade);
+        // Whoever is being answered has the rest of it, while everything goes on.
+        let turn = tokio::select! {
+            () = server.pause() => None,
+            turn = driver.drive() => Some(turn),
+        };
+        if matches!(turn, Some(Turn::Down)) {
+            break;
+        }
+        driver.hand_over(upgrade, server.listener(), &supervisor).await;
+        server.go_on();
+    }
     tracing::info!("everything is down, leaving");
+    let paths = &driver.config.paths;
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
-    ledger
-        .close(Fact::new(What::Left).pid(std::process::id().cast_signed()))
-        .await;
-    drop(start.supervisor);
-    start.server.end().await;
+    let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
+    driver.ledger.close(left).await;
+    drop(supervisor);
+    server.end().await;
     ExitCode::Ok
 }
 
@@ -228,7 +257,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(redact::Errors::default)
         .with_ansi(false)
         .with_target(false)
         .try_init();

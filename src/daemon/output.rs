@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -64,6 +64,24 @@ impl Output {
     /// A pipe cannot be made. A log that cannot be opened is no error: the loss is counted.
     pub fn open(service: &ServiceName, folder: &Path, log: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        // Made by us in a folder that is ours alone, and still not trusted to be no link.
+        crate::lock::own_folder(folder)?;
+        let pipe = |stream| open_pipe(&path_of(service, folder, stream));
+        let pipes = [pipe(Stream::Stdout)?, pipe(Stream::Stderr)?];
+        Self::resume(service, folder, log, pipes)
+    }
+
+    /// Goes on with pipes (standard output, standard error) that are open already.
+    ///
+    /// # Errors
+    /// The event loop takes no more descriptors.
+    pub fn resume(
+        service: &ServiceName,
+        folder: &Path,
+        log: PathBuf,
+        pipes: [OwnedFd; 2],
+    ) -> io::Result<Self> {
+        let [stdout, stderr] = pipes;
         let log = Rc::new(RefCell::new(Log {
             path: log,
             file: None,
@@ -72,8 +90,8 @@ impl Output {
             why: None,
             lines: None,
         }));
-        let channel = |stream, suffix| {
-            let channel = Channel::open(folder.join(format!("{service}.{suffix}")), stream)?;
+        let channel = |stream, pipe| {
+            let channel = Channel::on(path_of(service, folder, stream), pipe, stream)?;
             let reader = Reader {
                 pipe: channel.pipe.clone(),
                 assembler: channel.assembler.clone(),
@@ -83,8 +101,8 @@ impl Output {
             Ok::<Channel, io::Error>(channel)
         };
         Ok(Self {
-            stdout: channel(Stream::Stdout, "stdout")?,
-            stderr: channel(Stream::Stderr, "stderr")?,
+            stdout: channel(Stream::Stdout, stdout)?,
+            stderr: channel(Stream::Stderr, stderr)?,
             log,
         })
     }
@@ -116,6 +134,22 @@ impl Output {
         self.log.borrow_mut().lines = None;
     }
 
+    /// Writes what there is of unfinished lines, which go on in the next records.
+    pub fn flush(&self) {
+        for channel in [&self.stdout, &self.stderr] {
+            let mut rest = Vec::new();
+            let stamp = Stamp::new(Timestamp::now());
+            channel.assembler.borrow_mut().flush(&stamp, &mut rest);
+            self.log.borrow_mut().write(&rest);
+        }
+    }
+
+    /// The pipes, for the image that comes after this one: standard output, standard error.
+    #[must_use]
+    pub fn pipes(&self) -> [BorrowedFd<'_>; 2] {
+        [&self.stdout, &self.stderr].map(|channel| channel.pipe.get_ref().as_fd())
+    }
+
     /// Every record of output from now on until the run is over, for a `ready = { log = … }`.
     #[must_use]
     pub fn listen(&self) -> mpsc::UnboundedReceiver<Vec<u8>> {
@@ -138,27 +172,39 @@ impl Output {
 }
 
 impl Channel {
-    fn open(path: PathBuf, stream: Stream) -> io::Result<Self> {
-        make_pipe(&path)?;
-        // Read and write: with an end of our own open there is no end of file between runs.
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlag::O_NONBLOCK.bits())
-            .open(&path)?;
-        // A smaller pipe only makes writers wait sooner.
-        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
-        let pipe = Rc::new(descriptor::readable(file.into())?);
+    fn on(path: PathBuf, pipe: OwnedFd, stream: Stream) -> io::Result<Self> {
         Ok(Self {
             path,
-            pipe,
+            pipe: Rc::new(descriptor::readable(pipe)?),
             assembler: Rc::new(RefCell::new(Assembler::new(stream))),
         })
     }
 
     fn end(&self) -> io::Result<OwnedFd> {
-        Ok(File::options().read(true).write(true).open(&self.path)?.into())
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits());
+        Ok(options.open(&self.path)?.into())
     }
+}
+
+fn path_of(service: &ServiceName, folder: &Path, stream: Stream) -> PathBuf {
+    folder.join(format!("{service}.{stream}"))
+}
+
+fn open_pipe(path: &Path) -> io::Result<OwnedFd> {
+    make_pipe(path)?;
+    // Read and write: with an end of our own open there is no end of file between runs.
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+        .open(path)?;
+    // A smaller pipe only makes writers wait sooner.
+    let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
+    Ok(file.into())
 }
 
 fn make_pipe(path: &Path) -> io::Result<()> {

@@ -14,7 +14,8 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Identity, boot_id};
-use crate::service::{Exit, Spec};
+use crate::redact;
+use crate::service::{Exit, Rights, Spec};
 use crate::supervisor::Moment;
 
 /// The present format.
@@ -112,7 +113,7 @@ impl State {
         let new = path.with_extension("new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::open(&new, flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(&serde_json::to_vec(self)?)?;
+        file.write_all(&redact::json(self))?;
         fs::rename(&new, path)
     }
 }
@@ -165,7 +166,17 @@ pub fn fingerprint(spec: &Spec) -> u64 {
         format!("{:?} {:?}", spec.ports, spec.sockets),
     ];
     let env = spec.env.iter().flat_map(|(key, value)| [key, value]);
-    for part in spec.command.iter().chain(&parts).chain(env) {
+    // Only what is declared: a key that a later version knows must not make old runs look outdated.
+    let rights = (spec.rights != Rights::default()).then(|| format!("{:?}", spec.rights));
+    let watchdog = spec.watchdog.map(|time| format!("watchdog {time:?}"));
+    for part in spec
+        .command
+        .iter()
+        .chain(&parts)
+        .chain(env)
+        .chain(&rights)
+        .chain(&watchdog)
+    {
         hash.write(part.as_bytes());
         hash.write(&[0]);
     }

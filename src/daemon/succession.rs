@@ -96,13 +96,7 @@ impl Driver {
             .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
             .flatten();
         let spawned = clock::started(leader.start);
-        let state = RunState {
-            spawned,
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-        };
+        let state = RunState::begun(spawned).notified(notify);
         self.runs.insert(run.clone(), state);
         self.tell(Input::Adopted {
             run: run.clone(),
@@ -116,7 +110,7 @@ impl Driver {
     }
 
     /// Waits for the end of a process that is not our child.
-    fn watch_leader(&self, run: Run, leader: Identity) {
+    pub(super) fn watch_leader(&self, run: Run, leader: Identity) {
         let mailbox = self.mailbox.clone();
         spawn_local(async move {
             let exit = match Handle::open(leader) {

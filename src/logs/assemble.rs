@@ -41,6 +41,14 @@ impl Assembler {
         }
     }
 
+    /// Appends what there is of an unfinished line; the rest of it goes on in the next record, whoever
+    /// writes that.
+    pub fn flush(&mut self, stamp: &Stamp, out: &mut Vec<u8>) {
+        if !self.held.is_empty() {
+            self.write(stamp, Ending::Continues, b"", out);
+        }
+    }
+
     /// Whether an unfinished line is being kept.
     #[must_use]
     pub fn holds_text(&self) -> bool {

@@ -19,8 +19,9 @@ mod start;
 mod status;
 mod stop;
 mod supervisorctl;
+mod upgrade;
 
-use crate::api::Route;
+use crate::api::{self, Route};
 use crate::cli::{Command, Flags};
 use crate::exit::ExitCode;
 use crate::paths::Paths;
@@ -53,10 +54,11 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Status(args) => status::run(caller, args).await,
         Command::Flush(args) => flush::run(caller, args).await,
         Command::Logs(args) => logs::run(caller, args).await,
+        Command::Reload(args) => reload::run(caller, args).await,
         Command::Events(args) => events::run(caller, args).await,
         Command::Alert(args) => alert::run(caller, args).await,
         Command::Metrics => metrics::run(caller).await,
-        Command::Reload => reload::run(caller).await,
+        Command::Upgrade(args) => upgrade::run(caller, args).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
@@ -66,12 +68,16 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Init(args) => init::run(caller, args),
         Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),
-        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) | Command::AlertDeliver => {
-            Err(Error::new(
-                crate::api::FailureKind::Bug,
-                "the supervisor was asked for at the wrong door",
-            ))
-        }
+        Command::Run(_)
+        | Command::Supervise(_)
+        | Command::Activate(_)
+        | Command::AlertDeliver
+        | Command::CanResume(_)
+        | Command::Resume(_)
+        | Command::StandBy(_) => Err(Error::new(
+            crate::api::FailureKind::Bug,
+            "the supervisor was asked for at the wrong door",
+        )),
     }
 }
 
@@ -83,9 +89,24 @@ async fn ask(
     services: &[String],
     deed: Deed,
 ) -> Result<Conduct, Error> {
+    let command = api::Command {
+        services: services.to_vec(),
+        ..api::Command::default()
+    };
+    self::command(caller, paths, route, &command, deed).await
+}
+
+/// The same with all that can be said about it.
+async fn command(
+    caller: &Caller,
+    paths: &Paths,
+    route: Route,
+    command: &api::Command,
+    deed: Deed,
+) -> Result<Conduct, Error> {
     let mut conduct = Conduct::begin(deed, caller.terminal);
     let connection = Connection::open(paths).await?;
-    let mut events = connection.ask(route, services).await?;
+    let mut events = connection.send_command(route, command).await?;
     match conduct.watch(&mut events).await {
         Ending::Result => {}
         Ending::Broken => conduct.fail(

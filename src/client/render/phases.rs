@@ -11,6 +11,8 @@ pub fn phase_line(phase: &PhaseRecord) -> String {
     let word = phase.phase.as_str();
     let detail = match (&phase.detail, phase.ok) {
         (Some(detail), true) => clean(detail).into_owned(),
+        // The error that ends the whole follows, with all of it.
+        (Some(_), false) if phase.phase == Phase::Check => "failed".into(),
         (Some(detail), false) => format!("failed: {}", clean(detail)),
         (None, true) => "ok".into(),
         (None, false) => "failed".into(),
@@ -44,7 +46,7 @@ pub fn summary(done: &str, services: usize, took_ms: f64, phases: &[PhaseRecord]
 pub fn is_worth_telling(phase: &PhaseRecord) -> bool {
     match phase.phase {
         Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok,
-        Phase::Stop | Phase::Flush | Phase::Start | Phase::Verify => true,
+        Phase::Stop | Phase::Flush | Phase::Start | Phase::Handover | Phase::Verify => true,
     }
 }
 
