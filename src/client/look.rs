@@ -178,6 +178,8 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             .map(|spec| unsupervised_service(spec, state))
             .collect(),
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

@@ -44,6 +44,8 @@ pub fn status(services: Vec<Service>) -> Status {
         },
         services,
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

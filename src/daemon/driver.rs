@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
 use super::heard::Heard;
@@ -13,6 +14,8 @@ use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
+use super::metrics::Exposition;
+use super::notify::Notify;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
@@ -33,7 +36,9 @@ pub struct Driver {
     pub(super) config: Config,
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
+    pub(super) alerts: Alerts,
     pub(super) lives: Lives,
+    pub(super) exposition: Option<Exposition>,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
@@ -116,12 +121,15 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let clock = Clock::start();
         Self {
+            alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             config,
             ledger,
-            clock: Clock::start(),
+            clock,
+            exposition: None,
             runs: HashMap::new(),
             outputs: HashMap::new(),
             commands: HashMap::new(),
@@ -141,9 +149,12 @@ impl Driver {
 
     /// Runs until everything is down for good, or another image is to take over. May be called again.
     pub async fn drive(&mut self) -> Turn {
+        self.revise_alerts();
+        self.revise_metrics();
         self.watch_files();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
+                self.keep_alerts();
                 return Turn::HandOver(upgrade);
             }
             let deadline = self.machine.next_deadline();
@@ -155,6 +166,8 @@ impl Driver {
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.keep_alerts();
+        self.close_metrics();
         Turn::Down
     }
 
@@ -209,6 +222,9 @@ impl Driver {
                 }
             }
             Message::Save => self.save(),
+            Message::Alerts => self.tend_alerts(),
+            Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
+            Message::Disk(room) => self.hear_disk(room),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
@@ -251,6 +267,8 @@ impl Driver {
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
     fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
+        self.ledger.counts.probed(&run.service, checked.is_good());
+        self.hear_silence(run, checked.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
@@ -272,7 +290,7 @@ impl Driver {
     }
 
     /// Says it once in the log when a service is unhealthy and not restarted for it.
-    fn left_unhealthy(&self, run: &Run, failed_in_a_row: u32) {
+    fn left_unhealthy(&mut self, run: &Run, failed_in_a_row: u32) {
         let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
         let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
         let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
@@ -283,6 +301,9 @@ impl Driver {
         if left && failed_in_a_row == health.failures {
             let error = checked.error.as_deref();
             tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
+            let words = error.unwrap_or_default().to_owned();
+            let left = Fact::of_run(run, What::Unhealthy).because(Cause::Health { words });
+            self.record(left.detail(format!("{failed_in_a_row} times in a row, not restarted for it")));
         }
     }
 

@@ -15,7 +15,7 @@ use super::output::Output;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
-use crate::api::Event;
+use crate::api::{Event, Fact, What};
 use crate::config;
 use crate::ports;
 use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
@@ -51,7 +51,10 @@ impl Driver {
     }
 
     fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
-        self.ports_are_free(spec)?;
+        if let Err(why) = self.ports_are_free(spec) {
+            self.record(Fact::of_run(run, What::PortTaken).detail(why.clone()));
+            return Err(why);
+        }
         let program = config::program(spec)?;
         let notify = self.notify_socket(run, spec)?;
         let (stdout, stderr) = self
@@ -245,6 +248,7 @@ impl Driver {
             self.logged.remove(service);
             self.sockets.release(service);
             self.outputs.remove(service);
+            self.alerts.forget(service);
             return tracing::info!(%service, "is declared no more");
         };
         let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);

@@ -33,6 +33,19 @@ pub enum Message {
     },
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// Alerts may be due.
+    Alerts,
+    /// A delivery of an alert ended.
+    Delivered {
+        /// To whom.
+        target: String,
+        /// Of which message.
+        id: String,
+        /// Whether it was taken; if not, why.
+        result: Result<(), String>,
+    },
+    /// How much room the disk of the logs has.
+    Disk(super::disk::Room),
     /// The disk should keep what the ledger holds.
     SyncLedger,
     /// SIGTERM or SIGINT: leave.
@@ -117,6 +130,8 @@ pub enum Reply {
     Events(mpsc::Receiver<Event>),
     /// Progress follows, its last event is the end.
     Progress(mpsc::UnboundedReceiver<Event>),
+    /// Plain text.
+    Text(String),
     /// No.
     Refused(Failure),
 }

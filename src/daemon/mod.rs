@@ -14,10 +14,12 @@
 //! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
 
 mod adoption;
+mod alerts;
 mod answer;
 mod audience;
 mod caller;
 mod clock;
+mod disk;
 mod driver;
 mod effects;
 mod flush;
@@ -28,6 +30,7 @@ mod leftovers;
 mod lives;
 mod mailbox;
 mod memory;
+mod metrics;
 mod notify;
 mod opening;
 mod output;

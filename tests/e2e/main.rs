@@ -2,10 +2,12 @@
 
 mod access;
 mod adoption;
+mod alerts;
 mod cli;
 mod events;
 mod house;
 mod notify;
+mod metrics;
 mod policy;
 mod reload;
 mod restart;
