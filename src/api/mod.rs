@@ -5,7 +5,7 @@ mod fact;
 mod request;
 mod status;
 
-pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use event::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use request::{Command, Mode, Route};
 pub use status::{

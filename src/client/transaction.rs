@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult, State};
+use crate::api::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult, State};
 
 use super::error::Error;
 use super::trouble::Trouble;
@@ -49,6 +49,8 @@ pub struct Transaction {
     pub services: Vec<ServiceOutcome>,
     /// The flushed ports.
     pub ports: Vec<Value>,
+    /// The processes that were ended, each with the proof that it was ours to end.
+    pub ended: Vec<Ended>,
     /// Why the whole failed.
     pub error: Option<Failure>,
     /// The last known state of each service.
@@ -78,6 +80,7 @@ impl Transaction {
             phases: Vec::new(),
             services: Vec::new(),
             ports: Vec::new(),
+            ended: Vec::new(),
             error: None,
             states: BTreeMap::new(),
         }
@@ -101,7 +104,11 @@ impl Transaction {
             Event::Service { name, state, .. } => {
                 self.states.insert(name.clone(), *state);
             }
-            Event::Port { report } => self.ports.push(report.clone()),
+            Event::Port { report } => {
+                self.ended.extend(ended_on_port(report));
+                self.ports.push(report.clone());
+            }
+            Event::Ended(ended) => self.ended.push(ended.clone()),
             Event::End(Outcome { ok, services, error }) => {
                 self.ok = *ok;
                 self.services.clone_from(services);
@@ -182,6 +189,20 @@ impl Transaction {
             None => error.help("sentinel status"),
         })
     }
+}
+
+/// Whoever a flush ended listened on that port.
+fn ended_on_port(report: &Value) -> Vec<Ended> {
+    let holders = report["holders"].as_array().cloned().unwrap_or_default();
+    let ended = |holder: &Value| {
+        Some(Ended {
+            pid: i32::try_from(holder["pid"].as_i64()?).ok()?,
+            command: holder["command"].as_str()?.to_owned(),
+            signal: holder["signal"].as_str()?.to_owned(),
+            proof: format!("listened on port {}, which is assigned here", report["port"]),
+        })
+    };
+    holders.iter().filter_map(ended).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod cli;
+mod emergency;
 mod events;
 mod house;
 mod restart;
