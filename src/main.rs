@@ -7,8 +7,10 @@ use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
 use sentinel::daemon::{self, Plan};
 use sentinel::exit::ExitCode;
+use sentinel::redact;
 
 fn main() -> std::process::ExitCode {
+    redact::guard_panics();
     match Cli::parse_args(std::env::args_os()) {
         Ok(cli) => catch_unwind(|| dispatch(&cli)).unwrap_or(ExitCode::Bug).into(),
         Err(text) => client::run_usage(&text, std::env::args_os().any(|arg| arg == "--json")).into(),
@@ -36,8 +38,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
+        | Command::Reload(_)
         | Command::Events(_)
-        | Command::Reload
         | Command::Upgrade(_)
         | Command::Check
         | Command::Import(_)

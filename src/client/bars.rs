@@ -68,6 +68,7 @@ impl Bars {
             | Event::Port { .. }
             | Event::Health { .. }
             | Event::Upgrading { .. }
+            | Event::Plan { .. }
             | Event::End(_) => {}
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult, State};
+use crate::api::{
+    Ended, Event, Failure, FailureKind, Outcome, Phase, Plan, ServiceOutcome, ServiceResult, State,
+};
 
 use super::error::Error;
 use super::trouble::Trouble;
@@ -53,6 +55,9 @@ pub struct Transaction {
     pub ended: Vec<Ended>,
     /// Why the whole failed.
     pub error: Option<Failure>,
+    /// Of a reload: what it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
     /// The last known state of each service.
     #[serde(skip)]
     states: BTreeMap<String, State>,
@@ -82,6 +87,7 @@ impl Transaction {
             ports: Vec::new(),
             ended: Vec::new(),
             error: None,
+            plan: None,
             states: BTreeMap::new(),
         }
     }
@@ -104,6 +110,7 @@ impl Transaction {
             Event::Service { name, state, .. } => {
                 self.states.insert(name.clone(), *state);
             }
+            Event::Plan { plan } => self.plan = Some(plan.clone()),
             Event::Port { report } => {
                 self.ended.extend(ended_on_port(report));
                 self.ports.push(report.clone());
@@ -167,6 +174,13 @@ impl Transaction {
             text,
             has_log,
         })
+    }
+
+    /// How many services it was about.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let planned = self.plan.as_ref().map_or(0, |plan| plan.services.len());
+        self.services.len().max(planned)
     }
 
     /// How the command ends: nothing when it reached its outcome.

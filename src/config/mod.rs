@@ -11,6 +11,7 @@ mod decode;
 mod env_file;
 mod error;
 mod graph;
+mod hops;
 mod item;
 mod json;
 pub mod keys;
@@ -18,18 +19,21 @@ mod locate;
 mod preflight;
 mod probe;
 mod program;
+mod recovery;
 mod report;
 mod rights;
 mod scalar;
 mod schema;
+mod secrets;
 mod size;
 mod syntax;
 mod table;
 #[cfg(test)]
 mod test;
-
+mod trust;
 mod variables;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +47,7 @@ pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;
+use crate::redact::Redactor;
 use crate::service::Spec;
 use decode::Surroundings;
 use env_file::Unusable;
@@ -63,6 +68,8 @@ pub struct Config {
     pub protected_ports: Vec<u16>,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
+    /// Knows every secret of it.
+    pub redactor: Redactor,
 }
 
 /// Reads a services.toml. `environment` is the caller's: `${NAME}` and `pass_env` look there.
@@ -71,7 +78,7 @@ pub struct Config {
 /// Every mistake of the file, and of the env file it names.
 pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let bytes = std::fs::read(file).map_err(|error| {
+    let (bytes, trusted) = read(file).map_err(|error| {
         let finding = Finding::new(0, format!("cannot be read: {}", env_file::reason(&error)));
         alone(
             file,
@@ -90,14 +97,35 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
         )
     })?;
     let report = Report::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    if let Err((message, help)) = trusted {
+        report.add(Finding::new(0, message).help(help));
+    }
     let mut mistakes = Vec::new();
     let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
     mistakes.splice(0..0, report.into_mistakes(&name));
     if mistakes.is_empty() {
         Ok(config)
     } else {
+        // What is wrong may hold a secret, in part of a value or as a name.
+        for mistake in &mut mistakes {
+            mistake.message = config.redactor.text(&mistake.message).into_owned();
+            mistake.help = mistake
+                .help
+                .take()
+                .map(|help| config.redactor.text(&help).into_owned());
+        }
         Err(Mistakes::new(file, mistakes))
     }
+}
+
+/// What a file holds, and whether its owner alone can have written that.
+fn read(path: &Path) -> std::io::Result<(Vec<u8>, Result<(), trust::Distrust>)> {
+    let mut file = std::fs::File::open(path)?;
+    let shown = path.file_name().unwrap_or_default().to_string_lossy();
+    let trusted = trust::written_by_its_owner(&file, path, &shown);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, trusted))
 }
 
 /// The variables of an env file's text, by the rules that `env_file` follows.
@@ -146,6 +174,7 @@ fn decode_file(
     };
     let services = services(&file, &surroundings, readable.whole);
     Config {
+        redactor: secrets::redactor(caller, &variables.env_file, &services),
         services,
         log_dir: general.log_dir,
         protected_ports: general.protected_ports,
@@ -184,7 +213,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
         .skip(1)
         .map(Item::key_at)
         .chain([report.text().len()]);
-    let declared: Vec<_> = items
+    let mut declared: Vec<_> = items
         .iter()
         .zip(ends)
         .filter_map(|(item, end)| decode::service(*item, item.key_at()..end, surroundings))
@@ -194,6 +223,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
         graph::check_names(&declared, &names, report);
     }
     graph::check_ports(&declared, report);
+    hops::settle(&mut declared, report);
     let order = graph::order(&declared, report);
     let mut specs: Vec<_> = declared
         .into_iter()

@@ -16,6 +16,7 @@
 mod adoption;
 mod answer;
 mod audience;
+mod caller;
 mod clock;
 mod driver;
 mod effects;
@@ -32,6 +33,7 @@ mod place;
 mod predecessor;
 mod progress;
 mod ready;
+mod reload;
 mod report;
 mod server;
 mod sockets;
@@ -39,6 +41,7 @@ mod state;
 mod succession;
 mod upgrade;
 mod usage;
+mod watch;
 
 use std::path::Path;
 
@@ -49,6 +52,7 @@ use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
+use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::{Driver, Turn};
@@ -251,7 +255,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(redact::Errors::default)
         .with_ansi(false)
         .with_target(false)
         .try_init();

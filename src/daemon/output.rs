@@ -64,6 +64,8 @@ impl Output {
     /// A pipe cannot be made. A log that cannot be opened is no error: the loss is counted.
     pub fn open(service: &ServiceName, folder: &Path, log: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
+        // Made by us in a folder that is ours alone, and still not trusted to be no link.
+        crate::lock::own_folder(folder)?;
         let pipe = |stream| open_pipe(&path_of(service, folder, stream));
         let pipes = [pipe(Stream::Stdout)?, pipe(Stream::Stderr)?];
         Self::resume(service, folder, log, pipes)
@@ -179,7 +181,12 @@ impl Channel {
     }
 
     fn end(&self) -> io::Result<OwnedFd> {
-        Ok(File::options().read(true).write(true).open(&self.path)?.into())
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits());
+        Ok(options.open(&self.path)?.into())
     }
 }
 
@@ -193,7 +200,7 @@ fn open_pipe(path: &Path) -> io::Result<OwnedFd> {
     let file = File::options()
         .read(true)
         .write(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
         .open(path)?;
     // A smaller pipe only makes writers wait sooner.
     let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);

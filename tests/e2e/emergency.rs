@@ -166,7 +166,10 @@ fn a_stranger_who_has_the_lock_keeps_it_and_locks_nobody_out() {
         .says("is locked by sleep")
         .says("sentinel restart emergency");
     let report = emergency(&house);
-    assert!(report.to_string().contains("is not ours: left alone"), "{report:#}");
+    assert!(
+        report.to_string().contains("is not ours: left alone"),
+        "{report:#}"
+    );
     assert!(proof(&report, web).contains("web#1"));
     assert!(alive(stranger.pid()));
     house.run(&["restart"]).exits(0);

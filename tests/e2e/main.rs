@@ -1,12 +1,16 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod emergency;
 mod events;
 mod house;
+mod policy;
+mod reload;
 mod restart;
 mod rights;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;

@@ -110,7 +110,7 @@ async fn next_status(paths: &Paths) -> Result<Status, Error> {
         match answer {
             Ok(status) => return Ok(status),
             Err(NoAnswer::Refused(failure)) => return Err(failure.into()),
-            Err(NoAnswer::Io(error)) => return Err(NoAnswer::Io(error).into()),
+            Err(none @ (NoAnswer::Io(_) | NoAnswer::Barred(_))) => return Err(none.into()),
             Err(none) if Instant::now() >= deadline => return Err(none.into()),
             Err(NoAnswer::Absent | NoAnswer::Unresponsive(_) | NoAnswer::Busy(..) | NoAnswer::Ended) => {
                 tokio::time::sleep(AGAIN).await;

@@ -17,6 +17,7 @@ use crate::config::{self, Config};
 use crate::daemon::mailbox::{ExecRequest, Mailbox, Message};
 use crate::exit::ExitCode;
 use crate::process::{Handle, Identity, Launch};
+use crate::redact;
 use crate::service::{Exit, Rights, signal_name};
 use crate::supervisor::{Input, Moment, Supervisor};
 
@@ -134,6 +135,7 @@ pub fn load(file: &Path, handover: &Handover) -> Result<Config, String> {
             mistakes.to_string().replace('\n', "; ")
         )
     })?;
+    redact::learn(&config.redactor);
     let declared = |name: &str| config.services.iter().any(|spec| spec.name.as_str() == name);
     let mut known = handover
         .machine
