@@ -15,7 +15,6 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
 use super::metrics::Exposition;
-use super::notify::Notify;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
