@@ -22,6 +22,8 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        last_cause: None,
+        retry_in_s: None,
     }
 }
 
@@ -74,6 +76,7 @@ pub fn stream_house() -> Status {
             latency_ms: Some(0.84),
             error: None,
             detail,
+            hops: Vec::new(),
         };
         services.push(service);
         ports.push(port(number, name, PortState::Ok));
@@ -97,6 +100,7 @@ pub fn fatal_house() -> Status {
             code: Some(1),
             signal: None,
             at: "2026-11-21T08:41:02Z".into(),
+            expected: false,
         }),
         reason: Some("exit code 1, 5 times in a row, the last one after 12 ms".into()),
         health: Health::unasked(HealthStatus::Unknown, Some("ws")),

@@ -150,6 +150,8 @@ mod tests {
             run: 1,
             wanted: true,
             log_loss: None,
+            last_cause: None,
+            retry_in_s: None,
         }
     }
 
@@ -160,6 +162,7 @@ mod tests {
                 code: Some(0),
                 signal: None,
                 at: "2026-11-21T10:44:31Z".into(),
+                expected: false,
             }),
             ..service("once", State::Exited)
         };
