@@ -15,6 +15,7 @@
 
 mod adoption;
 mod answer;
+mod aside;
 mod audience;
 mod caller;
 mod clock;

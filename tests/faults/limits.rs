@@ -114,10 +114,11 @@ fn fork_fails_clearly_and_works_again_when_it_may() {
         let two = house.service("two");
         two["reason"]
             .as_str()
-            .is_some_and(|reason| reason.contains("process limit reached"))
+            .is_some_and(|reason| reason.contains("limit of processes is reached"))
     });
     assert!(house.running("one").is_some(), "the other one goes on");
     assert!(prlimit(SOMEBODY, &["--pid", &supervisor, "--nproc=100:100"]));
+    let _ = run("-n 512", &["start", "two"]);
     until("it runs again", || house.running("two").is_some());
     let output = run("-n 512", &["shutdown"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));

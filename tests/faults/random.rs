@@ -1,4 +1,5 @@
-//! A thousand random steps under load: kill, stop, start, restart, death and adoption of the supervisor. After
+//! A thousand random steps under load: kill, stop, start, restart, reload, upgrade, death and adoption of
+//! the supervisor. After
 //! each one: no run is doubled, nothing is orphaned, every request had its one answer.
 
 use std::collections::BTreeMap;
@@ -82,7 +83,11 @@ fn take_step(house: &House, dice: &mut Dice) -> &'static str {
         75..90 => ask(house, "start", &[dice.service()]),
         90..95 => ask(house, "start", &[]),
         95..97 => ask(house, "reload", &[]),
-        97..99 => die(house, "start"),
+        97 => {
+            house.run(&["upgrade"]).exits(0);
+            "upgrade"
+        }
+        98 => die(house, "start"),
         _ => die(house, "restart"),
     }
 }
