@@ -56,6 +56,7 @@ impl Driver {
             return Err(why);
         }
         let program = config::program(spec)?;
+        process::descriptors::enough(!self.outputs.contains_key(&run.service))?;
         let notify = self.notify_socket(run, spec)?;
         let (stdout, stderr) = self
             .output(&run.service)
