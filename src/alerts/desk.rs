@@ -119,7 +119,7 @@ impl Desk {
                 }
                 Sign::Clear(kind) => self.clear(now, &(kind, service)),
                 Sign::Once(kind, words) => {
-                    self.tell(now, told(kind, service, State::Happened, words, Duration::ZERO))
+                    self.tell(now, &told(kind, service, State::Happened, words, Duration::ZERO));
                 }
                 Sign::Restarted => self.restarted(now, service),
             }
@@ -146,7 +146,7 @@ impl Desk {
         if open.told.is_some() {
             self.tell(
                 now,
-                told(
+                &told(
                     open.kind,
                     open.service,
                     State::Resolved,
@@ -190,7 +190,7 @@ impl Desk {
                 now.saturating_sub(open.since),
             ));
         }
-        due.into_iter().for_each(|told| self.tell(now, told));
+        due.iter().for_each(|told| self.tell(now, told));
     }
 
     /// Who was not restarted for as long as flapping is counted flaps no more.
@@ -218,7 +218,7 @@ impl Desk {
         }
     }
 
-    fn tell(&mut self, now: At, told: Told) {
+    fn tell(&mut self, now: At, told: &Told) {
         let wants = |target: &&Target| target.kinds.is_empty() || target.kinds.contains(&told.kind);
         for target in self.settings.targets.iter().filter(wants) {
             let outbox = self.outbox.entry(target.name.clone()).or_default();

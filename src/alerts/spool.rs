@@ -94,8 +94,14 @@ impl Spool {
             .filter(move |waiting| seen.insert(&waiting.target))
     }
 
-    /// A delivery ended.
-    pub fn done(&mut self, now: At, target: &str, id: &str, result: Result<(), String>, settings: &Settings) {
+    /// The delivery of this message to this target ended.
+    pub fn done(
+        &mut self,
+        now: At,
+        (target, id): (&str, &str),
+        result: Result<(), String>,
+        settings: &Settings,
+    ) {
         self.flying.remove(target);
         let this = |waiting: &Waiting| waiting.target == target && waiting.message.id == id;
         let Some(index) = self.waiting.iter().position(this) else {
@@ -164,15 +170,15 @@ mod tests {
             [("a".into(), "1".into()), ("b".into(), "1".into())]
         );
         assert_eq!(started(&mut spool, s(0)), [], "one at a time");
-        spool.done(s(1), "a", "1", Err("refused".into()), &settings);
-        spool.done(s(1), "b", "1", Ok(()), &settings);
+        spool.done(s(1), ("a", "1"), Err("refused".into()), &settings);
+        spool.done(s(1), ("b", "1"), Ok(()), &settings);
         assert_eq!(started(&mut spool, s(1)), [("b".into(), "2".into())]);
         assert_eq!(
             (spool.next_deadline(), spool.trouble()),
             (Some(s(2)), Some(("a", "refused")))
         );
         assert_eq!(started(&mut spool, s(2)), [("a".into(), "1".into())]);
-        spool.done(s(2), "a", "1", Ok(()), &settings);
+        spool.done(s(2), ("a", "1"), Ok(()), &settings);
         assert_eq!(started(&mut spool, s(2)), [("a".into(), "2".into())]);
     }
 

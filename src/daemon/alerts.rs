@@ -265,7 +265,7 @@ impl Driver {
         let now = self.alerts.at(self.clock.now());
         self.alerts.taken += u64::from(result.is_ok());
         let settings = self.alerts.settings.clone();
-        self.alerts.spool.done(now, target, id, result, &settings);
+        self.alerts.spool.done(now, (target, id), result, &settings);
         self.tend_alerts();
     }
 

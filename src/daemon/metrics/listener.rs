@@ -50,7 +50,7 @@ impl Driver {
         match begin(address, self.mailbox.clone()) {
             Ok(accepting) => self.exposition = Some(Exposition { address, accepting }),
             Err(error) => {
-                tracing::error!(%address, %error, "cannot listen for metrics; `sentinel reload` tries again")
+                tracing::error!(%address, %error, "cannot listen for metrics; `sentinel reload` tries again");
             }
         }
     }
