@@ -53,6 +53,7 @@ impl Driver {
     fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
         self.ports_are_free(spec)?;
         let program = config::program(spec)?;
+        process::descriptors::enough(!self.outputs.contains_key(&run.service))?;
         let notify = self.notify_socket(run, spec)?;
         let (stdout, stderr) = self
             .output(&run.service)
