@@ -53,6 +53,7 @@ impl Driver {
             return Err(why);
         }
         let program = config::program(spec)?;
+        process::descriptors::enough(!self.outputs.contains_key(&run.service))?;
         let notify = match spec.ready {
             Some(Ready::Notify) => Some(
                 Notify::bind(run, &self.config.paths.state_dir)

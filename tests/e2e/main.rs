@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod alerts;
 mod cli;
+mod emergency;
 mod events;
 mod house;
 mod metrics;
