@@ -28,6 +28,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
             };
             supervise(&cli.flags, args.mode, &args.services, become_it)
         }
+        Command::AlertDeliver => sentinel::deliver::run(),
         Command::Activate(args) => {
             let error = daemon::activate(&args.program, &args.args);
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
@@ -48,6 +49,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Logs(_)
         | Command::Reload(_)
         | Command::Events(_)
+        | Command::Alert(_)
+        | Command::Metrics
         | Command::Upgrade(_)
         | Command::Check
         | Command::Install(_)

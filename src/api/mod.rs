@@ -6,10 +6,11 @@ mod plan;
 mod request;
 mod status;
 
-pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use event::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Errand, Mode, Route};
 pub use status::{
-    Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    AlertStatus, Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor,
+    SupervisorState,
 };

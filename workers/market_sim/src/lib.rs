@@ -17,14 +17,17 @@
 //! (<https://docs.alpaca.markets/docs/streaming-market-data>). Written apart from the `alpaca`
 //! client, so that an error in one is not hidden by the same error in the other.
 
+mod bars;
 mod channels;
 mod client;
+mod clock;
 mod codec;
 mod faults;
 mod feed;
 mod floor;
 mod ledger;
 mod market;
+mod orders;
 mod peer;
 mod plain;
 mod random;
@@ -32,6 +35,7 @@ mod settings;
 mod slots;
 mod tape;
 mod trade;
+mod trading;
 mod upgrade;
 
 pub use faults::Faults;
@@ -54,6 +58,7 @@ pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let house = client::House {
         market: Market::open(settings.rate, settings.seed, settings.shift()),
         slots: Slots::default(),
+        orders: orders::Orders::new(),
         trouble: Trouble::new(settings.faults.clone()),
         settings: Arc::new(settings),
         stop: stop.clone(),

@@ -152,7 +152,7 @@ impl Peer {
         if let Some(code) = refused.or(wrong) {
             return vec![failure(code, refusal(code)), Reply::HangUp];
         }
-        self.slot = self.slots.take(Instant::now(), key, self.feed);
+        self.slot = self.slots.take(Instant::now(), key, Some(self.feed));
         // The client may try again on this connection, as long as its time lasts.
         vec![match self.slot {
             Some(_) => success("authenticated"),
@@ -168,7 +168,7 @@ impl Peer {
     ) -> Vec<Reply> {
         let limit = match self.feed {
             Feed::Iex => self.settings.symbol_limit,
-            Feed::Sip | Feed::Test => None,
+            Feed::Sip | Feed::Test | Feed::Crypto => None,
         };
         match change(&self.channels, fields) {
             Err(Refusal::InvalidSyntax) => invalid(),
@@ -311,7 +311,7 @@ mod tests {
         );
         let replies = say(&mut peer, r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#);
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
-        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"]];
+        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"], &[], &[], &[]];
         let wants = quotes_and_bars.map(|symbols| symbols.iter().map(ToString::to_string).collect());
         assert_eq!(replies[1], Reply::Watch(Wants(wants)));
     }

@@ -1,5 +1,6 @@
 //! The command `trade-stream`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ struct Arguments {
     /// The upstream's address; without a path, /v2/FEED is added.
     #[arg(long, env = "ALPACA_DATA_URL", default_value = ALPACA, value_name = "URL", hide_env_values = true)]
     upstream: String,
+    /// Relay updates of this account's orders to clients who ask for them, from this address: wss://paper-api.alpaca.markets/stream, or live wss://api.alpaca.markets/stream. Only to clients of this host, unless TRADE_STREAM_TOKENS is set.
+    #[arg(long, env = "ALPACA_TRADING_URL", value_name = "URL")]
+    orders: Option<String>,
     /// Also let pages of this origin connect, e.g. https://desk.example ("null": pages opened from a file, "*": all).
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
@@ -71,6 +75,12 @@ struct Arguments {
     /// Seconds the upstream keeps a symbol that nobody is subscribed to any more.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     linger: u64,
+    /// Milliseconds that live trades wait, after a loss, for those that were missed before them.
+    #[arg(long, default_value_t = 500, value_name = "MS")]
+    hold: u64,
+    /// Where to leave each symbol's position at a clean end, for the next process; "none" for nowhere.
+    #[arg(long, env = "TRADE_STREAM_POSITIONS", value_name = "FILE")]
+    positions: Option<PathBuf>,
     /// Seconds the upstream may be gone before `health` says so.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
@@ -118,29 +128,55 @@ async fn main() -> ExitCode {
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
     let options = alpaca::Options::from_env().map_err(Failure::Setting)?;
-    let upstream = ConnectionManager::with(options)
+    let positions = arguments.positions(&options);
+    let manager = ConnectionManager::with(options);
+    let upstream = manager
         .market_data(&source.credentials, &source.url)
         .map_err(Failure::Address)?;
+    let orders = arguments
+        .orders
+        .as_deref()
+        .map(|url| manager.trading(&source.credentials, url));
+    let orders = orders.transpose().map_err(Failure::Address)?;
     let stop = Stop::on_signals().map_err(Failure::System)?;
     let listener = ws_listener::bind(&arguments.host, arguments.port)
         .await
         .map_err(Failure::System)?;
     let address = listener.local_addr().map_err(Failure::System)?;
     info!("trade-stream listens on ws://{address}, upstream {}", source.url);
-    trade_stream::run(listener, upstream, arguments.settings(source), stop)
-        .await
-        .map_err(Failure::Upstream)
+    trade_stream::run(
+        listener,
+        upstream,
+        orders,
+        arguments.settings(source, positions),
+        stop,
+    )
+    .await
+    .map_err(Failure::Upstream)
 }
 
 impl Arguments {
-    fn settings(self, source: Source) -> Settings {
+    /// The file for positions: as named, or one for this port beside the leases.
+    fn positions(&self, options: &alpaca::Options) -> Option<PathBuf> {
+        match &self.positions {
+            Some(path) if path.as_os_str() == "none" => None,
+            Some(path) => Some(path.clone()),
+            None if self.port == 0 => None,
+            None => {
+                let name = format!("trade-stream-{}.positions", self.port);
+                Some(options.lease_dir()?.join(name))
+            }
+        }
+    }
+
+    fn settings(self, source: Source, positions: Option<PathBuf>) -> Settings {
         Settings {
             source,
             door: Door {
                 service: "trade-stream",
                 origins: Origins::with(&self.allow_origin),
                 tokens: Tokens::from_env(TOKENS),
-                self_authenticating: Some("/v2/"),
+                self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
             },
             limits: Limits {
                 bytes: self.queue_bytes,
@@ -161,6 +197,8 @@ impl Arguments {
             },
             heartbeat: Duration::from_secs(self.heartbeat),
             linger: Duration::from_secs(self.linger),
+            hold: Duration::from_millis(self.hold),
+            positions,
             grace: Duration::from_secs(self.grace),
             places: Places {
                 total: self.max_clients,
