@@ -11,6 +11,7 @@
 mod account;
 pub mod activate;
 mod allowance;
+mod cgroup;
 mod children;
 mod command;
 pub mod detach;
@@ -30,6 +31,7 @@ mod weigh;
 
 pub use account::{Account, Refused, user_name};
 pub use allowance::{as_account, refusals};
+pub use cgroup::{Cgroup, Nursery};
 pub use children::own_children;
 pub use command::command;
 pub use handle::Handle;
