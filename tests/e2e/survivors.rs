@@ -8,21 +8,21 @@ use nix::sys::signal::Signal;
 use crate::house::{House, alive, free_port, signal, until};
 use crate::rights::{as_nobody, give_away, is_root, open_to_all};
 
+fn service(command: &str) -> String {
+    format!("[services.a]\ncommand = '{command}'\nmin_uptime = '10ms'\nstop = {{ timeout = '100ms' }}\n")
+}
+
 #[test]
 fn one_of_another_user_is_named_and_nothing_starts_beside_it() {
     if !is_root("make a set-user-id program") {
         return;
     }
-    let port = free_port();
-    let house = House::new("");
+    let house = House::new(&service("chaos"));
     let program = house.path("rooted");
     let chaos = Path::new(env!("CARGO_BIN_EXE_sentinel")).with_file_name("chaos");
     std::fs::copy(chaos, &program).expect("copied");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).expect("ours");
-    house.write(&format!(
-        "[services.a]\ncommand = '{} --become-root --listen {port}'\nports = [{port}]\nstop = {{ timeout = '100ms' }}\n",
-        program.display()
-    ));
+    house.write(&service(&format!("{} --become-root", program.display())));
     open_to_all(&house);
     give_away(&house);
     as_nobody(&house, &["start"]).exits(0);
@@ -30,7 +30,7 @@ fn one_of_another_user_is_named_and_nothing_starts_beside_it() {
     if std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| !text.contains("Uid:\t0")) {
         return eprintln!("SKIPPED: set-user-id programs do not work on this file system");
     }
-    let words = format!("rooted (pid {pid}, port {port}, of user root, whom only root may signal)");
+    let words = format!("rooted (pid {pid}, of user root, whom only root may signal)");
     as_nobody(&house, &["restart", "a"]).exits(1).says(&words);
     let service = house.service("a");
     assert_eq!(
@@ -66,8 +66,9 @@ fn one_that_hangs_in_the_kernel_is_named_with_its_state() {
     if std::fs::create_dir(&freezer).is_err() || !freezer.join("freezer.state").exists() {
         return eprintln!("SKIPPED: no cgroup v1 freezer here to hang a process with");
     }
-    let house =
-        House::new("[services.a]\ncommand = 'chaos'\nmin_uptime = '10ms'\nstop = { timeout = '100ms' }\n");
+    let port = free_port();
+    let listens = service(&format!("chaos --listen {port}"));
+    let house = House::new(&format!("{listens}ports = [{port}]\n"));
     house.run(&["start"]).exits(0);
     let pid = house.pid("a");
     std::fs::write(freezer.join("cgroup.procs"), pid.to_string()).expect("moved");
@@ -75,8 +76,9 @@ fn one_that_hangs_in_the_kernel_is_named_with_its_state() {
     let ran = house.run(&["stop", "a"]);
     let service = house.service("a");
     std::fs::write(freezer.join("freezer.state"), "THAWED").expect("thawed");
-    ran.exits(1)
-        .says(&format!("chaos (pid {pid}, in state D: it hangs in the kernel)"));
+    ran.exits(1).says(&format!(
+        "chaos (pid {pid}, port {port}, in state D: it hangs in the kernel)"
+    ));
     assert_eq!(service["state"], "STOPPING");
     until("it is gone once it thaws", || {
         house.service("a")["state"] == "STOPPED"
@@ -88,9 +90,7 @@ fn one_that_hangs_in_the_kernel_is_named_with_its_state() {
 
 #[test]
 fn a_run_has_a_cgroup_where_that_is_possible_and_none_is_left() {
-    let house = House::new(
-        "[services.a]\ncommand = 'chaos --leave daemon --leave session'\nmin_uptime = '10ms'\nstop = { timeout = '100ms' }\n",
-    );
+    let house = House::new(&service("chaos --leave daemon --leave session"));
     house.run(&["start"]).exits(0);
     until("all live", || house.marked().len() == 3);
     let of = |pid: i32| {
