@@ -160,6 +160,7 @@ impl Driver {
                 socket.map(|socket| Notify::resume(&handed.run, &self.config.paths.state_dir, socket));
             state.notify_copy = copy;
             state.spoke = handed.spoke;
+            state.course = handed.course;
             self.runs.insert(handed.run.clone(), state);
         }
         for record in &handover.lives {
