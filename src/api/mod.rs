@@ -11,5 +11,6 @@ pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    AlertStatus, Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor,
+    SupervisorState,
 };

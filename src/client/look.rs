@@ -178,6 +178,8 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             .map(|spec| unsupervised_service(spec, state))
             .collect(),
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 
@@ -203,6 +205,9 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         run: 0,
         wanted: false,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
     }
 }
 

@@ -22,6 +22,9 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
         last_cause: None,
         retry_in_s: None,
     }
@@ -41,6 +44,8 @@ pub fn status(services: Vec<Service>) -> Status {
         },
         services,
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
+mod operations;
 mod probe;
 mod recovery;
 mod rights;
 
 use std::time::Duration;
 
+pub(in crate::config) use operations::kind_words;
+pub use operations::{ALERTS, METRICS, TARGET};
 pub use probe::{HEALTH, READY};
 pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
@@ -83,6 +86,8 @@ pub enum Wants {
     Table(&'static Section),
     /// A table of services by name.
     Services(&'static Section),
+    /// A table of such tables by name.
+    Named(&'static Section),
 }
 
 impl Wants {
@@ -121,6 +126,7 @@ impl Wants {
                 Some(key) => format!("a table of its own, with keys like `{}`", key.name),
                 None => "a table".into(),
             },
+            Wants::Named(section) => format!("a table for each, like {}", section.name),
             Wants::Services(_) => "a table for each service, like [services.NAME]".into(),
         }
     }
@@ -166,6 +172,13 @@ pub const FILE: Section = Section {
             "programs",
             "apps",
         ]),
+        key(
+            "alerts",
+            Wants::Table(&ALERTS),
+            "Whom to tell when something is wrong.",
+        )
+        .elsewhere(&["alert", "notify", "notifications"]),
+        key("metrics", Wants::Table(&METRICS), "Numbers for Prometheus.").elsewhere(&["prometheus"]),
     ],
 };
 
@@ -287,7 +300,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 8] = [
+pub const SECTIONS: [&Section; 11] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
@@ -296,6 +309,9 @@ pub const SECTIONS: [&Section; 8] = [
     &STOP,
     &BACKOFF_KEYS,
     &LIMIT_KEYS,
+    &ALERTS,
+    &TARGET,
+    &METRICS,
 ];
 
 impl Section {

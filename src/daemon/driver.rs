@@ -6,12 +6,15 @@ use std::os::fd::OwnedFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::heard::Heard;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
-use super::notify::Notify;
+use super::memory::Weighing;
+use super::metrics::Exposition;
 use super::output::Output;
 use super::report;
 use super::sockets::Sockets;
@@ -32,7 +35,9 @@ pub struct Driver {
     pub(super) config: Config,
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
+    pub(super) alerts: Alerts,
     pub(super) lives: Lives,
+    pub(super) exposition: Option<Exposition>,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
@@ -77,12 +82,14 @@ pub(super) struct RunState {
     pub answer: Option<Checked>,
     /// How its health stands: whether the last answer was good, and how many in a row were not.
     pub course: (Option<bool>, u32),
-    /// Its notify socket, until somebody listens.
-    pub notify: Option<Notify>,
+    /// What it says by itself.
+    pub heard: Heard,
     /// Keeps its notify socket for the image that may come after this one.
     pub notify_copy: Option<OwnedFd>,
     /// It said itself that it is ready.
     pub spoke: bool,
+    /// Watches its memory.
+    pub memory: Option<Weighing>,
 }
 
 impl RunState {
@@ -94,17 +101,11 @@ impl RunState {
             health: None,
             answer: None,
             course: (None, 0),
-            notify: None,
+            heard: Heard::default(),
             notify_copy: None,
             spoke: false,
+            memory: None,
         }
-    }
-
-    /// With its notify socket.
-    pub(super) fn notified(mut self, notify: Option<Notify>) -> Self {
-        self.notify_copy = notify.as_ref().and_then(Notify::copy);
-        self.notify = notify;
-        self
     }
 }
 
@@ -122,12 +123,15 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let clock = Clock::start();
         Self {
+            alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             config,
             ledger,
-            clock: Clock::start(),
+            clock,
+            exposition: None,
             runs: HashMap::new(),
             outputs: HashMap::new(),
             commands: HashMap::new(),
@@ -147,9 +151,12 @@ impl Driver {
 
     /// Runs until everything is down for good, or another image is to take over. May be called again.
     pub async fn drive(&mut self) -> Turn {
+        self.revise_alerts();
+        self.revise_metrics();
         self.watch_files();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
+                self.keep_alerts();
                 return Turn::HandOver(upgrade);
             }
             let deadline = self.machine.next_deadline();
@@ -161,6 +168,8 @@ impl Driver {
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.keep_alerts();
+        self.close_metrics();
         Turn::Down
     }
 
@@ -209,8 +218,15 @@ impl Driver {
         match message {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
-            Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::AdoptedEnded { run, leader, exit } => {
+                if self.lives.leader(&run) == Some(leader) {
+                    self.adopted_ended(run, exit);
+                }
+            }
             Message::Save => self.save(),
+            Message::Alerts => self.tend_alerts(),
+            Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
+            Message::Disk(room) => self.hear_disk(room),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
@@ -220,6 +236,9 @@ impl Driver {
                 checked,
                 failed_in_a_row,
             } => self.hear_health(&run, *checked, failed_in_a_row),
+            Message::Notified { run, notice } => self.hear(&run, notice),
+            Message::WatchdogMissed { run, interval } => self.watchdog_missed(run, interval),
+            Message::Memory { run, bytes } => self.weigh(&run, bytes),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
             Message::Spoke(run) => {
@@ -250,6 +269,8 @@ impl Driver {
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
     fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
+        self.ledger.counts.probed(&run.service, checked.is_good());
+        self.hear_silence(run, checked.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
@@ -272,7 +293,7 @@ impl Driver {
     }
 
     /// Says it once in the log when a service is unhealthy and not restarted for it.
-    fn left_unhealthy(&self, run: &Run, failed_in_a_row: u32) {
+    fn left_unhealthy(&mut self, run: &Run, failed_in_a_row: u32) {
         let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
         let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
         let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
@@ -283,18 +304,23 @@ impl Driver {
         if left && failed_in_a_row == health.failures {
             let error = checked.error.as_deref();
             tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
+            let words = error.unwrap_or_default().to_owned();
+            let left = Fact::of_run(run, What::Unhealthy).because(Cause::Health { words });
+            self.record(left.detail(format!("{failed_in_a_row} times in a row, not restarted for it")));
         }
     }
 
     /// Tells the machine, does what it says, and tells it what came of that.
     pub(super) fn tell(&mut self, input: Input) {
         let mut news = VecDeque::from([input]);
+        self.lives.look_anew();
         while let Some(input) = news.pop_front() {
             tracing::trace!(?input);
             for action in self.machine.handle(self.clock.now(), input) {
                 self.perform(action, &mut news);
             }
         }
+        self.lives.look_anew();
     }
 
     /// Children have ended: first the leaders' ends are told, then what is proven gone.

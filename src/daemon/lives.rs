@@ -7,14 +7,18 @@
 //! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
 //! mark, all over the machine, and each of their processes is watched by a pidfd.
 
+mod records;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
 
-use crate::process::{self, Handle, Identity, Process, Table};
+pub use records::LifeRecord;
+
+use crate::process::{self, Handle, Identity, Marked, Process, Table};
 use crate::service::{Exit, Run, ServiceName};
 
 /// One run with processes.
@@ -32,21 +36,6 @@ struct Life {
     killing: bool,
 }
 
-/// One run with processes, for the image that comes after this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LifeRecord {
-    /// Which.
-    pub run: Run,
-    /// Its first process.
-    pub leader: Identity,
-    /// An earlier supervisor began it.
-    pub adopted: bool,
-    /// How its first process ended, once it has.
-    pub exit: Option<Exit>,
-    /// SIGKILL was ordered.
-    pub killing: bool,
-}
-
 /// All runs with processes, and our other children.
 #[derive(Debug)]
 pub struct Lives {
@@ -60,6 +49,10 @@ pub struct Lives {
     /// Processes of adopted runs that outlived their leader, and nobody watches yet.
     unwatched: Vec<Identity>,
     watched: HashSet<Identity>,
+    /// The processes of this machine as of this turn of the loop: stopping many is one look, not many.
+    table: Option<Rc<Table>>,
+    /// The same of those with our mark.
+    marked: Option<Rc<Vec<Marked>>>,
 }
 
 impl Lives {
@@ -74,6 +67,8 @@ impl Lives {
             orphans: HashMap::new(),
             unwatched: Vec::new(),
             watched: HashSet::new(),
+            table: None,
+            marked: None,
         }
     }
 
@@ -99,42 +94,27 @@ impl Lives {
         self.lives.insert(run, life);
     }
 
-    /// What the next image must know of the runs, and the children that are no run's.
-    #[must_use]
-    pub fn records(&self) -> (Vec<LifeRecord>, Vec<i32>) {
-        let record = |(run, life): (&Run, &Life)| LifeRecord {
-            run: run.clone(),
-            leader: life.leader,
-            adopted: life.adopted,
-            exit: life.exit,
-            killing: life.killing,
-        };
-        let lives = self.lives.iter().map(record).collect();
-        (lives, self.own.iter().copied().collect())
-    }
-
-    /// Goes on with a run of the image before this one, in the same process: what was its child is ours.
-    pub fn resume(&mut self, record: &LifeRecord) {
-        let lives = record.exit.is_none();
-        if lives && !record.adopted {
-            self.leaders.insert(record.leader.pid, record.run.clone());
-        }
-        let life = Life {
-            leader: record.leader,
-            handle: lives
-                .then(|| Handle::open(record.leader).ok().flatten())
-                .flatten(),
-            adopted: record.adopted,
-            exit: record.exit,
-            killing: record.killing,
-        };
-        self.lives.insert(record.run.clone(), life);
-    }
-
     /// The first process of an adopted run has ended.
     pub fn adopted_ended(&mut self, run: &Run, exit: Exit) {
         if let Some(life) = self.lives.get_mut(run) {
             life.exit = Some(exit);
+        }
+    }
+
+    /// Whether an earlier supervisor began it.
+    #[must_use]
+    pub fn is_adopted(&self, run: &Run) -> bool {
+        self.lives.get(run).is_some_and(|life| life.adopted)
+    }
+
+    /// Another process of the run is its first from now on. The one before it, our child, is now like an
+    /// orphan of the run.
+    pub fn lead(&mut self, run: &Run, leader: Handle) {
+        if let Some(life) = self.lives.get_mut(run) {
+            self.leaders.remove(&life.leader.pid);
+            self.leaders.insert(leader.identity().pid, run.clone());
+            (life.leader, life.exit) = (leader.identity(), None);
+            life.handle = Some(leader);
         }
     }
 
@@ -180,6 +160,21 @@ impl Lives {
         .map(|leader| leader.pid)
     }
 
+    /// This turn's look at the processes.
+    fn table(&mut self) -> io::Result<Rc<Table>> {
+        if let Some(table) = &self.table {
+            return Ok(table.clone());
+        }
+        let table = Rc::new(Table::read()?);
+        self.table = Some(table.clone());
+        Ok(table)
+    }
+
+    /// What was looked at is old: something happened, or time has passed.
+    pub fn look_anew(&mut self) {
+        (self.table, self.marked) = (None, None);
+    }
+
     /// Forgets every run of which nothing is left, and names them.
     ///
     /// # Errors
@@ -194,6 +189,8 @@ impl Lives {
         if headless.is_empty() {
             return Ok(Vec::new());
         }
+        // The proof that a run is gone is by what is there now.
+        self.look_anew();
         self.claim_orphans()?;
         let mut gone = Vec::new();
         for run in headless {
@@ -252,6 +249,7 @@ impl Lives {
         }
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
+            self.look_anew();
             let members = self.signal(run, &[Signal::SIGKILL as i32])?;
             let before = killed.len();
             killed.extend(members.iter().copied());
@@ -259,6 +257,7 @@ impl Lives {
                 return Ok(members);
             }
         }
+        self.look_anew();
         self.members(run)
     }
 
@@ -272,17 +271,17 @@ impl Lives {
         let Some(life) = self.lives.get(run) else {
             return Ok(Vec::new());
         };
+        let (leader, ended) = (life.leader.pid, life.exit.is_some());
         if life.adopted {
             return self.adopted_members(run);
         }
         let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
         let mut roots: Vec<i32> = orphans.map(|(orphan, _)| orphan.pid).collect();
-        if life.exit.is_some() && roots.is_empty() {
+        if ended && roots.is_empty() {
             return Ok(Vec::new());
         }
-        let table = Table::read()?;
-        let leader = life.leader.pid;
-        if life.exit.is_none() {
+        let table = self.table()?;
+        if !ended {
             roots.push(leader);
             roots.extend(
                 table
@@ -305,9 +304,13 @@ impl Lives {
 
     fn adopted_members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
         let same = |mark: &process::Mark| mark.service == run.service.as_str() && mark.number == run.number;
-        let marked = process::marked(&self.house)?;
+        let marked = match &self.marked {
+            Some(marked) => marked.clone(),
+            None => Rc::new(process::marked(&self.house)?),
+        };
+        self.marked = Some(marked.clone());
         let members: Vec<Identity> = marked
-            .into_iter()
+            .iter()
             .filter(|marked| same(&marked.mark))
             .map(|marked| marked.identity)
             .collect();
@@ -327,7 +330,7 @@ impl Lives {
             self.orphans.clear();
             return Ok(());
         }
-        let table = Table::read()?;
+        let table = self.table()?;
         let mut orphans = HashMap::new();
         for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
             let known = self.orphans.get(&process.identity()).cloned();

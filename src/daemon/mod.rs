@@ -14,18 +14,24 @@
 //! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
 
 mod adoption;
+mod alerts;
 mod answer;
+mod aside;
 mod audience;
 mod caller;
 mod clock;
+mod disk;
 mod driver;
 mod effects;
 mod flush;
 mod health;
+mod heard;
 mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
+mod memory;
+mod metrics;
 mod notify;
 mod opening;
 mod output;
@@ -51,7 +57,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
-use crate::process::{MARK, adopt_orphans, detach};
+use crate::process::{MARK, adopt_orphans, descriptors, detach};
 use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::Order;
@@ -80,6 +86,7 @@ pub fn run(plan: &Plan) -> ExitCode {
 }
 
 fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    descriptors::raise();
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => LocalSet::new().block_on(&runtime, work),
         Err(error) => {

@@ -77,6 +77,12 @@ pub struct HandedRun {
     /// Whether the last answer of its health probe was good, and how many in a row were not.
     #[serde(default)]
     pub course: (Option<bool>, u32),
+    /// What it says of itself.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// It said that it reloads, and not yet that it is ready again.
+    #[serde(default)]
+    pub reloading: bool,
 }
 
 impl Handover {

@@ -203,6 +203,8 @@ impl Driver {
                 spoke: state.spoke,
                 course: state.course,
                 notify: state.notify_copy.as_ref().map(AsRawFd::as_raw_fd),
+                status: state.heard.status.clone(),
+                reloading: state.heard.reloading,
             });
             keep.extend(state.notify_copy.as_ref().map(AsFd::as_fd));
         }
