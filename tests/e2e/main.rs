@@ -19,5 +19,6 @@ mod stream;
 mod supervisor;
 mod systemd;
 mod top;
+mod survivors;
 mod trouble;
 mod upgrade;
