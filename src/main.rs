@@ -42,6 +42,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Events(_)
         | Command::Upgrade(_)
         | Command::Check
+        | Command::Schedule(_)
+        | Command::Cron(_)
         | Command::Import(_)
         | Command::Export(_)
         | Command::Supervisorctl(_)

@@ -46,7 +46,7 @@ impl<'d> Item<'d> {
             return self.mistyped();
         };
         let inner = match self.wants {
-            Wants::Services(section) | Wants::Hops(section) => Wants::Table(section),
+            Wants::Services(section) | Wants::Named(section) | Wants::Hops(section) => Wants::Table(section),
             _ => Wants::Text,
         };
         let item = |entry| Item::new(entry, inner, self.report);
@@ -187,6 +187,12 @@ impl<'d> Item<'d> {
     }
 
     fn port(&self) -> Option<u16> {
+        // A port that was computed from a template's text, and found legal.
+        if let DeValue::String(text) = self.value.get_ref()
+            && let Some(port) = text.strip_prefix('=')
+        {
+            return port.parse().ok().filter(|port| *port != 0);
+        }
         let number = self.integer()?;
         match u16::try_from(number) {
             Ok(port) if port != 0 => Some(port),

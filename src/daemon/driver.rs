@@ -14,6 +14,7 @@ use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
 use super::output::Output;
 use super::report;
+use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
@@ -42,6 +43,7 @@ pub struct Driver {
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    pub(super) timetable: Timetable,
     /// The files that are watched, and who watches them.
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
@@ -119,6 +121,7 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let timetable = Timetable::new(&config);
         Self {
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
@@ -132,6 +135,7 @@ impl Driver {
             logged: HashMap::new(),
             sockets: Sockets::default(),
             usage: Usage::new(),
+            timetable,
             watched: None,
             saving: false,
             mailbox: mailbox.0,
@@ -208,6 +212,8 @@ impl Driver {
             Message::ChildEnded => self.reap(),
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
             Message::Save => self.save(),
+            Message::LookAtSchedules => self.look_at_schedules(),
+            Message::ScheduleEnded { name, due, exit } => self.schedule_ended(&name, due, &exit),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod cron;
 mod events;
 mod export;
 mod flush;
@@ -11,6 +12,7 @@ mod logs;
 mod man;
 mod reload;
 mod restart;
+pub(super) mod schedule;
 mod schema;
 mod shutdown;
 mod start;
@@ -46,7 +48,9 @@ pub struct Caller {
 pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error> {
     match command {
         Command::Restart(args) => restart::run(caller, args).await,
-        Command::Start(args) => start::run(caller, &args.services).await,
+        Command::Start(args) => start::run(caller, args).await,
+        Command::Schedule(args) => schedule::run(caller, args).await,
+        Command::Cron(args) => cron::run(caller, args),
         Command::Stop(args) => stop::run(caller, &args.services).await,
         Command::Shutdown => shutdown::run(caller).await,
         Command::Status(args) => status::run(caller, args).await,

@@ -11,14 +11,25 @@ use super::Caller;
 
 pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
-    let look = Look::at(&config, args.timeout).await?.only(&args.services)?;
+    let groups = args
+        .group
+        .iter()
+        .map(|group| format!("@{}", group.trim_start_matches('@')));
+    let words: Vec<String> = args.services.iter().cloned().chain(groups).collect();
+    let look = Look::at(&config, args.timeout).await?.only(&words)?;
     let terminal = &caller.terminal;
-    if terminal.json {
+    let silent = args.unless_ok && look.exit_code() == ExitCode::Ok;
+    if silent {
+        // For a cron mail that is sent only when somebody must act.
+    } else if terminal.json {
         terminal.print_json(&look.status)?;
     } else if !terminal.quiet {
         let view = View {
             width: terminal.width,
+            height: terminal.height,
             verbose: terminal.verbose,
+            named: !words.is_empty(),
+            problems: args.problems,
             under_way: look.under_way.as_deref(),
             paint: terminal.paint,
         };

@@ -2,12 +2,14 @@
 
 mod facts;
 mod flush;
+mod fold;
 mod headline;
 mod health;
 mod log;
 mod paint;
 mod phases;
 mod plan;
+mod schedule;
 mod status;
 mod table;
 pub mod words;
@@ -18,4 +20,5 @@ pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
 pub use phases::{is_worth_telling, phase_line, summary};
 pub use plan::plan;
+pub use schedule::schedule_list;
 pub use status::{View, status};

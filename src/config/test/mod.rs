@@ -2,11 +2,13 @@
 
 mod any_text;
 mod environment;
+mod include;
 mod mistakes;
 mod places;
 mod preflight;
 mod rights;
 mod shipped;
+mod templates;
 mod values;
 
 use std::path::Path;
