@@ -30,6 +30,7 @@ mod notify;
 mod opening;
 mod output;
 mod place;
+mod predecessor;
 mod progress;
 mod ready;
 mod reload;

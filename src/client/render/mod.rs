@@ -18,7 +18,7 @@ pub use facts::{FactView, fact_lines};
 pub use flush::{flushed, flushed_port, not_free};
 pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
-pub use phases::{is_worth_telling, phase_line, summary};
+pub use phases::{ended_line, is_worth_telling, phase_line, summary};
 pub use plan::plan;
 pub use schedule::schedule_list;
 pub use status::{View, status};
