@@ -13,6 +13,7 @@ pub mod activate;
 mod allowance;
 mod children;
 mod command;
+pub mod descriptors;
 pub mod detach;
 mod ended;
 mod fetch;
