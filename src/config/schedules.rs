@@ -31,7 +31,10 @@ pub(super) fn schedules(
 
 fn schedule(item: Item<'_>, surroundings: &Surroundings<'_>, services: &[Candidate<'_>]) -> Option<Schedule> {
     let table = item.table()?;
-    if let Err(message) = ServiceName::parse(item.key) {
+    // It names files; a mode of restart is no less a name for it.
+    if let Err(message) = ServiceName::parse(item.key)
+        && !ServiceName::RESERVED.contains(&item.key)
+    {
         item.report.add(Finding::new(
             item.key_at(),
             message.replace("service", "schedule"),

@@ -5,6 +5,7 @@ mod adoption;
 mod cli;
 mod emergency;
 mod events;
+mod fleet;
 mod house;
 mod policy;
 mod reload;

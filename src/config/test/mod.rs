@@ -7,6 +7,7 @@ mod mistakes;
 mod places;
 mod preflight;
 mod rights;
+mod schedules;
 mod shipped;
 mod templates;
 mod values;
