@@ -13,5 +13,6 @@ pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use schedule::{Schedule, ScheduleResult, ScheduleRun};
 pub use status::{
-    Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    AlertStatus, Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor,
+    SupervisorState,
 };

@@ -179,6 +179,8 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             .collect(),
         ports: Vec::new(),
         schedules: super::command::schedule::unsupervised(config),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 
@@ -205,6 +207,9 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         run: 0,
         wanted: false,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
     }
 }
 

@@ -23,6 +23,9 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
         last_cause: None,
         retry_in_s: None,
     }
@@ -43,6 +46,8 @@ pub fn status(services: Vec<Service>) -> Status {
         services,
         schedules: Vec::new(),
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
 mod fleet;
+mod operations;
 mod probe;
 mod recovery;
 mod rights;
@@ -9,6 +10,8 @@ mod suggest;
 use std::time::Duration;
 
 use fleet::SCHEDULE;
+pub(in crate::config) use operations::kind_words;
+pub use operations::{ALERTS, METRICS, TARGET};
 pub use probe::{HEALTH, READY};
 pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
@@ -179,6 +182,13 @@ pub const FILE: Section = Section {
         fleet::TEMPLATES,
         fleet::SCHEDULES,
         fleet::INCLUDE,
+        key(
+            "alerts",
+            Wants::Table(&ALERTS),
+            "Whom to tell when something is wrong.",
+        )
+        .elsewhere(&["alert", "notify", "notifications"]),
+        key("metrics", Wants::Table(&METRICS), "Numbers for Prometheus.").elsewhere(&["prometheus"]),
     ],
 };
 
@@ -310,7 +320,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 9] = [
+pub const SECTIONS: [&Section; 12] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
@@ -320,4 +330,7 @@ pub const SECTIONS: [&Section; 9] = [
     &BACKOFF_KEYS,
     &LIMIT_KEYS,
     &SCHEDULE,
+    &ALERTS,
+    &TARGET,
+    &METRICS,
 ];

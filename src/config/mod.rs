@@ -18,6 +18,7 @@ mod item;
 mod json;
 pub mod keys;
 mod locate;
+mod operations;
 mod placeholder;
 mod preflight;
 mod probe;
@@ -46,11 +47,13 @@ use toml::de::DeTable;
 
 pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
+pub use operations::Metrics;
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
+use crate::alerts::Settings;
 use crate::paths::Paths;
 use crate::redact::Redactor;
 use crate::schedule::{Market, Schedules};
@@ -72,6 +75,10 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
+    /// Whom to tell when something is wrong.
+    pub alerts: Settings,
+    /// Numbers for Prometheus.
+    pub metrics: Metrics,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
     /// Knows every secret of it.
@@ -211,13 +218,17 @@ fn decode_file(
         variables: &variables,
         inherited: &inherited,
     };
+    let alerts = operations::alerts(&file, &surroundings);
     let services = services(&file, &surroundings, whole);
     let candidates = candidates(&services);
     let schedules = schedules::schedules(&file, &surroundings, &candidates);
 
     Config {
-        redactor: secrets::redactor(caller, &variables.env_file, &services),
+        redactor: secrets::redactor(caller, &variables.env_file, &services)
+            .and(&operations::secrets(&alerts)),
+        alerts,
         services,
+        metrics: operations::metrics(&file),
         log_dir: general.log_dir,
         protected_ports: general.protected_ports,
         schedules,

@@ -49,6 +49,8 @@ impl Driver {
         self.config = config;
         self.watch_files();
         self.replace_schedules();
+        self.revise_alerts();
+        self.revise_metrics();
         let first = Some(Event::Plan { plan });
         let receiver = self.request_with(Order::Reload(specs), lock, Cause::Reload, first);
         Ok(Reply::Progress(receiver))
@@ -141,11 +143,15 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         schedules,
         market,
         files: _,
+        alerts,
+        metrics,
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),
         ("protected_ports", *protected_ports == new.protected_ports),
         ("market_calendar", *market == new.market),
+        ("alerts", *alerts == new.alerts),
+        ("metrics", *metrics == new.metrics),
     ];
     let differ = same.into_iter().filter(|(_, same)| !same);
     let mut keys: Vec<String> = differ.map(|(key, _)| key.to_owned()).collect();

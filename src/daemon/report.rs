@@ -23,6 +23,12 @@ pub struct Seen {
     pub health: Option<Checked>,
     /// What could not be logged.
     pub log_loss: Option<String>,
+    /// What it says of itself.
+    pub status_text: Option<String>,
+    /// It reads its configuration again.
+    pub reloading: bool,
+    /// What all its processes use, in bytes.
+    pub tree_memory: Option<u64>,
 }
 
 /// One service as the API shows it.
@@ -50,6 +56,9 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         run: entry.run,
         wanted: entry.wanted,
         log_loss: seen.log_loss,
+        status_text: seen.status_text,
+        reloading: seen.reloading,
+        tree_memory_bytes: seen.tree_memory,
     }
 }
 

@@ -131,10 +131,10 @@ impl Driver {
         };
         tracing::warn!(schedule = name, due = %at, count, "missed");
         self.record(fact(What::Missed, name).detail(line.clone()));
-        self.note(name, at, ScheduleResult::Missed, line);
+        self.write_down(name, at, ScheduleResult::Missed, line);
     }
 
-    fn note(&self, name: &str, due: Timestamp, result: ScheduleResult, line: String) {
+    fn write_down(&self, name: &str, due: Timestamp, result: ScheduleResult, line: String) {
         let run = ScheduleRun {
             result,
             due: Some(due.to_string()),
@@ -153,7 +153,7 @@ impl Driver {
             Ok(launch) => launch,
             Err(error) => {
                 tracing::error!(schedule = name, %error, "cannot begin");
-                return self.note(
+                return self.write_down(
                     name,
                     due,
                     ScheduleResult::Failed,
@@ -188,7 +188,7 @@ impl Driver {
             Ok(Exit::Code(_)) => None,
         };
         if let Some(line) = untold {
-            self.note(name, due, ScheduleResult::Failed, line);
+            self.write_down(name, due, ScheduleResult::Failed, line);
         }
         let (result, line) = match self.timetable.diary.last(name) {
             Some(last) => (last.result, last.line.unwrap_or_default()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::pty::{Winsize, openpty};
@@ -230,9 +231,8 @@ fn as_cron(line: &str) -> (i32, String) {
     )
 }
 
-#[test]
-fn the_lines_of_a_crontab_do_what_they_say() {
-    let house = House::new("[services.web]\ncommand = 'sleep 1000'\nmin_uptime = '50ms'\n");
+/// A `crontab` that keeps its text in a file.
+fn fake_crontab(house: &House) -> (PathBuf, PathBuf) {
     let (tab, bin) = (house.path("tab"), house.path("bin"));
     fs::create_dir(&bin).expect("a folder");
     let fake = format!(
@@ -241,6 +241,13 @@ fn the_lines_of_a_crontab_do_what_they_say() {
     );
     fs::write(bin.join("crontab"), fake).expect("written");
     fs::set_permissions(bin.join("crontab"), fs::Permissions::from_mode(0o755)).expect("our own file");
+    (tab, bin)
+}
+
+#[test]
+fn the_lines_of_a_crontab_do_what_they_say() {
+    let house = House::new("[services.web]\ncommand = 'sleep 1000'\nmin_uptime = '50ms'\n");
+    let (tab, bin) = fake_crontab(&house);
     let path = format!("{}:/usr/bin:/bin", bin.display());
     let cron = |verb: &str| {
         let output = house

@@ -2,11 +2,14 @@
 
 mod access;
 mod adoption;
+mod alerts;
 mod cli;
 mod emergency;
 mod events;
 mod fleet;
 mod house;
+mod metrics;
+mod notify;
 mod policy;
 mod reload;
 mod restart;

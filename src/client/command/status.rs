@@ -1,13 +1,19 @@
 //! `sentinel status`: what runs, who holds the ports, who is healthy.
 
+use crate::api::Record;
 use crate::cli::StatusArgs;
 use crate::client::error::Error;
 use crate::client::house;
 use crate::client::look::Look;
 use crate::client::render::{self, View};
+use crate::config::Config;
 use crate::exit::ExitCode;
+use crate::ledger::{self, Filter};
 
 use super::Caller;
+
+/// How many of the last facts are shown.
+const LATELY: usize = 6;
 
 pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
@@ -16,7 +22,16 @@ pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, 
         .iter()
         .map(|group| format!("@{}", group.trim_start_matches('@')));
     let words: Vec<String> = args.services.iter().cloned().chain(groups).collect();
-    let look = Look::at(&config, args.timeout).await?.only(&words)?;
+    let mut look = Look::at(&config, args.timeout).await?.only(&words)?;
+    if !words.is_empty() {
+        let named: Vec<String> = look
+            .status
+            .services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect();
+        look.status.events = lately(&config, &named);
+    }
     let terminal = &caller.terminal;
     let silent = args.unless_ok && look.exit_code() == ExitCode::Ok;
     if silent {
@@ -36,4 +51,14 @@ pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, 
         terminal.print(&render::status(&look.status, &look.concerns, view))?;
     }
     Ok(look.exit_code())
+}
+
+/// What happened last to these. A ledger that cannot be read must not hide their state.
+fn lately(config: &Config, services: &[String]) -> Vec<Record> {
+    let filter = Filter {
+        services: services.to_vec(),
+        since: None,
+        last: Some(LATELY),
+    };
+    ledger::read(&config.paths.state_dir, &filter).unwrap_or_default()
 }

@@ -7,11 +7,12 @@ use crate::client::trouble::{self, Trouble};
 use crate::client::verdict::Concern;
 
 use super::Paint;
+use super::facts::{FactView, fact_lines};
 use super::fold::{self, Detail, Row, Rows};
 use super::headline::headline;
 use super::schedule;
 use super::table::{Column, Layout};
-use super::words::{clean, shorten, uptime, wrap};
+use super::words::{clean, count, shorten, uptime, wrap};
 
 /// How a person looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +105,8 @@ fn in_detail(status: &Status, concerns: &[Concern], view: View<'_>, detail: Deta
     if !untold {
         let _ = write!(text, "\n{schedules}");
     }
+    text.push_str(&lately(status, view));
+    text.push_str(&alerts(status, view));
     if let Some(line) = last_line(status, view) {
         let gap = if brief && !schedules.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{gap}{}", view.paint.faint(&line));
@@ -197,8 +200,26 @@ fn row_lines(status: &Status, row: &Row<'_>, layout: &Layout, (view, detail): (V
         for trouble in troubles.iter().take(if brief { 1 } else { troubles.len() }) {
             text.push_str(&trouble_lines(trouble, brief, view));
         }
+        if !brief {
+            text.push_str(&own_words(service, view));
+        }
     }
     text
+}
+
+/// What the service says of itself.
+fn own_words(service: &Service, view: View<'_>) -> String {
+    let says = match (service.reloading, &service.status_text) {
+        (false, None) => return String::new(),
+        (true, None) => "is reloading".to_owned(),
+        (false, Some(text)) => format!("says: {}", clean(text)),
+        (true, Some(text)) => format!("is reloading, says: {}", clean(text)),
+    };
+    let width = view
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    let line = |line: String| format!("{INDENT}{}\n", view.paint.faint(&line));
+    wrap(&says, width).into_iter().map(line).collect()
 }
 
 /// A state is coloured by itself: a service that runs and is unhealthy is still RUNNING.
@@ -226,6 +247,34 @@ fn trouble_lines(trouble: &Trouble, brief: bool, view: View<'_>) -> String {
         let _ = writeln!(text, "{INDENT}{} {next}", view.paint.hint("try:"));
     }
     text
+}
+
+/// What happened last to the services that were named.
+fn lately(status: &Status, view: View<'_>) -> String {
+    if status.events.is_empty() {
+        return String::new();
+    }
+    let facts = FactView::sized(view.width, view.paint, &status.events);
+    let mut day = None;
+    let lines = status
+        .events
+        .iter()
+        .map(|record| fact_lines(record, &facts, &mut day));
+    format!("\n{}", lines.collect::<String>())
+}
+
+/// Alerts that nobody takes are trouble of their own.
+fn alerts(status: &Status, view: View<'_>) -> String {
+    let Some(alerts) = status.alerts.as_ref().filter(|alerts| alerts.waiting > 0) else {
+        return String::new();
+    };
+    let mut line = format!("{} waiting", count(alerts.waiting as u64, "alert"));
+    if let Some(trouble) = &alerts.trouble {
+        line = format!("{line}: {}", clean(trouble));
+    }
+    let lines = wrap(&line, view.width.unwrap_or(usize::MAX));
+    let painted = lines.iter().map(|line| format!("{}\n", view.paint.bad(line)));
+    format!("\n{}", painted.collect::<String>())
 }
 
 fn last_line(status: &Status, view: View<'_>) -> Option<String> {

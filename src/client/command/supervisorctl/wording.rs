@@ -151,6 +151,9 @@ mod tests {
             run: 1,
             wanted: true,
             log_loss: None,
+            status_text: None,
+            reloading: false,
+            tree_memory_bytes: None,
             last_cause: None,
             retry_in_s: None,
         }
