@@ -15,6 +15,7 @@ use super::output::Output;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
+use super::survivors;
 use crate::api::{Event, Fact, What};
 use crate::config;
 use crate::ports;
@@ -72,8 +73,10 @@ impl Driver {
             stderr,
             sockets,
             rights: spec.rights.clone(),
+            cgroup: self.lives.cgroups.make(run),
         };
-        let leader = process::spawn(launch)?;
+        let leader = process::spawn(launch).inspect_err(|_| self.lives.cgroups.end(run))?;
+        self.lives.cgroups.begun(run, leader.pid);
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
@@ -175,8 +178,10 @@ impl Driver {
         if let Some(state) = self.runs.get_mut(&run) {
             if let Some(earlier) = state.health.take() {
                 earlier.abort();
+                // Another question: what the last one said does not count.
+                state.course = (None, 0);
             }
-            state.health = health::watch(run, spec, mailbox, place);
+            state.health = health::watch(run, spec, mailbox, place, state.course);
         }
     }
 
@@ -205,6 +210,8 @@ impl Driver {
 
     /// Kills all of the run and names whoever is still there.
     pub(super) fn kill(&mut self, run: &Run) -> Option<Input> {
+        let entry = self.machine.entry(&run.service);
+        let ports = entry.map(|entry| entry.spec.ports.clone()).unwrap_or_default();
         let killed = self.lives.kill(run);
         self.watch_strays();
         match killed {
@@ -213,7 +220,7 @@ impl Driver {
                 tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
                 Some(Input::Survivors {
                     run: run.clone(),
-                    who: names(&members),
+                    who: survivors::names(&members, &ports),
                 })
             }
             Err(error) => {
@@ -283,10 +290,4 @@ pub(super) fn hold(leader: Identity) -> Result<Handle, String> {
         Ok(None) => Err(format!("process {} vanished", leader.pid)),
         Err(error) => Err(format!("cannot hold process {}: {error}", leader.pid)),
     }
-}
-
-/// `python3 (pid 12), sh (pid 13)`.
-fn names(processes: &[Identity]) -> String {
-    let name = |process: &Identity| format!("{} (pid {})", process::command(process.pid), process.pid);
-    processes.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -7,14 +7,19 @@
 //! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
 //! mark, all over the machine, and each of their processes is watched by a pidfd.
 
+mod orphans;
+mod records;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
 
+pub use records::LifeRecord;
+
+use super::cgroups::Cgroups;
 use crate::process::{self, Handle, Identity, Marked, Process, Table};
 use crate::service::{Exit, Run, ServiceName};
 
@@ -33,25 +38,12 @@ struct Life {
     killing: bool,
 }
 
-/// One run with processes, for the image that comes after this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LifeRecord {
-    /// Which.
-    pub run: Run,
-    /// Its first process.
-    pub leader: Identity,
-    /// An earlier supervisor began it.
-    pub adopted: bool,
-    /// How its first process ended, once it has.
-    pub exit: Option<Exit>,
-    /// SIGKILL was ordered.
-    pub killing: bool,
-}
-
 /// All runs with processes, and our other children.
 #[derive(Debug)]
 pub struct Lives {
     house: PathBuf,
+    /// The cgroups of the runs.
+    pub cgroups: Cgroups,
     lives: HashMap<Run, Life>,
     leaders: HashMap<i32, Run>,
     /// Children that belong to no run, such as exec probes.
@@ -72,6 +64,7 @@ impl Lives {
     #[must_use]
     pub fn new(house: PathBuf) -> Self {
         Self {
+            cgroups: Cgroups::of_house(&house),
             house,
             lives: HashMap::new(),
             leaders: HashMap::new(),
@@ -92,6 +85,7 @@ impl Lives {
 
     /// A run goes on that an earlier supervisor began; without a handle, its first process is gone.
     pub fn adopt(&mut self, run: Run, leader: Identity, handle: Option<Handle>) {
+        self.cgroups.adopt(&run, leader);
         self.insert(run, leader, handle, true);
     }
 
@@ -104,38 +98,6 @@ impl Lives {
             killing: false,
         };
         self.lives.insert(run, life);
-    }
-
-    /// What the next image must know of the runs, and the children that are no run's.
-    #[must_use]
-    pub fn records(&self) -> (Vec<LifeRecord>, Vec<i32>) {
-        let record = |(run, life): (&Run, &Life)| LifeRecord {
-            run: run.clone(),
-            leader: life.leader,
-            adopted: life.adopted,
-            exit: life.exit,
-            killing: life.killing,
-        };
-        let lives = self.lives.iter().map(record).collect();
-        (lives, self.own.iter().copied().collect())
-    }
-
-    /// Goes on with a run of the image before this one, in the same process: what was its child is ours.
-    pub fn resume(&mut self, record: &LifeRecord) {
-        let lives = record.exit.is_none();
-        if lives && !record.adopted {
-            self.leaders.insert(record.leader.pid, record.run.clone());
-        }
-        let life = Life {
-            leader: record.leader,
-            handle: lives
-                .then(|| Handle::open(record.leader).ok().flatten())
-                .flatten(),
-            adopted: record.adopted,
-            exit: record.exit,
-            killing: record.killing,
-        };
-        self.lives.insert(record.run.clone(), life);
     }
 
     /// The first process of an adopted run has ended.
@@ -243,12 +205,13 @@ impl Lives {
                 true => !self.adopted_members(&run)?.is_empty(),
                 false => self.orphans.values().any(|owner| *owner == run),
             };
-            if !left {
+            if !left && !self.cgroups.is_populated(&run)? {
                 gone.push(run);
             }
         }
         for run in &gone {
             self.lives.remove(run);
+            self.cgroups.end(run);
         }
         Ok(gone)
     }
@@ -291,6 +254,7 @@ impl Lives {
         if let Some(life) = self.lives.get_mut(run) {
             life.killing = true;
         }
+        self.cgroups.kill(run);
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
             self.look_anew();
@@ -334,7 +298,7 @@ impl Lives {
                     .map(|process| process.pid),
             );
         }
-        let mut found = HashSet::new();
+        let mut found: HashSet<Identity> = self.cgroups.members(run).into_iter().collect();
         for root in roots {
             let below = table.descendants(root).into_iter().chain(table.get(root));
             found.extend(
@@ -353,59 +317,20 @@ impl Lives {
             None => Rc::new(process::marked(&self.house)?),
         };
         self.marked = Some(marked.clone());
-        let members: Vec<Identity> = marked
+        let mut members: Vec<Identity> = marked
             .iter()
             .filter(|marked| same(&marked.mark))
             .map(|marked| marked.identity)
             .collect();
+        members.extend(self.cgroups.members(run));
+        members.sort_unstable();
+        members.dedup();
         for &member in &members {
             if self.watched.insert(member) {
                 self.unwatched.push(member);
             }
         }
         Ok(members)
-    }
-
-    /// Finds out whose our unknown children are: by their mark, else by the session or group they are in.
-    fn claim_orphans(&mut self) -> io::Result<()> {
-        let mut unknown = process::own_children()?;
-        unknown.retain(|pid| !self.leaders.contains_key(pid) && !self.own.contains(pid));
-        if unknown.is_empty() {
-            self.orphans.clear();
-            return Ok(());
-        }
-        let table = self.table()?;
-        let mut orphans = HashMap::new();
-        for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
-            let known = self.orphans.get(&process.identity()).cloned();
-            match known.or_else(|| self.owner(process)) {
-                Some(run) => drop(orphans.insert(process.identity(), run)),
-                None => tracing::debug!(
-                    pid = process.pid,
-                    name = process.comm,
-                    "a child of unknown origin"
-                ),
-            }
-        }
-        self.orphans = orphans;
-        Ok(())
-    }
-
-    fn owner(&self, process: &Process) -> Option<Run> {
-        let mark = process::mark(process.pid).ok().flatten();
-        let marked = mark.filter(|mark| mark.state_dir == self.house).and_then(|mark| {
-            Some(Run {
-                service: ServiceName::parse(&mark.service).ok()?,
-                number: mark.number,
-            })
-        });
-        marked.filter(|run| self.lives.contains_key(run)).or_else(|| {
-            let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.pid);
-            self.lives
-                .iter()
-                .find(|(_, life)| kin(life))
-                .map(|(run, _)| run.clone())
-        })
     }
 }
 

@@ -157,6 +157,7 @@ impl Driver {
             let mut state = RunState::begun(handed.spawned);
             state.heard = Heard::resumed(handed.status.clone(), handed.reloading);
             state.spoke = handed.spoke;
+            state.course = handed.course;
             self.runs.insert(handed.run.clone(), state);
         }
         for record in &handover.lives {
