@@ -240,6 +240,7 @@ fn launch(config: &Config, name: &str, due: Timestamp) -> io::Result<(Launch, Ow
         stderr: OwnedFd::from(writer),
         sockets: Vec::new(),
         rights: Rights::default(),
+        cgroup: None,
     };
     Ok((launch, OwnedFd::from(reader)))
 }
