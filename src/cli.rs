@@ -1,6 +1,7 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
 mod events;
+mod fleet;
 mod home;
 mod upgrade;
 
@@ -14,6 +15,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::api::Mode;
 use crate::service::ServiceName;
 pub use events::{AlertArgs, AlertCommand, EventsArgs};
+pub use fleet::{
+    CronArgs, CronTimes, CronVerb, ReloadArgs, ScheduleArgs, ScheduleRunArgs, ScheduleVerb, StartArgs,
+    StatusArgs,
+};
 pub use home::{
     CompletionsArgs, ExportArgs, ImportArgs, InitArgs, InstallArgs, ManArgs, Shell, SupervisorctlArgs,
     UninstallArgs, UnitArgs,
@@ -86,7 +91,7 @@ pub enum Command {
     #[command(after_help = RestartArgs::EXAMPLES)]
     Restart(RestartArgs),
     /// Start the supervisor if there is none, and the services; wait until they are ready
-    Start(Services),
+    Start(StartArgs),
     /// Stop services and wait until they are gone; the supervisor stays
     Stop(Services),
     /// Stop everything, the supervisor too
@@ -113,6 +118,10 @@ pub enum Command {
     Upgrade(UpgradeArgs),
     /// Validate services.toml without running anything
     Check,
+    /// List what is done by the clock, or do it now
+    Schedule(ScheduleArgs),
+    /// Have cron start a missing supervisor, restart all weekly and mail what is wrong
+    Cron(CronArgs),
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
     Run(Services),
     /// Have systemd run the supervisor, from the next boot on and now
@@ -173,6 +182,9 @@ pub struct RestartArgs {
     /// A mode (master = full, quick, emergency = force) or services
     #[arg(value_name = "MODE|SERVICE")]
     pub words: Vec<String>,
+    /// Do nothing and exit 75 when this holds: market_open, market_closed, market_holiday, ...
+    #[arg(long, value_name = "CONDITION", value_parser = fleet::phase)]
+    pub unless: Option<crate::schedule::Phase>,
 }
 
 /// What `restart` is asked for.
@@ -243,25 +255,6 @@ fn mode(word: &str) -> Option<Mode> {
         "emergency" | "force" => Some(Mode::Emergency),
         _ => None,
     }
-}
-
-/// `status`.
-#[derive(Args, Debug)]
-pub struct StatusArgs {
-    /// Services; all without a name
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<String>,
-    /// How long the health probes may take, all side by side
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub timeout: Duration,
-}
-
-/// `reload`.
-#[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct ReloadArgs {
-    /// Only show what would change
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// `flush`.

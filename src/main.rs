@@ -55,6 +55,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Check
         | Command::Install(_)
         | Command::Uninstall(_)
+        | Command::Schedule(_)
+        | Command::Cron(_)
         | Command::Import(_)
         | Command::Export(_)
         | Command::Supervisorctl(_)

@@ -55,6 +55,12 @@ impl Paths {
         self.state_dir.join("supervisor.lock")
     }
 
+    /// There after `sentinel shutdown`, until a supervisor begins: nobody is to begin one by the clock.
+    #[must_use]
+    pub fn rest(&self) -> PathBuf {
+        self.state_dir.join("shutdown")
+    }
+
     /// Locked (flock) by whoever changes what runs: restart, start, stop, flush.
     #[must_use]
     pub fn operation_lock(&self) -> PathBuf {

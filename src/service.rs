@@ -102,6 +102,8 @@ pub struct Spec {
     pub sockets: Vec<SocketAddr>,
     /// Services that must be ready before this one starts, and stop after it.
     pub after: Vec<ServiceName>,
+    /// The group that it belongs to; commands take it as `@group`.
+    pub group: Option<String>,
     /// What happens when it ends by itself.
     pub restart: RestartPolicy,
     /// A run that lived this long (and is ready) counts as proven. Default 1 s.

@@ -15,6 +15,9 @@ pub struct Status {
     pub services: Vec<Service>,
     /// The assigned ports, ascending. Filled in by the client, who looks for itself.
     pub ports: Vec<Port>,
+    /// What is done by the clock, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<super::Schedule>,
     /// Who is told of what is wrong; none when nobody is to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<AlertStatus>,
@@ -69,6 +72,9 @@ pub enum SupervisorState {
 pub struct Service {
     /// Its name.
     pub name: String,
+    /// The group that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Its state, in supervisord's words.
     pub state: State,
     /// The leader's pid while it lives.

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::api::{Failure, FailureKind};
 use crate::exit::ExitCode;
 use crate::lock::Held;
+use crate::selector::Unmatched;
 
 use super::render::Paint;
 use super::render::words::clean;
@@ -63,13 +64,10 @@ impl Error {
         Self::new(FailureKind::Busy, held.to_string()).help("try again when it is done")
     }
 
-    /// A service that services.toml does not know.
-    pub fn unknown_service(name: &str, known: &[String]) -> Self {
-        let error = Self::new(FailureKind::Usage, format!("there is no service `{name}`"));
-        match nearest(name, known) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("services: {}", known.join(", "))),
-        }
+    /// A word that means no service.
+    #[must_use]
+    pub fn unmatched(unmatched: &Unmatched) -> Self {
+        Self::new(FailureKind::Usage, unmatched.to_string()).help(unmatched.help())
     }
 
     /// The same with a way out.
@@ -156,19 +154,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// The known name that somebody who typed `name` may have meant.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
-    // One slip in three letters.
-    let slips = (name.chars().count() / 3).max(1);
-    known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate.as_str()))
-        .filter(|(distance, _)| *distance <= slips)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// Our own messages may have several lines; what they quote may not hide control characters in them.
 fn clean_lines(text: &str) -> String {
     text.lines()
@@ -208,17 +193,6 @@ mod tests {
         assert_eq!(
             error.to_json().to_string(),
             r#"{"error":{"help":null,"kind":"failed","message":"cannot write x: disk full"},"ok":false}"#
-        );
-    }
-
-    #[test]
-    fn a_near_name_is_suggested_and_a_far_one_is_not() {
-        let known = vec!["trade_stream".to_owned(), "market_sim".to_owned()];
-        assert_eq!(nearest("trade_steam", &known), Some("trade_stream"));
-        assert_eq!(nearest("zzz", &known), None);
-        assert_eq!(
-            Error::unknown_service("zzz", &known).help.as_deref(),
-            Some("services: trade_stream, market_sim")
         );
     }
 

@@ -8,6 +8,7 @@ use crate::cli::Flags;
 use crate::config::{self, Config, Mistake, Mistakes};
 use crate::paths::Paths;
 use crate::redact;
+use crate::selector;
 use crate::service::Spec;
 
 use super::error::Error;
@@ -93,17 +94,21 @@ pub fn shown(paths: &Paths) -> String {
     relative.unwrap_or(&paths.config).display().to_string()
 }
 
-/// The declared services that these names mean; all without a name.
+/// The names of the services that these words (names, `@group`, patterns) mean; none for no words.
 ///
 /// # Errors
-/// The first name that is not declared.
-pub fn chosen(config: &Config, names: &[String]) -> Result<Vec<Arc<Spec>>, Error> {
-    for name in names {
-        if spec(config, name).is_none() {
-            return Err(Error::unknown_service(name, &self::names(config)));
-        }
-    }
-    let wanted = |spec: &&Arc<Spec>| names.is_empty() || names.iter().any(|name| name == spec.name.as_str());
+/// The first word that means no declared service.
+pub fn selected(config: &Config, words: &[String]) -> Result<Vec<String>, Error> {
+    selector::select_all(words, &config.candidates()).map_err(|unmatched| Error::unmatched(&unmatched))
+}
+
+/// The declared services that these words mean; all without a word.
+///
+/// # Errors
+/// The first word that means no declared service.
+pub fn chosen(config: &Config, words: &[String]) -> Result<Vec<Arc<Spec>>, Error> {
+    let names = selected(config, words)?;
+    let wanted = |spec: &&Arc<Spec>| words.is_empty() || names.iter().any(|name| name == spec.name.as_str());
     Ok(config.services.iter().filter(wanted).cloned().collect())
 }
 

@@ -10,6 +10,7 @@ use crate::api::{
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::probe::{self, Checked, HopAnswer};
+use crate::selector::{self, Candidate};
 use crate::service::Spec;
 
 use super::connection::{Connection, NoAnswer};
@@ -108,23 +109,22 @@ impl Look {
         verdict::exit_code(self.status.supervisor.state, &self.concerns)
     }
 
-    /// Only these services and their ports; all without a name. What they mean was seen with all in view.
+    /// Only the services that these words mean, and their ports; all without a word. What they mean was seen with
+    /// all in view.
     ///
     /// # Errors
-    /// The first name that is no service.
-    pub fn only(mut self, names: &[String]) -> Result<Self, Error> {
-        let known: Vec<String> = self
+    /// The first word that means no service.
+    pub fn only(mut self, words: &[String]) -> Result<Self, Error> {
+        if words.is_empty() {
+            return Ok(self);
+        }
+        let known: Vec<Candidate<'_>> = self
             .status
             .services
             .iter()
-            .map(|service| service.name.clone())
+            .map(|service| (service.name.as_str(), service.group.as_deref()))
             .collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-            return Err(Error::unknown_service(unknown, &known));
-        }
-        if names.is_empty() {
-            return Ok(self);
-        }
+        let names = selector::select_all(words, &known).map_err(|none| Error::unmatched(&none))?;
         let kept: Vec<(Service, Concern)> = self
             .status
             .services
@@ -195,6 +195,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             .map(|spec| unsupervised_service(spec, state))
             .collect(),
         ports: Vec::new(),
+        schedules: super::command::schedule::unsupervised(config),
         alerts: None,
         events: Vec::new(),
     }
@@ -207,6 +208,7 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
     };
     Service {
         name: spec.name.to_string(),
+        group: spec.group.clone(),
         state: State::Stopped,
         pid: None,
         uptime_s: None,

@@ -15,6 +15,7 @@ mod bars;
 mod command;
 mod conduct;
 mod connection;
+mod crontab;
 mod death;
 mod error;
 mod events;

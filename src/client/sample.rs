@@ -9,6 +9,7 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
     let lives = matches!(state, State::Running | State::Starting | State::Stopping);
     Service {
         name: name.to_owned(),
+        group: None,
         state,
         pid: lives.then_some(4250),
         uptime_s: lives.then_some(130.0),
@@ -43,6 +44,7 @@ pub fn status(services: Vec<Service>) -> Status {
             upgrades: 0,
         },
         services,
+        schedules: Vec::new(),
         ports: Vec::new(),
         alerts: None,
         events: Vec::new(),

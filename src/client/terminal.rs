@@ -25,6 +25,8 @@ pub struct Terminal {
     pub paint_errors: Paint,
     /// Columns of stdout; none when it is no terminal: then lines are whole.
     pub width: Option<usize>,
+    /// Lines of stdout; none when it is no terminal.
+    pub height: Option<usize>,
     /// Whether progress may redraw itself: both streams are terminals.
     pub live: bool,
 }
@@ -41,6 +43,7 @@ impl Terminal {
             paint: Paint::new(coloured(flags.color, out)),
             paint_errors: Paint::new(coloured(flags.color, err)),
             width: out.then(columns).flatten(),
+            height: out.then(lines).flatten(),
             live: out && err && !dumb(),
         }
     }
@@ -128,4 +131,9 @@ fn dumb() -> bool {
 fn columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+fn lines() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_row > 0).then_some(usize::from(size.ws_row))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::item::Item;
 use super::keys;
@@ -14,6 +14,7 @@ use super::report::Finding;
 use super::rights;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
+use crate::schedule::Market;
 use crate::service::{RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
 /// `[sentinel]`, as declared.
@@ -22,6 +23,7 @@ pub(super) struct General<'d> {
     pub(super) protected_ports: Vec<u16>,
     pub(super) pass_env: Vec<&'d str>,
     pub(super) env_file: Option<Item<'d>>,
+    pub(super) market: Market,
 }
 
 /// Ports that no `flush` touches unless the file says otherwise.
@@ -35,13 +37,14 @@ pub(super) struct Surroundings<'d> {
 }
 
 /// A service and the places of what other services can contradict.
-pub(super) struct Declared<'d> {
+pub(super) struct Declared {
     pub(super) spec: Spec,
     /// Where its name stands.
     pub(super) at: usize,
-    pub(super) after: Vec<(&'d str, usize)>,
+    /// What `after` names, with its place. A group or a pattern stands for several.
+    pub(super) after: Vec<(String, usize)>,
     /// The services that its health check goes through; none if it does not say.
-    pub(super) via: Option<Vec<(&'d str, usize)>>,
+    pub(super) via: Option<Vec<(String, usize)>>,
     pub(super) ports: Vec<(u16, usize)>,
 }
 
@@ -56,7 +59,24 @@ pub(super) fn general<'d>(file: &Table<'d>, root: &Path) -> General<'d> {
         protected_ports: ports.unwrap_or_else(|| PROTECTED_PORTS.to_vec()),
         pass_env: item("pass_env").map(pass_env).unwrap_or_default(),
         env_file: item("env_file").filter(|item| path(*item).is_some()),
+        market: item("market_calendar")
+            .and_then(|item| market(item, root))
+            .unwrap_or_default(),
     }
+}
+
+/// The built-in days, and over them those of a file.
+fn market(item: Item<'_>, root: &Path) -> Option<Market> {
+    let file = path(item)?;
+    Market::with_days_of(&root.join(file)).map_or_else(
+        |message| {
+            item.wrong(
+                message,
+                "write a day per line, like 2027-01-09 closed, or half, or full",
+            )
+        },
+        Some,
+    )
 }
 
 fn pass_env(item: Item<'_>) -> Vec<&str> {
@@ -90,11 +110,11 @@ pub(super) fn path(item: Item<'_>) -> Option<&str> {
 }
 
 /// One service. None when nothing can refer to it, since its name or its table is wrong.
-pub(super) fn service<'d>(
-    item: Item<'d>,
+pub(super) fn service(
+    item: Item<'_>,
     extent: Range<usize>,
     surroundings: &Surroundings<'_>,
-) -> Option<Declared<'d>> {
+) -> Option<Declared> {
     let name = ServiceName::parse(item.key);
     if let Err(message) = &name {
         item.report.add(Finding::new(item.key_at(), message));
@@ -124,6 +144,7 @@ pub(super) fn service<'d>(
         ports: ports.iter().map(|(port, _)| *port).collect(),
         sockets: sockets.iter().map(|(address, _)| *address).collect(),
         after: dependencies(&after),
+        group: table.item("group").and_then(group),
         restart: table
             .item("restart")
             .and_then(restart)
@@ -167,15 +188,31 @@ fn sockets(item: Item<'_>) -> Vec<(SocketAddr, usize)> {
     item.texts().into_iter().filter_map(address).collect()
 }
 
-pub(super) fn places(item: Item<'_>) -> Vec<(&str, usize)> {
+/// A group's name; the rules are those of a service's.
+fn group(item: Item<'_>) -> Option<String> {
+    if let DeValue::Integer(_) = item.value.get_ref() {
+        // The number of a Unix group.
+        return None;
+    }
+    let text = item.text()?;
+    match ServiceName::parse(text) {
+        Ok(_) => Some(text.to_owned()),
+        Err(_) => item.wrong(
+            format!("`{text}` cannot name a group"),
+            "it starts with a letter or digit and holds letters, digits and _ - . @",
+        ),
+    }
+}
+
+pub(super) fn places(item: Item<'_>) -> Vec<(String, usize)> {
     item.texts()
         .into_iter()
-        .filter_map(|item| Some((item.text()?, item.span().start)))
+        .filter_map(|item| Some((item.text()?.to_owned(), item.span().start)))
         .collect()
 }
 
 /// The names, each once.
-fn dependencies(after: &[(&str, usize)]) -> Vec<ServiceName> {
+pub(super) fn dependencies(after: &[(String, usize)]) -> Vec<ServiceName> {
     let mut names: Vec<ServiceName> = Vec::new();
     for name in after.iter().filter_map(|(name, _)| ServiceName::parse(name).ok()) {
         if !names.contains(&name) {

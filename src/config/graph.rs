@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::decode::Declared;
+use super::decode::{Declared, dependencies};
 use super::keys::nearest;
 use super::report::{Finding, Report};
+use crate::selector::{self, Candidate};
 
 /// Reports ports that are assigned twice.
-pub(super) fn check_ports(services: &[Declared<'_>], report: &Report<'_>) {
+pub(super) fn check_ports(services: &[Declared], report: &Report<'_>) {
     let mut claims: Vec<(usize, u16, &str)> = Vec::new();
     for service in services {
         claims.extend(
@@ -37,18 +38,57 @@ pub(super) fn check_ports(services: &[Declared<'_>], report: &Report<'_>) {
     }
 }
 
+/// Puts the services that they mean in place of the groups and patterns in `after`. None means itself.
+pub(super) fn select(services: &mut [Declared], report: &Report<'_>) {
+    let known: Vec<(String, Option<String>)> = services
+        .iter()
+        .map(|service| (service.spec.name.to_string(), service.spec.group.clone()))
+        .collect();
+    let candidates: Vec<Candidate<'_>> = known
+        .iter()
+        .map(|(name, group)| (name.as_str(), group.as_deref()))
+        .collect();
+    for service in services {
+        if !service.after.iter().any(|(word, _)| selector::is_selector(word)) {
+            continue;
+        }
+        let mut after = Vec::new();
+        for (word, at) in std::mem::take(&mut service.after) {
+            if !selector::is_selector(&word) {
+                after.push((word, at));
+                continue;
+            }
+            match selector::select(&word, &candidates) {
+                Ok(names) => after.extend(
+                    names
+                        .into_iter()
+                        .filter(|name| *name != service.spec.name.as_str())
+                        .map(|name| (name.to_owned(), at)),
+                ),
+                Err(none) => report.add(Finding::new(at, none.to_string()).help(none.help())),
+            }
+        }
+        service.spec.after = dependencies(&after);
+        service.after = after;
+    }
+}
+
 /// Reports names in `after` that no service has. `names` are all that the file declares, valid or not.
-pub(super) fn check_names(services: &[Declared<'_>], names: &[&str], report: &Report<'_>) {
+pub(super) fn check_names(services: &[Declared], names: &[&str], report: &Report<'_>) {
     let known: BTreeSet<&str> = names.iter().copied().collect();
     for service in services {
         let own = service.spec.name.as_str();
         for (name, at) in &service.after {
-            if *name == own {
+            let name = name.as_str();
+            if name == own {
                 let message = format!("`{own}` cannot start after itself");
                 report.add(Finding::new(*at, message).help("take it out of `after`"));
-            } else if !known.contains(name) {
+            } else if !known.contains(name) && !selector::is_selector(name) {
                 let help = match nearest(name, known.iter().copied().filter(|known| *known != own)) {
                     Some(near) => format!("did you mean `{near}`?"),
+                    None if known.iter().any(|known| known.starts_with(&format!("{name}@"))) => {
+                        format!("did you mean `{name}@*`?")
+                    }
                     None => format!("declare it as [services.{name}], or take it out of `after`"),
                 };
                 report.add(Finding::new(*at, format!("no service is called `{name}`")).help(help));
@@ -59,7 +99,7 @@ pub(super) fn check_names(services: &[Declared<'_>], names: &[&str], report: &Re
 
 /// The services in the order in which they start; of those that could go next, the first in the file.
 /// Reports each cycle; what is in one is missing from the answer.
-pub(super) fn order(services: &[Declared<'_>], report: &Report<'_>) -> Vec<usize> {
+pub(super) fn order(services: &[Declared], report: &Report<'_>) -> Vec<usize> {
     let index: HashMap<&str, usize> = services
         .iter()
         .enumerate()
@@ -72,7 +112,7 @@ pub(super) fn order(services: &[Declared<'_>], report: &Report<'_>) -> Vec<usize
             service
                 .after
                 .iter()
-                .filter_map(|(name, _)| index.get(name).copied())
+                .filter_map(|(name, _)| index.get(name.as_str()).copied())
                 .filter(|other| *other != own)
                 .collect()
         })
@@ -146,7 +186,7 @@ fn from_least(mut cycle: Vec<usize>) -> Vec<usize> {
     cycle
 }
 
-fn told(services: &[Declared<'_>], cycle: &[usize]) -> Finding {
+fn told(services: &[Declared], cycle: &[usize]) -> Finding {
     let name = |index: &usize| services[*index].spec.name.as_str();
     let mut circle: Vec<&str> = cycle.iter().map(name).collect();
     let (first, second) = (&services[cycle[0]], circle.get(1).copied().unwrap_or_default());
@@ -154,7 +194,7 @@ fn told(services: &[Declared<'_>], cycle: &[usize]) -> Finding {
     let at = first
         .after
         .iter()
-        .find(|(name, _)| *name == second)
+        .find(|(name, _)| name == second)
         .map_or(first.at, |(_, at)| *at);
     Finding::new(
         at,

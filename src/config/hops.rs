@@ -13,11 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Turns the names in `via` into probes. Without `via`, what a service is `after` stands behind it as far as
 /// it has a health check.
-pub(super) fn settle(declared: &mut [Declared<'_>], report: &Report<'_>) {
+pub(super) fn settle(declared: &mut [Declared], report: &Report<'_>) {
     let known: HashMap<String, (Spec, Vec<String>)> = declared
         .iter()
         .map(|one| {
-            let via = one.via.iter().flatten().map(|(name, _)| (*name).to_owned());
+            let via = one.via.iter().flatten().map(|(name, _)| name.clone());
             (one.spec.name.to_string(), (one.spec.clone(), via.collect()))
         })
         .collect();
@@ -38,15 +38,15 @@ pub(super) fn settle(declared: &mut [Declared<'_>], report: &Report<'_>) {
 type Known = HashMap<String, (Spec, Vec<String>)>;
 
 /// The named services, each followed by those that its own check goes through.
-fn named_hops(own: &ServiceName, named: &[(&str, usize)], known: &Known, report: &Report<'_>) -> Vec<Hop> {
+fn named_hops(own: &ServiceName, named: &[(String, usize)], known: &Known, report: &Report<'_>) -> Vec<Hop> {
     let mut hops: Vec<Hop> = Vec::new();
     for (name, at) in named {
-        if *name == own.as_str() {
+        if name == own.as_str() {
             let finding = Finding::new(*at, format!("`{name}` cannot stand behind itself"));
             report.add(finding.help("name the services that its probe goes through"));
             continue;
         }
-        let Some((spec, _)) = known.get(*name) else {
+        let Some((spec, _)) = known.get(name) else {
             let finding = Finding::new(*at, format!("there is no service `{name}`"));
             let near = nearest(name, known.keys().map(String::as_str));
             report.add(match near {

@@ -187,6 +187,12 @@ impl<'d> Item<'d> {
     }
 
     fn port(&self) -> Option<u16> {
+        // A port that was computed from a template's text, and found legal.
+        if let DeValue::String(text) = self.value.get_ref()
+            && let Some(port) = text.strip_prefix('=')
+        {
+            return port.parse().ok().filter(|port| *port != 0);
+        }
         let number = self.integer()?;
         match u16::try_from(number) {
             Ok(port) if port != 0 => Some(port),

@@ -1,17 +1,21 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
+mod fleet;
 mod operations;
 mod probe;
 mod recovery;
 mod rights;
+mod suggest;
 
 use std::time::Duration;
 
+use fleet::SCHEDULE;
 pub(in crate::config) use operations::kind_words;
 pub use operations::{ALERTS, METRICS, TARGET};
 pub use probe::{HEALTH, READY};
 pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
+pub(super) use suggest::nearest;
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -86,8 +90,10 @@ pub enum Wants {
     Table(&'static Section),
     /// A table of services by name.
     Services(&'static Section),
-    /// A table of such tables by name.
+    /// A table of such tables, by name.
     Named(&'static Section),
+    /// The instances of a service: their names, or a table for each of what differs.
+    Instances,
 }
 
 impl Wants {
@@ -126,8 +132,9 @@ impl Wants {
                 Some(key) => format!("a table of its own, with keys like `{}`", key.name),
                 None => "a table".into(),
             },
-            Wants::Named(section) => format!("a table for each, like {}", section.name),
             Wants::Services(_) => "a table for each service, like [services.NAME]".into(),
+            Wants::Named(section) => format!("a table for each, like {}", section.name),
+            Wants::Instances => "an array of names, like [\"BTC\", \"ETH\"], or a table for each".into(),
         }
     }
 }
@@ -172,6 +179,9 @@ pub const FILE: Section = Section {
             "programs",
             "apps",
         ]),
+        fleet::TEMPLATES,
+        fleet::SCHEDULES,
+        fleet::INCLUDE,
         key(
             "alerts",
             Wants::Table(&ALERTS),
@@ -193,6 +203,7 @@ pub const SENTINEL: Section = Section {
             .elsewhere(&["dotenv", "environment_file"]),
         key("protected_ports", Wants::Ports, "Ports that `flush` never touches.")
             .default("[5000, 7000, 9000, 10000]"),
+        fleet::MARKET_CALENDAR,
         key(
             "pass_env",
             Wants::Texts,
@@ -201,6 +212,12 @@ pub const SENTINEL: Section = Section {
         .default("[]")
         .elsewhere(&["inherit_env", "keep_env"]),
     ],
+};
+
+/// `[templates.NAME]`: the keys of a service.
+pub const TEMPLATE: Section = Section {
+    name: "[templates.NAME]",
+    keys: SERVICE.keys,
 };
 
 /// `[services.NAME]`.
@@ -254,6 +271,9 @@ pub const SERVICE: Section = Section {
             "stop_timeout",
             "kill_timeout",
         ]),
+        fleet::GROUP,
+        fleet::TEMPLATE_OF,
+        fleet::INSTANCES,
         key("cwd", Wants::Text, "Working folder, relative to services.toml.")
             .default(".")
             .elsewhere(&["directory", "dir", "workdir", "working_dir", "working_directory"]),
@@ -276,7 +296,7 @@ pub const SERVICE: Section = Section {
         recovery::ON_UNHEALTHY,
         recovery::WATCH,
         rights::USER,
-        rights::GROUP,
+        rights::UNIX_GROUP,
         rights::UMASK,
         rights::NICE,
         rights::LIMITS,
@@ -300,7 +320,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 11] = [
+pub const SECTIONS: [&Section; 12] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
@@ -309,66 +329,8 @@ pub const SECTIONS: [&Section; 11] = [
     &STOP,
     &BACKOFF_KEYS,
     &LIMIT_KEYS,
+    &SCHEDULE,
     &ALERTS,
     &TARGET,
     &METRICS,
 ];
-
-impl Section {
-    /// The key of this name.
-    #[must_use]
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
-    }
-
-    /// The key of this table that an unknown one most likely stands for.
-    #[must_use]
-    pub fn meant(&self, unknown: &str) -> Option<&'static str> {
-        let renamed = self.keys.iter().find(|key| key.elsewhere.contains(&unknown));
-        renamed
-            .map(|key| key.name)
-            .or_else(|| nearest(unknown, self.keys.iter().map(|key| key.name)))
-    }
-
-    /// What to write instead of an unknown key, or where it belongs.
-    #[must_use]
-    pub fn suggest(&self, unknown: &str) -> String {
-        if let Some(name) = self.meant(unknown) {
-            return format!("did you mean `{name}`?");
-        }
-        let homes: Vec<_> = SECTIONS
-            .iter()
-            .filter(|section| section.key(unknown).is_some())
-            .map(|section| section.name)
-            .collect();
-        if !homes.is_empty() {
-            return format!("it belongs to {}", homes.join(" or "));
-        }
-        // The first keys are the common ones; nobody reads a list of all.
-        const SHOWN: usize = 8;
-        let known: Vec<_> = self.keys.iter().map(|key| key.name).take(SHOWN).collect();
-        let more = match self.keys.len() > SHOWN {
-            true => "and more (`sentinel schema` lists all)",
-            false => "",
-        };
-        format!("{} has {} {more}", self.name, known.join(", "))
-            .trim_end()
-            .to_owned()
-    }
-}
-
-/// The candidate that a person most likely meant, if any is near.
-pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = word.to_lowercase();
-    let allowed = (word.chars().count() / 3).max(1);
-    candidates
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}

@@ -1,8 +1,9 @@
 //! services.toml: valid and complete, or every mistake at once, each with its place.
 //!
 //! ```text
-//! text -> syntax (what cannot be read) -> decode, probe (tables to specs) -> graph (what services say of each other)
-//!             \______________________________ report: every finding, by byte ______________________________/
+//! include (all files, one text) -> syntax (what cannot be read) -> template (instances written out)
+//!     -> decode, probe (tables to specs) -> graph (what services say of each other)
+//! \___________________________ report: every finding, by byte ___________________________/
 //! ```
 //! `keys` names every key once. Nothing here looks at the host, save for the env file that the text names and
 //! for `preflight`, which asks whether what was declared could start here and now.
@@ -12,11 +13,13 @@ mod env_file;
 mod error;
 mod graph;
 mod hops;
+mod include;
 mod item;
 mod json;
 pub mod keys;
 mod locate;
 mod operations;
+mod placeholder;
 mod preflight;
 mod probe;
 mod program;
@@ -24,11 +27,13 @@ mod recovery;
 mod report;
 mod rights;
 mod scalar;
+mod schedules;
 mod schema;
 mod secrets;
 mod size;
 mod syntax;
 mod table;
+mod template;
 #[cfg(test)]
 mod test;
 mod trust;
@@ -51,6 +56,7 @@ pub use variables::{Environment, MINIMUM, environment};
 use crate::alerts::Settings;
 use crate::paths::Paths;
 use crate::redact::Redactor;
+use crate::schedule::{Market, Schedules};
 use crate::service::Spec;
 use decode::Surroundings;
 use env_file::Unusable;
@@ -77,6 +83,27 @@ pub struct Config {
     pub services: Vec<Arc<Spec>>,
     /// Knows every secret of it.
     pub redactor: Redactor,
+    /// What is done by the clock, in the order of the file.
+    pub schedules: Schedules,
+    /// The market's days, for the conditions of schedules.
+    pub market: Market,
+    /// services.toml and every file that it includes, absolute.
+    pub files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The services as words of the command line can mean them.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<crate::selector::Candidate<'_>> {
+        candidates(&self.services)
+    }
+}
+
+fn candidates(services: &[Arc<Spec>]) -> Vec<crate::selector::Candidate<'_>> {
+    services
+        .iter()
+        .map(|spec| (spec.name.as_str(), spec.group.as_deref()))
+        .collect()
 }
 
 /// Reads a services.toml. `environment` is the caller's: `${NAME}` and `pass_env` look there.
@@ -103,12 +130,15 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
             Finding::new(valid.len(), "this is not UTF-8").help("save the file as UTF-8"),
         )
     })?;
-    let report = Report::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut sources = include::gather(file, text.strip_prefix('\u{feff}').unwrap_or(text));
+    let files = std::mem::take(&mut sources.files);
+    let mut mistakes = Vec::new();
+    let report = sources.report();
     if let Err((message, help)) = trusted {
         report.add(Finding::new(0, message).help(help));
     }
-    let mut mistakes = Vec::new();
     let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
+    let config = Config { files, ..config };
     mistakes.splice(0..0, report.into_mistakes(&name));
     if mistakes.is_empty() {
         Ok(config)
@@ -161,12 +191,21 @@ fn decode_file(
     caller: &Environment,
     mistakes: &mut Vec<Mistake>,
 ) -> Config {
-    let readable = syntax::check(report);
-    let root = match &readable.content {
-        Content::Tree(root) => root,
-        Content::Mended(text) => &DeTable::parse_recoverable(text).0,
-    };
-    let file = Table::new(root.get_ref(), &keys::FILE, report);
+    let (mut whole, mut trees) = (true, Vec::new());
+    let readable = |(base, text)| (base, syntax::check(text, base, report));
+    let readables: Vec<_> = report.stretches().into_iter().map(readable).collect();
+    for (base, readable) in &readables {
+        whole &= readable.whole;
+        let tree = match &readable.content {
+            Content::Tree(tree) => tree.get_ref().clone(),
+            Content::Mended(text) => DeTable::parse_recoverable(text).0.into_inner(),
+        };
+        trees.push(include::shifted(tree, *base));
+    }
+    let mut root = include::merged(trees, report);
+    template::expand(&mut root, report);
+    let file = Table::new(&root, &keys::FILE, report);
+    check_unused(&file);
     let general = decode::general(&file, &paths.root);
     let env_file = general
         .env_file
@@ -180,7 +219,10 @@ fn decode_file(
         inherited: &inherited,
     };
     let alerts = operations::alerts(&file, &surroundings);
-    let services = services(&file, &surroundings, readable.whole);
+    let services = services(&file, &surroundings, whole);
+    let candidates = candidates(&services);
+    let schedules = schedules::schedules(&file, &surroundings, &candidates);
+
     Config {
         redactor: secrets::redactor(caller, &variables.env_file, &services)
             .and(&operations::secrets(&alerts)),
@@ -189,7 +231,22 @@ fn decode_file(
         metrics: operations::metrics(&file),
         log_dir: general.log_dir,
         protected_ports: general.protected_ports,
+        schedules,
+        market: general.market,
+        files: Vec::new(),
         paths: paths.clone(),
+    }
+}
+
+/// Unknown keys of templates that nobody uses, and what `include` holds besides names of files.
+fn check_unused(file: &Table<'_>) {
+    let templates = file.item("templates").and_then(Item::entries).unwrap_or_default();
+    for template in templates {
+        let _ = template.table();
+    }
+    let files = file.item("include").map(|item| item.texts()).unwrap_or_default();
+    for file in files {
+        let _ = file.text();
     }
 }
 
@@ -231,6 +288,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
         .collect();
     if whole {
         let names: Vec<_> = items.iter().map(|item| item.key).collect();
+        graph::select(&mut declared, report);
         graph::check_names(&declared, &names, report);
     }
     graph::check_ports(&declared, report);

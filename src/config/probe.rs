@@ -92,7 +92,7 @@ fn one_hop(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<Hop> {
 }
 
 /// The services of `via`, with their places; none when there is no such list.
-pub(super) fn via_services<'d>(service: &Table<'d>) -> Option<Vec<(&'d str, usize)>> {
+pub(super) fn via_services(service: &Table<'_>) -> Option<Vec<(String, usize)>> {
     let health = service.quiet_table("health")?;
     let item = health
         .item("via")

@@ -17,13 +17,22 @@ pub(super) fn rights(table: &Table<'_>) -> Rights {
     let text = |name| table.item(name).and_then(Item::name_of_account);
     Rights {
         user: text("user"),
-        group: text("group"),
+        group: text("unix_group").or_else(|| unix_group(table)),
         umask: table.item("umask").and_then(Item::mask),
         nice: table.item("nice").and_then(Item::signed),
         limits: table.item("limits").map(limits).unwrap_or_default(),
         oom_score_adjust: table.item("oom_score_adjust").and_then(Item::signed),
         no_new_privs: table.item("no_new_privs").and_then(Item::flag).unwrap_or(false),
     }
+}
+
+/// What `group` means besides a group of services: with a user it is that user's group, as elsewhere, and a
+/// number is never the name of a group of services.
+fn unix_group(table: &Table<'_>) -> Option<String> {
+    let group = table.item("group")?;
+    let number = matches!(group.value.get_ref(), DeValue::Integer(_));
+    let unix = number || table.item("user").is_some() && table.item("unix_group").is_none();
+    unix.then(|| group.name_of_account()).flatten()
 }
 
 fn limits(item: Item<'_>) -> Limits {

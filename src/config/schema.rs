@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FILE, Key, SERVICE, Section, Wants};
+use super::keys::{FILE, Key, SERVICE, Section, TEMPLATE, Wants};
 
 /// The schema, draft 7, as Taplo and other editors read it.
 #[must_use]
@@ -23,7 +23,7 @@ fn table(section: &Section) -> Value {
         .collect();
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
     if section.name == SERVICE.name {
-        schema["required"] = json!(["command"]);
+        schema["anyOf"] = json!([{"required": ["command"]}, {"required": ["template"]}]);
     }
     schema
 }
@@ -45,6 +45,19 @@ fn size(or: &str) -> Value {
     ]})
 }
 
+fn services(section: &Section) -> Value {
+    json!({
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": false,
+        "patternProperties": {
+            "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$": table(section),
+            // An instance has its command from its template.
+            "^[A-Za-z0-9][A-Za-z0-9_.-]*@[A-Za-z0-9_.@-]+$": table(&TEMPLATE),
+        },
+    })
+}
+
 fn wanted(wants: &Wants) -> Value {
     let texts = json!({"type": "array", "items": {"type": "string"}});
     match wants {
@@ -55,7 +68,9 @@ fn wanted(wants: &Wants) -> Value {
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]}),
         Wants::Ports => {
-            json!({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}})
+            let port = json!({"type": "integer", "minimum": 1, "maximum": 65535});
+            let computed = json!({"type": "string", "pattern": r"\{"});
+            json!({"type": "array", "items": {"anyOf": [port, computed]}})
         }
         Wants::Duration(_) => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}),
         Wants::DurationOrNever(_) => {
@@ -90,12 +105,11 @@ fn wanted(wants: &Wants) -> Value {
         Wants::Url(scheme) => json!({"type": "string", "pattern": format!(r"^({scheme}s?://|\$\{{)")}),
         Wants::Address => json!({"type": "string", "pattern": r":[0-9]+$|\$\{"}),
         Wants::Table(section) => table(section),
+        Wants::Services(section) => services(section),
         Wants::Named(section) => json!({"type": "object", "additionalProperties": table(section)}),
-        Wants::Services(section) => json!({
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": false,
-            "patternProperties": {"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$": table(section)},
-        }),
+        Wants::Instances => json!({"anyOf": [
+            {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
+            {"type": "object", "additionalProperties": {"type": "object"}},
+        ]}),
     }
 }

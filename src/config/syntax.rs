@@ -25,19 +25,19 @@ pub(super) enum Content<'t> {
 /// A file with more lost stretches than this is not worth reading on.
 const MOST_ROUNDS: usize = 50;
 
-/// Reports every syntax error of the text.
+/// Reports every syntax error of this text, which starts at byte `base` of what the report is about.
 ///
 /// The toml crate recovers from an error inside a line. What is never closed swallows what follows it, and
 /// a key without a value ends its reading: these stretches are blanked out, and the text is read again.
-pub(super) fn check<'t>(report: &Report<'t>) -> Readable<'t> {
-    let (root, errors) = DeTable::parse_recoverable(report.text());
+pub(super) fn check<'t>(text: &'t str, base: usize, report: &Report<'_>) -> Readable<'t> {
+    let (root, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Readable {
             content: Content::Tree(root),
             whole: true,
         };
     }
-    let (mended, whole) = mend(report);
+    let (mended, whole) = mend(text, base, report);
     Readable {
         content: Content::Mended(mended),
         whole,
@@ -45,8 +45,8 @@ pub(super) fn check<'t>(report: &Report<'t>) -> Readable<'t> {
 }
 
 /// The readable text, and whether no table was lost.
-fn mend(report: &Report<'_>) -> (String, bool) {
-    let mut text = report.text().to_owned();
+fn mend(text: &str, base: usize, report: &Report<'_>) -> (String, bool) {
+    let mut text = text.to_owned();
     let mut whole = true;
     for _ in 0..MOST_ROUNDS {
         let (root, errors) = DeTable::parse_recoverable(&text);
@@ -59,11 +59,11 @@ fn mend(report: &Report<'_>) -> (String, bool) {
         });
         let Some((error, at, rest)) = lost else {
             for error in &errors {
-                report.add(finding(error, place(error, &text), &text));
+                report.add(finding(error, place(error, &text), &text, base));
             }
             return (text, whole);
         };
-        report.add(finding(error, at, &text));
+        report.add(finding(error, at, &text, base));
         text = rest;
     }
     (String::new(), false)
@@ -130,7 +130,8 @@ fn unclosed(root: &DeTable<'_>, text: &str, at: usize) -> Option<usize> {
     open.or(reaching)
 }
 
-fn finding(error: &Error, at: usize, text: &str) -> Finding {
+fn finding(error: &Error, at: usize, text: &str, base: usize) -> Finding {
+    let at = base + at;
     let key = error.span().and_then(|span| text.get(span));
     match (error.message(), key) {
         ("duplicate key", Some(key)) => Finding::new(at, format!("`{key}` is declared twice")).syntax(),

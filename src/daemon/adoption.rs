@@ -88,6 +88,7 @@ mod tests {
             ports: Vec::new(),
             sockets: Vec::new(),
             after: Vec::new(),
+            group: None,
             restart: crate::service::RestartPolicy::Always,
             min_uptime: std::time::Duration::ZERO,
             start_timeout: std::time::Duration::ZERO,

@@ -5,6 +5,7 @@ use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, What};
 use crate::lock::{self, Held, Lock, Refused};
+use crate::selector;
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
@@ -42,12 +43,17 @@ impl Driver {
             Route::Stop => Order::Stop(names),
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
-            Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
+            Route::Reload => {
+                let asked = || question.peer.asks(command.trim_end());
+                let cause = self.timetable.behind(question.peer.pid).unwrap_or_else(asked);
+                return self.reload(Some(lock), &cause);
+            }
             Route::Status | Route::Events | Route::Upgrade | Route::Record | Route::Metrics => {
                 return Err(unusable("no command".into()));
             }
         };
-        let cause = question.peer.asks(command.trim_end());
+        let asked = || question.peer.asks(command.trim_end());
+        let cause = self.timetable.behind(question.peer.pid).unwrap_or_else(asked);
         tracing::info!(peer = %question.peer, "{command}");
         self.record(Fact::new(What::Command).because(cause.clone()));
         Ok(Reply::Progress(self.request(order, Some(lock), cause)))
@@ -75,10 +81,22 @@ impl Driver {
                 .map(|spec| spec.name.clone())
                 .collect());
         }
-        named
-            .iter()
-            .map(|name| ServiceName::parse(name).map_err(unusable))
-            .collect()
+        let candidates = self.config.candidates();
+        let mut names = Vec::new();
+        for word in named {
+            if !selector::is_selector(word) {
+                names.push(ServiceName::parse(word).map_err(unusable)?);
+                continue;
+            }
+            let meant = selector::select(word, &candidates).map_err(|none| Failure {
+                help: Some(none.help().to_owned()),
+                ..unusable(none.to_string())
+            })?;
+            names.extend(meant.into_iter().filter_map(|name| ServiceName::parse(name).ok()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        Ok(names)
     }
 
     /// All services as the API shows them.
@@ -105,6 +123,7 @@ impl Driver {
                 upgrades: self.upgrades,
             },
             services,
+            schedules: self.timetable.told(),
             ports: Vec::new(),
             alerts: self.alerts.status(),
             events: Vec::new(),

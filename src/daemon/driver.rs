@@ -10,6 +10,7 @@ use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
 use super::heard::Heard;
+use super::herald::Herald;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
@@ -17,6 +18,7 @@ use super::memory::Weighing;
 use super::metrics::Exposition;
 use super::output::Output;
 use super::report;
+use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
@@ -38,6 +40,7 @@ pub struct Driver {
     pub(super) alerts: Alerts,
     pub(super) lives: Lives,
     pub(super) exposition: Option<Exposition>,
+    pub(super) herald: Herald,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
@@ -47,6 +50,7 @@ pub struct Driver {
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    pub(super) timetable: Timetable,
     /// The files that are watched, and who watches them.
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
@@ -123,6 +127,7 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let timetable = Timetable::new(&config);
         let clock = Clock::start();
         Self {
             alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
@@ -132,6 +137,7 @@ impl Driver {
             ledger,
             clock,
             exposition: None,
+            herald: Herald::of_environment(),
             runs: HashMap::new(),
             outputs: HashMap::new(),
             commands: HashMap::new(),
@@ -139,6 +145,7 @@ impl Driver {
             logged: HashMap::new(),
             sockets: Sockets::default(),
             usage: Usage::new(),
+            timetable,
             watched: None,
             saving: false,
             mailbox: mailbox.0,
@@ -154,6 +161,7 @@ impl Driver {
         self.revise_alerts();
         self.revise_metrics();
         self.watch_files();
+        self.tell_herald();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
                 self.keep_alerts();
@@ -166,11 +174,19 @@ impl Driver {
                     None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
+                () = Herald::reach(self.herald.due()) => self.herald.lives(),
             }
+            self.tell_herald();
         }
         self.keep_alerts();
         self.close_metrics();
         Turn::Down
+    }
+
+    fn tell_herald(&mut self) {
+        if self.herald.is_heard() {
+            self.herald.sees(&self.machine.snapshot());
+        }
     }
 
     /// Takes in what has come so far.
@@ -198,6 +214,9 @@ impl Driver {
         cause: Cause,
         first: Option<Event>,
     ) -> mpsc::UnboundedReceiver<Event> {
+        if order == Order::Shutdown {
+            self.herald.leaves();
+        }
         self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
         if let Some(first) = first {
@@ -224,6 +243,8 @@ impl Driver {
                 }
             }
             Message::Save => self.save(),
+            Message::LookAtSchedules => self.look_at_schedules(),
+            Message::ScheduleEnded { name, due, exit } => self.schedule_ended(&name, due, &exit),
             Message::Alerts => self.tend_alerts(),
             Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
             Message::Disk(room) => self.hear_disk(room),

@@ -33,6 +33,17 @@ pub enum Message {
     },
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// A schedule may be due, or the clock was set.
+    LookAtSchedules,
+    /// What a schedule does has ended.
+    ScheduleEnded {
+        /// Whose.
+        name: String,
+        /// The time that it was due.
+        due: jiff::Timestamp,
+        /// How; or why it did not begin.
+        exit: Result<Exit, String>,
+    },
     /// Alerts may be due.
     Alerts,
     /// A delivery of an alert ended.

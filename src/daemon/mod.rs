@@ -28,6 +28,7 @@ mod errand;
 mod flush;
 mod health;
 mod heard;
+mod herald;
 mod ledger;
 mod leftovers;
 mod lives;
@@ -43,6 +44,7 @@ mod progress;
 mod ready;
 mod reload;
 mod report;
+mod schedule;
 mod server;
 mod sockets;
 mod state;
@@ -124,7 +126,12 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
     let failed = match plan.open(&mut progress).await {
         Ok(opened) => match start(plan, opened, &mut progress).await {
             Ok(start) => {
-                spawn_local(relay(start.events, progress));
+                let mailbox = start.serving.driver.mailbox.clone();
+                spawn_local(async move {
+                    relay(start.events, progress).await;
+                    // What was missed is made up for when there is something to act on.
+                    mailbox.post(Message::LookAtSchedules);
+                });
                 return serve(start.serving).await;
             }
             Err(failure) => failure,
@@ -169,6 +176,7 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
+    let _ = std::fs::remove_file(opened.config.paths.rest());
     let mut driver = Driver::new(opened.config, opened.ledger, (mailbox.clone(), inbox));
     driver.adopt(opened.adopted);
     let server = server::Server::begin(listener, mailbox);
@@ -191,7 +199,8 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
         message,
         help: None,
     };
-    plan.services
+    crate::selector::select_all(&plan.services, &config.candidates())
+        .map_err(|none| usage(none.to_string()))?
         .iter()
         .map(|name| ServiceName::parse(name).map_err(usage))
         .collect()

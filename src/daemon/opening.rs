@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Peer};
 use super::leftovers::Leftovers;
 use super::predecessor::{Seized, end, seize};
 use super::progress::Progress;
+use super::schedule::SCHEDULE;
 use super::state::State;
 use crate::api::{Cause, Ended, Event, Fact, Failure, FailureKind, Mode, Phase, What};
 use crate::config::{self, Config};
@@ -19,6 +20,7 @@ use crate::paths::Paths;
 use crate::ports::PortReport;
 use crate::process;
 use crate::redact;
+use crate::selector;
 use crate::service::Run;
 
 /// What a new supervisor is to do.
@@ -120,7 +122,10 @@ impl Plan {
 
     /// Why this supervisor begins: whoever runs it asked for it.
     pub fn cause(&self) -> Cause {
-        Peer::own().asks(&self.command())
+        match std::env::var(SCHEDULE) {
+            Ok(name) if !name.is_empty() => Cause::Schedule { name },
+            Ok(_) | Err(_) => Peer::own().asks(&self.command()),
+        }
     }
 
     fn record_beginning(&self, ledger: &mut Ledger, paths: &Paths) {
@@ -182,11 +187,11 @@ impl Plan {
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
         redact::learn(&config.redactor);
-        if let Some(name) = self.services.iter().find(|name| !declares(&config, name)) {
+        if let Err(none) = selector::select_all(&self.services, &config.candidates()) {
             return Err(Failure {
                 kind: FailureKind::Usage,
-                message: format!("there is no service `{name}`"),
-                help: Some("nothing was started".into()),
+                message: none.to_string(),
+                help: Some(format!("{}; nothing was started", none.help())),
             });
         }
         let mut problems: Vec<String> = config::preflight(&config)
@@ -278,10 +283,6 @@ fn leftovers_in_words(adopted: &[Adopted], ended: &[Ended]) -> Option<String> {
     };
     let parts: Vec<String> = took_over.into_iter().chain(count).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
-}
-
-fn declares(config: &Config, name: &str) -> bool {
-    config.services.iter().any(|spec| spec.name.as_str() == name)
 }
 
 /// The runs that a supervisor which died left behind, as far as they are worth keeping.

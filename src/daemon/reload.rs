@@ -45,9 +45,11 @@ impl Driver {
         let words = in_words(&plan);
         tracing::info!("reload: {words}");
         self.record(Fact::new(What::Reloaded).because(cause.clone()).detail(words));
+        self.herald.reloads();
         let specs = config.services.clone();
         self.config = config;
         self.watch_files();
+        self.replace_schedules();
         self.revise_alerts();
         self.revise_metrics();
         let first = Some(Event::Plan { plan });
@@ -139,17 +141,27 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         protected_ports,
         services: _,
         redactor: _,
+        schedules,
+        market,
+        files: _,
         alerts,
         metrics,
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),
         ("protected_ports", *protected_ports == new.protected_ports),
+        ("market_calendar", *market == new.market),
         ("alerts", *alerts == new.alerts),
         ("metrics", *metrics == new.metrics),
     ];
     let differ = same.into_iter().filter(|(_, same)| !same);
-    differ.map(|(key, _)| key.to_owned()).collect()
+    let mut keys: Vec<String> = differ.map(|(key, _)| key.to_owned()).collect();
+    let told = schedules.iter().filter(|one| !new.schedules.contains(one));
+    let fresh = new.schedules.iter().filter(|one| !schedules.contains(one));
+    keys.extend(told.chain(fresh).map(|one| format!("schedules.{}", one.name)));
+    let mut seen = std::collections::HashSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    keys
 }
 
 /// `restart web (command), change db (health)`.

@@ -36,6 +36,7 @@ pub struct Seen {
 pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
     Service {
         name: entry.spec.name.to_string(),
+        group: entry.spec.group.clone(),
         state: state(entry.shown),
         pid: seen.pid,
         uptime_s: seen.uptime_s.map(milliseconds),

@@ -141,7 +141,7 @@ fn group(name: &str) -> Result<u32, Refused> {
         .ok_or_else(|| {
             (
                 format!("there is no group `{name}` on this host"),
-                format!("create it (groupadd --system {name}), or mend `group`"),
+                format!("create it (groupadd --system {name}), or mend `group` (beside `user` it is the Unix group; `unix_group` sets that apart)"),
             )
         })
 }

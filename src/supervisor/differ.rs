@@ -32,6 +32,7 @@ impl Differences {
             ports,
             sockets,
             after,
+            group,
             restart,
             min_uptime,
             start_timeout,
@@ -54,6 +55,7 @@ impl Differences {
         ];
         let in_place = [
             ("after", *after == new.after),
+            ("group", *group == new.group),
             ("restart", *restart == new.restart),
             ("min_uptime", *min_uptime == new.min_uptime),
             ("start_timeout", *start_timeout == new.start_timeout),
@@ -91,7 +93,7 @@ fn of_rights(old: &Rights, new: &Rights) -> [(&'static str, bool); 7] {
     } = old;
     [
         ("user", *user == new.user),
-        ("group", *group == new.group),
+        ("unix_group", *group == new.group),
         ("umask", *umask == new.umask),
         ("nice", *nice == new.nice),
         ("limits", *limits == new.limits),

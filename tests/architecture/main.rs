@@ -5,7 +5,7 @@ mod source;
 
 use std::collections::BTreeSet;
 
-use rules::{CONFINED, LAYERS, MEMBERS, PURE, SMALL};
+use rules::{CONFINED, LAYERS, MEMBERS, PURE, SHARED, SMALL};
 use source::{Layer, Source};
 
 /// Fails with every finding at once.
@@ -71,7 +71,7 @@ fn workers_and_sentinel_know_each_other_by_the_protocol_alone() {
     for file in source::of_sentinel() {
         for (line, import) in file.imports() {
             let Layer::Other(name) = import else { continue };
-            if MEMBERS.contains(&name.as_str()) && name != "stream_protocol" {
+            if MEMBERS.contains(&name.as_str()) && !SHARED.contains(&name.as_str()) {
                 findings.push(format!(
                     "{}:{line}: sentinel imports the worker {name}",
                     file.path
@@ -81,7 +81,7 @@ fn workers_and_sentinel_know_each_other_by_the_protocol_alone() {
     }
     none(
         &findings,
-        "A worker must run, and be replaced, without sentinel. What both must know is a message: workers/stream_protocol.",
+        "A worker must run, and be replaced, without sentinel. What both must know is a message (workers/stream_protocol) or a fact of the world (workers/market_calendar).",
     );
 }
 

@@ -19,6 +19,13 @@ const fn row(name: &'static str, may_import: &'static [&'static str], because: &
 /// Who may import whom: from the vocabulary, which knows nobody, to main, which knows all.
 pub const LAYERS: &[Row] = &[
     row("service", &[], "the vocabulary that all others share"),
+    row("selector", &[], "a word means services wherever it is read"),
+    row("schedule", &[], "what is due when is a function of the time"),
+    row(
+        "diary",
+        &["schedule", "api", "paths", "lock"],
+        "what schedules did outlives whoever ran them",
+    ),
     row("exit", &["api"], "numbers that scripts rely on"),
     row("paths", &[], "where things lie follows from one path"),
     row("descriptor", &[], "one wrapped system call"),
@@ -41,7 +48,9 @@ pub const LAYERS: &[Row] = &[
     ),
     row(
         "config",
-        &["service", "paths", "alerts", "process", "redact"],
+        &[
+            "service", "paths", "alerts", "process", "redact", "selector", "schedule",
+        ],
         "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
@@ -76,7 +85,11 @@ pub const LAYERS: &[Row] = &[
         &["config", "service", "redact"],
         "other supervisors' files to ours and back; text in, text out",
     ),
-    row("cli", &["api", "service", "moving"], "words become values"),
+    row(
+        "cli",
+        &["api", "service", "moving", "schedule"],
+        "words become values",
+    ),
     row(
         "daemon",
         &[
@@ -95,6 +108,9 @@ pub const LAYERS: &[Row] = &[
             "lock",
             "descriptor",
             "exit",
+            "selector",
+            "schedule",
+            "diary",
             "redact",
         ],
         "the shell around the supervisor; it knows no client",
@@ -103,7 +119,8 @@ pub const LAYERS: &[Row] = &[
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
-            "lock", "exit", "alerts", "deliver", "moving", "redact", "systemd",
+            "lock", "exit", "alerts", "deliver", "moving", "redact", "selector", "schedule", "diary",
+            "systemd",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
@@ -119,11 +136,16 @@ pub const MEMBERS: &[&str] = &[
     "alpaca",
     "browser_proxy",
     "chaos",
+    "market_calendar",
     "market_sim",
     "stream_protocol",
     "trade_stream",
     "ws_listener",
 ];
+
+/// The members that sentinel may import: the messages of the stream, and the days of the market, which the feed
+/// and the schedules must agree on.
+pub const SHARED: &[&str] = &["stream_protocol", "market_calendar"];
 
 /// Words that may not stand in a place.
 pub struct Pure {
@@ -192,6 +214,11 @@ pub const PURE: &[Pure] = &[
         place: "src/service.rs",
         denied: WORLD,
         because: "a vocabulary",
+    },
+    Pure {
+        place: "src/schedule/",
+        denied: WORLD,
+        because: "the time is an argument, what is due an answer",
     },
     Pure {
         place: "src/api/",
@@ -268,6 +295,8 @@ pub const CONFINED: &[Confined] = &[
             "src/deliver/command.rs",
             "src/client/launch.rs",
             "src/client/place.rs",
+            "src/client/crontab.rs",
+            "src/client/command/schedule.rs",
             "workers/chaos/",
         ],
         because: "services are started by crate::process alone; the client starts a supervisor and `exec` probes",

@@ -11,6 +11,7 @@ use crate::exit::ExitCode;
 use crate::ledger::{self, Filter, Follow};
 use crate::logs;
 use crate::paths::Paths;
+use crate::selector;
 
 use super::Caller;
 
@@ -19,7 +20,7 @@ const USUAL: usize = 20;
 
 pub(super) async fn run(caller: &Caller, args: &EventsArgs) -> Result<ExitCode, Error> {
     let paths = house::locate(&caller.flags)?;
-    let filter = filter(args)?;
+    let filter = filter(args, &paths)?;
     // Before the look at what is there: what comes in between is shown once.
     let follow = args.follow.then(|| Follow::begin(&paths.state_dir)).transpose();
     let follow = follow.map_err(|error| Error::failed("cannot follow the ledger").because(&error))?;
@@ -46,7 +47,16 @@ pub(super) async fn run(caller: &Caller, args: &EventsArgs) -> Result<ExitCode, 
     }
 }
 
-fn filter(args: &EventsArgs) -> Result<Filter, Error> {
+/// The services that words mean. A name alone may be one that is declared no more.
+fn services(words: &[String], paths: &Paths) -> Result<Vec<String>, Error> {
+    if !words.iter().any(|word| selector::is_selector(word)) {
+        return Ok(words.to_vec());
+    }
+    let config = house::read(paths).map_err(|mistakes| house::wrong(&mistakes))?;
+    house::selected(&config, words)
+}
+
+fn filter(args: &EventsArgs, paths: &Paths) -> Result<Filter, Error> {
     let since = args
         .since
         .as_deref()
@@ -56,7 +66,7 @@ fn filter(args: &EventsArgs) -> Result<Filter, Error> {
         .map_err(|message| Error::new(FailureKind::Usage, message))?;
     let usual = since.is_none().then_some(USUAL);
     Ok(Filter {
-        services: args.services.clone(),
+        services: services(&args.services, paths)?,
         since,
         last: args.lines.or(usual),
     })

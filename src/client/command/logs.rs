@@ -11,6 +11,7 @@ use crate::client::render::{EntryView, log_entry, log_entry_json};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::logs::{self, Entry, Selection, Source};
+use crate::selector;
 use crate::service::ServiceName;
 
 use super::Caller;
@@ -53,17 +54,29 @@ fn selection(args: &LogsArgs) -> Result<Selection, Error> {
 }
 
 fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>, Error> {
-    let all = house::names(config);
-    let names = if names.is_empty() { &all } else { names };
-    names.iter().map(|name| source(config, name, &all)).collect()
+    if names.is_empty() {
+        return house::names(config)
+            .iter()
+            .map(|name| source(config, name))
+            .collect();
+    }
+    let mut wanted: Vec<String> = Vec::new();
+    for word in names {
+        // A service that is no longer declared still has a log to read.
+        let undeclared = house::spec(config, word).is_none() && !selector::is_selector(word);
+        if word == OWN || undeclared && house::log_of(&config.log_dir, word).is_file() {
+            wanted.push(word.clone());
+        } else {
+            wanted.extend(house::selected(config, std::slice::from_ref(word))?);
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    wanted.retain(|name| seen.insert(name.clone()));
+    wanted.iter().map(|name| source(config, name)).collect()
 }
 
-fn source(config: &Config, name: &str, known: &[String]) -> Result<Source, Error> {
+fn source(config: &Config, name: &str) -> Result<Source, Error> {
     let path = house::log_of(&config.log_dir, name);
-    // A service that is no longer declared still has a log to read.
-    if !known.iter().any(|service| service == name) && name != OWN && !path.is_file() {
-        return Err(Error::unknown_service(name, known));
-    }
     let service = ServiceName::parse(name).map_err(|message| Error::new(FailureKind::Usage, message))?;
     Ok(Source { service, path })
 }

@@ -3,6 +3,7 @@
 mod alert;
 mod check;
 mod completions;
+mod cron;
 mod events;
 mod export;
 mod flush;
@@ -14,6 +15,7 @@ mod man;
 mod metrics;
 mod reload;
 mod restart;
+pub(super) mod schedule;
 mod schema;
 mod shutdown;
 mod start;
@@ -50,7 +52,9 @@ pub struct Caller {
 pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error> {
     match command {
         Command::Restart(args) => restart::run(caller, args).await,
-        Command::Start(args) => start::run(caller, &args.services).await,
+        Command::Start(args) => start::run(caller, args).await,
+        Command::Schedule(args) => schedule::run(caller, args).await,
+        Command::Cron(args) => cron::run(caller, args),
         Command::Stop(args) => stop::run(caller, &args.services).await,
         Command::Shutdown => shutdown::run(caller).await,
         Command::Status(args) => status::run(caller, args).await,

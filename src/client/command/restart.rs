@@ -9,6 +9,7 @@ use crate::client::launch::{launch, rehearse, summon};
 use crate::client::transaction::Deed;
 use crate::config::Config;
 use crate::exit::ExitCode;
+use crate::schedule::Condition;
 use crate::systemd::Unit;
 
 use super::Caller;
@@ -24,6 +25,11 @@ pub(super) async fn run(caller: &Caller, args: &RestartArgs) -> Result<ExitCode,
         .target()
         .map_err(|message| Error::new(FailureKind::Usage, message))?;
     let config = house::load(&caller.flags)?;
+    let unless = args.unless.map(|phase| Condition { phase, wanted: false });
+    if let Some(why) = unless.and_then(|unless| config.market.refuses(unless, jiff::Timestamp::now())) {
+        caller.terminal.complain(&format!("skipped: restart: {why}\n"));
+        return Ok(ExitCode::Busy);
+    }
     match target {
         RestartTarget::House(mode) => {
             let deed = Deed {
@@ -34,7 +40,7 @@ pub(super) async fn run(caller: &Caller, args: &RestartArgs) -> Result<ExitCode,
             begin(caller, &config, mode, &[], deed).await
         }
         RestartTarget::Services(services) => {
-            house::chosen(&config, &services)?;
+            let services = house::selected(&config, &services)?;
             let mut conduct = super::ask(caller, &config.paths, Route::Restart, &services, SERVICES).await?;
             if conduct.is_good() {
                 conduct.verify(&config, &services).await;

@@ -35,5 +35,9 @@ pub(super) async fn run(caller: &Caller) -> Result<ExitCode, Error> {
                 .help("sentinel restart emergency"),
         );
     }
+    if conduct.is_good() {
+        // Should it fail, `start --if-absent` of cron starts it again: told by status, and mended by a second shutdown.
+        let _ = std::fs::write(paths.rest(), "shut down by request\n");
+    }
     conduct.conclude(None)
 }

@@ -15,19 +15,54 @@ use super::Caller;
 /// How many of the last facts are shown.
 const LATELY: usize = 6;
 
+/// From the cursor's home to the end of the screen, nothing.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
 pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
+    let Some(every) = args.watch else {
+        return once(caller, args).await;
+    };
+    // Until Ctrl-C, or until nobody reads it any more.
+    loop {
+        let before = if caller.terminal.live { CLEAR } else { "\n" };
+        if caller.terminal.print_on(before)?.is_break() {
+            return Ok(ExitCode::Ok);
+        }
+        once(caller, args).await?;
+        tokio::time::sleep(every).await;
+    }
+}
+
+async fn once(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
-    let mut look = Look::at(&config, args.timeout).await?.only(&args.services)?;
-    if !args.services.is_empty() {
-        look.status.events = lately(&config, &args.services);
+    let groups = args
+        .group
+        .iter()
+        .map(|group| format!("@{}", group.trim_start_matches('@')));
+    let words: Vec<String> = args.services.iter().cloned().chain(groups).collect();
+    let mut look = Look::at(&config, args.timeout).await?.only(&words)?;
+    if !words.is_empty() {
+        let named: Vec<String> = look
+            .status
+            .services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect();
+        look.status.events = lately(&config, &named);
     }
     let terminal = &caller.terminal;
-    if terminal.json {
+    let silent = args.unless_ok && look.exit_code() == ExitCode::Ok;
+    if silent {
+        // For a cron mail that is sent only when somebody must act.
+    } else if terminal.json {
         terminal.print_json(&look.status)?;
     } else if !terminal.quiet {
         let view = View {
             width: terminal.width,
+            height: terminal.height,
             verbose: terminal.verbose,
+            named: !words.is_empty(),
+            problems: args.problems,
             under_way: look.under_way.as_deref(),
             paint: terminal.paint,
         };

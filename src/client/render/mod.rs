@@ -2,6 +2,7 @@
 
 mod facts;
 mod flush;
+mod fold;
 mod headline;
 mod health;
 mod log;
@@ -9,6 +10,7 @@ mod paint;
 mod phases;
 mod plan;
 mod rows;
+mod schedule;
 mod status;
 mod table;
 pub mod words;
@@ -21,4 +23,5 @@ pub use paint::Paint;
 pub use phases::{ended_line, is_worth_telling, phase_line, summary};
 pub use plan::plan;
 pub use rows::rows;
+pub use schedule::schedule_list;
 pub use status::{View, status};

@@ -8,17 +8,25 @@ use crate::client::verdict::Concern;
 
 use super::Paint;
 use super::facts::{FactView, fact_lines};
+use super::fold::{self, Detail, Row, Rows};
 use super::headline::headline;
+use super::schedule;
 use super::table::{Column, Layout};
-use super::words::{clean, count, uptime, wrap};
+use super::words::{clean, count, shorten, uptime, wrap};
 
 /// How a person looks at it.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'v> {
     /// Columns of the terminal; none: lines are whole.
     pub width: Option<usize>,
+    /// Lines of the terminal; none: as many as there are.
+    pub height: Option<usize>,
     /// `-v`.
     pub verbose: bool,
+    /// Services were named: each is shown by itself.
+    pub named: bool,
+    /// Only what is not well.
+    pub problems: bool,
     /// The operation because of which nobody answers, in words.
     pub under_way: Option<&'v str>,
     /// Colours.
@@ -30,22 +38,111 @@ const MARGIN: &str = "  ";
 /// Before what is wrong with the service above.
 const INDENT: &str = "      ";
 
-/// The whole answer of `status`.
+/// A terminal keeps one line for the next prompt.
+const PROMPT: usize = 1;
+/// The most troubled services that are shown where there is hardly any room.
+const MOST: [Detail; 8] = [
+    Detail::Most(12),
+    Detail::Most(9),
+    Detail::Most(7),
+    Detail::Most(5),
+    Detail::Most(4),
+    Detail::Most(3),
+    Detail::Most(2),
+    Detail::Most(1),
+];
+
+/// The whole answer of `status`: on a terminal, with as much detail as it has lines for.
 #[must_use]
 pub fn status(status: &Status, concerns: &[Concern], view: View<'_>) -> String {
-    let mut text = first_lines(status, concerns, view);
-    if !status.services.is_empty() {
-        let width = view.width.map(|width| width.saturating_sub(MARGIN.len()));
-        let layout = Layout::of(status, width, view.verbose);
-        let _ = writeln!(text, "\n{MARGIN}{}", view.paint.faint(&layout.titles()));
-        for (service, concern) in status.services.iter().zip(concerns) {
-            text.push_str(&service_lines(status, service, *concern, &layout, view));
+    if view.verbose || view.named {
+        return in_detail(status, concerns, view, Detail::Whole);
+    }
+    let least = if view.problems {
+        Detail::Unwell
+    } else {
+        Detail::Groups
+    };
+    let whole = in_detail(status, concerns, view, least);
+    // What was asked for by --problems is for reading on, however long it is.
+    let Some(height) = view.height.filter(|_| !view.problems) else {
+        return whole;
+    };
+    let fits = |text: &String| text.lines().count() + PROMPT <= height;
+    if fits(&whole) {
+        return whole;
+    }
+    let details = [Detail::Unwell, Detail::Brief].into_iter().chain(MOST);
+    let mut last = whole;
+    for detail in details {
+        last = in_detail(status, concerns, view, detail);
+        if fits(&last) {
+            break;
         }
+    }
+    last
+}
+
+fn in_detail(status: &Status, concerns: &[Concern], view: View<'_>, detail: Detail) -> String {
+    let mut text = first_lines(status, concerns, view);
+    let mut shown = fold::rows(status, concerns, detail);
+    if view.problems {
+        shown.rows.retain(|row| matches!(row, Row::Service(..)));
+        shown.well.clear();
+    }
+    if !shown.rows.is_empty() {
+        let width = view.width.map(|width| width.saturating_sub(MARGIN.len()));
+        let layout = Layout::of(&shown.rows, status.supervisor.state, width, view.verbose);
+        let _ = writeln!(text, "\n{MARGIN}{}", view.paint.faint(&layout.titles()));
+        for row in &shown.rows {
+            text.push_str(&row_lines(status, row, &layout, (view, detail)));
+        }
+    }
+    text.push_str(&left_out(&shown, view));
+    let brief = detail >= Detail::Unwell && !view.problems;
+    let schedules = schedule::section(&status.schedules, brief, view.width, view.paint);
+    let untold = schedules.is_empty() || view.problems && status.schedules.iter().all(is_well);
+    if !untold {
+        let _ = write!(text, "\n{schedules}");
     }
     text.push_str(&lately(status, view));
     text.push_str(&alerts(status, view));
     if let Some(line) = last_line(status, view) {
-        let _ = writeln!(text, "\n{}", view.paint.faint(&line));
+        let gap = if brief && !schedules.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{gap}{}", view.paint.faint(&line));
+    }
+    text
+}
+
+fn is_well(schedule: &crate::api::Schedule) -> bool {
+    !schedule.last.as_ref().is_some_and(|last| last.result.is_bad())
+}
+
+/// What has no row.
+fn left_out(shown: &Rows<'_>, view: View<'_>) -> String {
+    let mut text = String::new();
+    let width = view
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(MARGIN.len()));
+    if shown.more > 0 {
+        let line = format!(
+            "and {} more that are not well: sentinel status --problems",
+            shown.more
+        );
+        let _ = writeln!(text, "{MARGIN}{}", shorten(&line, width));
+    }
+    if !shown.well.is_empty() {
+        let names: Vec<&str> = shown.well.iter().map(|service| service.name.as_str()).collect();
+        let line = format!("{} more are well: {}", names.len(), names.join(", "));
+        let line: String = match line.chars().count() > width {
+            true => line
+                .chars()
+                .take(width.saturating_sub(3))
+                .chain("...".chars())
+                .collect(),
+            false => line,
+        };
+        let _ = writeln!(text, "{MARGIN}{}", view.paint.faint(&clean(&line)));
     }
     text
 }
@@ -73,21 +170,19 @@ fn first_lines(status: &Status, concerns: &[Concern], view: View<'_>) -> String 
     text
 }
 
-fn service_lines(
-    status: &Status,
-    service: &Service,
-    concern: Concern,
-    layout: &Layout,
-    view: View<'_>,
-) -> String {
+fn row_lines(status: &Status, row: &Row<'_>, layout: &Layout, (view, detail): (View<'_>, Detail)) -> String {
     let paint = view.paint;
     let supervised = status.supervisor.state == SupervisorState::Running;
-    let mark = match concern {
-        Concern::NotRunning | Concern::Unhealthy if supervised => paint.bad("! "),
-        Concern::NotRunning | Concern::Unhealthy | Concern::Starting | Concern::Fine => MARGIN.to_owned(),
+    let (concern, of_state) = match row {
+        Row::Service(service, concern) => (*concern, of_state(service, *concern)),
+        Row::Group(group) => (group.concern, group.concern),
     };
-    let row = layout.row(service, |column, cell| match column {
-        Column::State if supervised => by_concern(paint, of_state(service, concern), &cell),
+    let mark = match (row, concern) {
+        (Row::Service(..), Concern::NotRunning | Concern::Unhealthy) if supervised => paint.bad("! "),
+        (Row::Service(..) | Row::Group(_), _) => MARGIN.to_owned(),
+    };
+    let row_text = layout.row(row, |column, cell| match column {
+        Column::State if supervised => by_concern(paint, of_state, &cell),
         Column::Health if supervised => by_concern(paint, concern, &cell),
         Column::State | Column::Health => cell,
         Column::Service
@@ -98,11 +193,18 @@ fn service_lines(
         | Column::Memory
         | Column::Port => cell,
     });
-    let mut text = format!("{mark}{row}\n");
-    for trouble in trouble::of_service(service, status) {
-        text.push_str(&trouble_lines(&trouble, view));
+    let mut text = format!("{mark}{row_text}\n");
+    if let Row::Service(service, _) = row {
+        let brief = detail >= Detail::Brief;
+        let troubles = trouble::of_service(service, status);
+        for trouble in troubles.iter().take(if brief { 1 } else { troubles.len() }) {
+            text.push_str(&trouble_lines(trouble, brief, view));
+        }
+        if !brief {
+            text.push_str(&own_words(service, view));
+        }
     }
-    text + &own_words(service, view)
+    text
 }
 
 /// What the service says of itself.
@@ -129,11 +231,15 @@ fn of_state(service: &Service, concern: Concern) -> Concern {
     }
 }
 
-fn trouble_lines(trouble: &Trouble, view: View<'_>) -> String {
+fn trouble_lines(trouble: &Trouble, brief: bool, view: View<'_>) -> String {
     let width = view
         .width
         .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
     let mut text = String::new();
+    if brief {
+        let line: String = clean(&trouble.text).chars().take(width).collect();
+        return format!("{INDENT}{line}\n");
+    }
     for line in wrap(&clean(&trouble.text), width) {
         let _ = writeln!(text, "{INDENT}{line}");
     }

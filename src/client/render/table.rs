@@ -1,7 +1,8 @@
 //! Columns that fit: chosen, measured and padded for a width.
 
-use crate::api::{Service, Status, SupervisorState};
+use crate::api::{Service, SupervisorState};
 
+use super::fold::{Row, Summary};
 use super::health;
 use super::words::{bytes, clean, shorten, uptime};
 
@@ -91,19 +92,49 @@ impl Column {
             Column::Restarts => service.restarts.to_string(),
             Column::Cpu => or_dash(service.cpu_percent.map(|percent| format!("{percent:.1}%"))),
             Column::Memory => or_dash(service.memory_bytes.map(bytes)),
-            Column::Port => match service.ports[..] {
-                [] => "-".into(),
-                [only] => only.to_string(),
-                [first, ..] => format!("{first}+{}", service.ports.len() - 1),
-            },
+            Column::Port => ports(&service.ports),
             Column::Health => Self::health_parts(service, supervisor).join(", "),
         }
     }
 }
 
 impl Column {
+    fn of_row(self, row: &Row<'_>, supervisor: SupervisorState) -> String {
+        match row {
+            Row::Service(service, _) => self.value(service, supervisor),
+            Row::Group(group) => self.of_group(group, supervisor),
+        }
+    }
+
+    fn of_group(self, group: &Summary<'_>, supervisor: SupervisorState) -> String {
+        let members = &group.members;
+        match self {
+            Column::Service => format!("@{}", clean(group.name)),
+            Column::State if supervisor == SupervisorState::Unresponsive => "?".into(),
+            Column::State => group.state(),
+            Column::Uptime => group.uptime_s().map_or_else(|| "-".into(), uptime),
+            Column::Restarts => members
+                .iter()
+                .map(|member| member.restarts)
+                .sum::<u64>()
+                .to_string(),
+            // One row for many is for those who do not ask for more; `-v` shows each.
+            Column::Pid | Column::Cpu | Column::Memory => "-".into(),
+            Column::Port => ports(&group.ports()),
+            Column::Health => group.health(),
+        }
+    }
+
     fn health_parts(service: &Service, supervisor: SupervisorState) -> Vec<String> {
         health::parts(&service.health, supervisor == SupervisorState::Running)
+    }
+}
+
+fn ports(ports: &[u16]) -> String {
+    match ports {
+        [] => "-".into(),
+        [only] => only.to_string(),
+        [first, more @ ..] => format!("{first}+{}", more.len()),
     }
 }
 
@@ -114,20 +145,25 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Measures the services; `width` is what all columns and gaps may take.
-    pub(super) fn of(status: &Status, width: Option<usize>, verbose: bool) -> Self {
-        let (services, supervisor) = (&status.services, status.supervisor.state);
+    /// Measures the rows; `width` is what all columns and gaps may take.
+    pub(super) fn of(
+        rows: &[Row<'_>],
+        supervisor: SupervisorState,
+        width: Option<usize>,
+        verbose: bool,
+    ) -> Self {
         let widest = |column: Column| {
-            let values = services
+            let values = rows
                 .iter()
-                .map(|service| column.value(service, supervisor).chars().count());
+                .map(|row| column.of_row(row, supervisor).chars().count());
             values.max().unwrap_or(0).max(column.title().len())
         };
         let usual: &[Column] = if verbose { &VERBOSE } else { &USUAL };
         let columns = usual.iter().map(|column| (*column, widest(*column))).collect();
         let mut layout = Self { columns, supervisor };
         if let Some(width) = width {
-            if services.iter().all(|service| service.restarts == 0) && layout.total() > width {
+            let none = |row: &Row<'_>| Column::Restarts.of_row(row, supervisor) == "0";
+            if rows.iter().all(none) && layout.total() > width {
                 // A column of zeros is worth less than the end of an answer.
                 layout.columns.retain(|(column, _)| *column != Column::Restarts);
             }
@@ -184,28 +220,31 @@ impl Layout {
         self.line(|column, _| column.title().to_owned(), |_, text| text)
     }
 
-    /// One service; `paint` colours a cell after it has been padded.
-    pub(super) fn row(&self, service: &Service, paint: impl Fn(Column, String) -> String) -> String {
-        self.line(|column, width| self.cell(column, width, service), paint)
+    /// One row; `paint` colours a cell after it has been padded.
+    pub(super) fn row(&self, row: &Row<'_>, paint: impl Fn(Column, String) -> String) -> String {
+        self.line(|column, width| self.cell(column, width, row), paint)
     }
 
-    fn cell(&self, column: Column, width: usize, service: &Service) -> String {
+    fn cell(&self, column: Column, width: usize, row: &Row<'_>) -> String {
         match column {
             Column::Health => {
-                let mut parts = Column::health_parts(service, self.supervisor);
+                let mut parts = match row {
+                    Row::Service(service, _) => Column::health_parts(service, self.supervisor),
+                    Row::Group(group) => vec![group.health()],
+                };
                 while parts.len() > 1 && parts.join(", ").chars().count() > width {
                     parts.pop();
                 }
                 shorten(&parts.join(", "), width)
             }
-            Column::Service => shorten(&column.value(service, self.supervisor), width),
+            Column::Service => shorten(&column.of_row(row, self.supervisor), width),
             Column::State
             | Column::Pid
             | Column::Uptime
             | Column::Restarts
             | Column::Cpu
             | Column::Memory
-            | Column::Port => column.value(service, self.supervisor),
+            | Column::Port => column.of_row(row, self.supervisor),
         }
     }
 

@@ -12,11 +12,11 @@ pub(super) const USER: Key = key(
         )
         .elsewhere(&["uid", "run_as", "setuid"]);
 
-/// `group`.
-pub(super) const GROUP: Key = key(
-    "group",
+/// `unix_group`.
+pub(super) const UNIX_GROUP: Key = key(
+    "unix_group",
     Wants::Text,
-    "The group it runs as, if not the user's own.",
+    "The Unix group it runs as, if not the user's own; beside `user`, `group` says the same.",
 )
 .elsewhere(&["gid", "setgid"]);
 

@@ -2,11 +2,14 @@
 
 mod any_text;
 mod environment;
+mod include;
 mod mistakes;
 mod places;
 mod preflight;
 mod rights;
+mod schedules;
 mod shipped;
+mod templates;
 mod values;
 
 use std::path::Path;

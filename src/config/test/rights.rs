@@ -111,7 +111,7 @@ fn mistakes_name_the_way_out() {
 fn who_is_not_there_is_told_before_anything_is_stopped() {
     let house = House::new(
         "[services.a]\ncommand = '/bin/sh'\nuser = 'no-such-user'\n\
-         [services.b]\ncommand = '/bin/sh'\ngroup = 'no-such-group'\n\
+         [services.b]\ncommand = '/bin/sh'\nuser = 'root'\ngroup = 'no-such-group'\n\
          [services.c]\ncommand = '/bin/sh'\nlimits = { open_files = 'unlimited' }\n",
     );
     let problems: Vec<String> = preflight(&house.load().expect("valid"))
@@ -122,7 +122,7 @@ fn who_is_not_there_is_told_before_anything_is_stopped() {
         problems[..2],
         [
             "a: there is no user `no-such-user` on this host; create it (useradd --system no-such-user), or mend `user`",
-            "b: there is no group `no-such-group` on this host; create it (groupadd --system no-such-group), or mend `group`",
+            "b: there is no group `no-such-group` on this host; create it (groupadd --system no-such-group), or mend `group` (beside `user` it is the Unix group; `unix_group` sets that apart)",
         ]
     );
     assert!(
@@ -168,4 +168,24 @@ fn others_than_root_cannot_become_another() {
         "{problems:?}"
     );
     assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn a_group_of_services_and_one_of_the_host() {
+    let of = |lines: &str| {
+        let config = valid(&format!("[services.a]\ncommand = 'x'\n{lines}"));
+        let spec = config.services.first().expect("one");
+        (spec.group.clone(), spec.rights.group.clone())
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(of("group = 'web'"), (text("web"), None));
+    assert_eq!(of("group = 12"), (None, text("12")));
+    assert_eq!(
+        of("user = 'nobody'\ngroup = 'staff'"),
+        (text("staff"), text("staff"))
+    );
+    assert_eq!(
+        of("user = 'nobody'\ngroup = 'web'\nunix_group = 'staff'"),
+        (text("web"), text("staff"))
+    );
 }

@@ -36,6 +36,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
         ports: Vec::new(),
         sockets: Vec::new(),
         after: names(after),
+        group: None,
         restart: RestartPolicy::Always,
         min_uptime: MIN_UPTIME,
         start_timeout: START_TIMEOUT,

@@ -16,7 +16,7 @@
 //!   asks, from whatever thread, also while an earlier connection is still being closed; `lease`
 //!   among processes.
 
-pub mod calendar;
+pub use market_calendar as calendar;
 mod credentials;
 mod datum;
 mod driver;

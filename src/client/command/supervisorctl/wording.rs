@@ -136,6 +136,7 @@ mod tests {
 
     fn service(name: &str, state: State) -> Service {
         Service {
+            group: None,
             name: name.into(),
             state,
             pid: Some(123),

@@ -7,6 +7,9 @@ use crate::client::{sample, verdict};
 fn shown(house: &Status, width: usize) -> String {
     let view = View {
         width: Some(width),
+        height: None,
+        named: false,
+        problems: false,
         verbose: false,
         under_way: None,
         paint: Paint::PLAIN,
@@ -109,6 +112,9 @@ fn verbose() {
     let house = sample::stream_house();
     let view = View {
         width: Some(120),
+        height: None,
+        named: false,
+        problems: false,
         verbose: true,
         under_way: None,
         paint: Paint::PLAIN,
@@ -122,6 +128,9 @@ fn colour_only_adds_to_the_text() {
     let concerns = verdict::concerns(&house);
     let view = |paint| View {
         width: Some(80),
+        height: None,
+        named: false,
+        problems: false,
         verbose: false,
         under_way: None,
         paint,
@@ -144,6 +153,9 @@ fn without_a_terminal_nothing_is_cut() {
     let house = large_house();
     let view = View {
         width: None,
+        height: None,
+        named: false,
+        problems: false,
         verbose: false,
         under_way: None,
         paint: Paint::PLAIN,

@@ -24,7 +24,7 @@ pub enum Day {
 }
 
 /// The exchange's days. The rules are those in force since 2022, with Juneteenth from then on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     /// Days that are not as the rules say.
     decided: BTreeMap<Date, Day>,
