@@ -1,11 +1,15 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use log::{Compress, ErrorLines, Format, LogSpec, MAX_TOTAL, MaxAge, pattern};
 
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
@@ -89,6 +93,8 @@ pub struct Spec {
     pub health: Option<Health>,
     /// How it is stopped.
     pub stop: Stop,
+    /// How its output is kept.
+    pub log: LogSpec,
 }
 
 /// What happens when a service ends by itself.

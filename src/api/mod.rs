@@ -7,5 +7,6 @@ mod status;
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Health, HealthStatus, LastExit, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    Errors, Health, HealthStatus, LastExit, Log, Port, PortState, Service, State, Status, Supervisor,
+    SupervisorState,
 };

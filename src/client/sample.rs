@@ -22,6 +22,8 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        errors: crate::api::Errors::default(),
+        log: crate::api::Log::default(),
     }
 }
 

@@ -8,15 +8,17 @@ use toml::de::DeTable;
 
 use super::item::Item;
 use super::keys;
+use super::log;
 use super::probe;
 use super::report::Finding;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
-use crate::service::{RestartPolicy, ServiceName, Spec, Stop, StopSignal};
+use crate::service::{LogSpec, MAX_TOTAL, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
 /// `[sentinel]`, as declared.
 pub(super) struct General<'d> {
     pub(super) log_dir: PathBuf,
+    pub(super) log_max_total: u64,
     pub(super) protected_ports: Vec<u16>,
     pub(super) pass_env: Vec<&'d str>,
     pub(super) env_file: Option<Item<'d>>,
@@ -30,6 +32,7 @@ pub(super) struct Surroundings<'d> {
     pub(super) root: &'d Path,
     pub(super) variables: &'d Variables<'d>,
     pub(super) inherited: &'d Environment,
+    pub(super) logs: &'d LogSpec,
 }
 
 /// A service and the places of what other services can contradict.
@@ -49,6 +52,9 @@ pub(super) fn general<'d>(file: &Table<'d>, root: &Path) -> General<'d> {
     let log_dir = item("log_dir").and_then(path).unwrap_or("logs");
     General {
         log_dir: root.join(log_dir),
+        log_max_total: item("log_max_total")
+            .and_then(log::max_total)
+            .unwrap_or(MAX_TOTAL),
         protected_ports: ports.unwrap_or_else(|| PROTECTED_PORTS.to_vec()),
         pass_env: item("pass_env").map(pass_env).unwrap_or_default(),
         env_file: item("env_file").filter(|item| path(*item).is_some()),
@@ -134,6 +140,10 @@ pub(super) fn service<'d>(
             .item("health")
             .and_then(|item| probe::health(item, surroundings)),
         stop: stop(&table),
+        log: table
+            .item("log")
+            .and_then(|item| log::log(item, surroundings.logs))
+            .unwrap_or_else(|| surroundings.logs.clone()),
         // Last, so that a wrong name does not hide what else is wrong.
         name: name.ok()?,
     };

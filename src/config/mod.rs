@@ -15,6 +15,7 @@ mod item;
 mod json;
 pub mod keys;
 mod locate;
+mod log;
 mod preflight;
 mod probe;
 mod program;
@@ -41,7 +42,7 @@ pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;
-use crate::service::Spec;
+use crate::service::{LogSpec, Spec};
 use decode::Surroundings;
 use env_file::Unusable;
 use item::Item;
@@ -57,6 +58,10 @@ pub struct Config {
     pub paths: Paths,
     /// Folder of the logs, absolute. Default: `logs` beside services.toml.
     pub log_dir: PathBuf,
+    /// What all logs may take together, in bytes.
+    pub log_max_total: u64,
+    /// How output is kept where no service says otherwise, sentinel.log too.
+    pub logs: LogSpec,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
     /// The services in the order in which they start; among equals, in that of the file.
@@ -137,15 +142,22 @@ fn decode_file(
         .unwrap_or_default();
     let variables = Variables { caller, env_file };
     let inherited = variables.inherited(&general.pass_env);
+    let logs = file
+        .item("logs")
+        .and_then(|item| log::log(item, &LogSpec::default()))
+        .unwrap_or_default();
     let surroundings = Surroundings {
         root: &paths.root,
         variables: &variables,
         inherited: &inherited,
+        logs: &logs,
     };
     let services = services(&file, &surroundings, readable.whole);
     Config {
         services,
         log_dir: general.log_dir,
+        log_max_total: general.log_max_total,
+        logs,
         protected_ports: general.protected_ports,
         paths: paths.clone(),
     }

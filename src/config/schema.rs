@@ -50,6 +50,13 @@ fn wanted(wants: &Wants) -> Value {
             json!({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}})
         }
         Wants::Duration(_) => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}),
+        Wants::Size => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i?)?B$"}),
+        Wants::Rate => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i?)?B/s$"}),
+        Wants::Days => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)$"}),
+        Wants::Age => {
+            json!({"type": "string", "pattern": r"^(hourly|daily|weekly|[0-9]+(\.[0-9]+)?(s|m|h|d|w))$"})
+        }
+        Wants::Flag => json!({"type": "boolean"}),
         Wants::Number(least, u32::MAX) => json!({"type": "integer", "minimum": least}),
         Wants::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Wants::True => json!({"const": true}),

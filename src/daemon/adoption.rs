@@ -97,6 +97,7 @@ mod tests {
                 signal: crate::service::StopSignal::TERM,
                 timeout: std::time::Duration::ZERO,
             },
+            log: crate::service::LogSpec::default(),
         })
     }
 

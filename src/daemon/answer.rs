@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
+use super::output::Rules;
 use super::report::{self, Seen};
 use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
 use crate::config;
@@ -78,6 +79,8 @@ impl Driver {
             });
         }
         let order = Order::Reload(config.services.clone());
+        let specs = config.services.iter().map(|spec| (&spec.name, &spec.log));
+        self.outputs.revise(Rules::of(&config), specs);
         self.config = config;
         Ok(order)
     }
@@ -123,10 +126,7 @@ impl Driver {
             uptime_s,
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),
-            log_loss: self
-                .outputs
-                .get(&entry.spec.name)
-                .and_then(super::output::Output::loss),
+            log: self.outputs.tally(&entry.spec.name).unwrap_or_default(),
         }
     }
 }

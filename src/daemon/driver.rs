@@ -1,6 +1,8 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -10,7 +12,7 @@ use super::clock::Clock;
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
-use super::output::Output;
+use super::output::{Outputs, Rules};
 use super::report;
 use super::sockets::Sockets;
 use super::usage::Usage;
@@ -22,6 +24,9 @@ use crate::process;
 use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
+/// How long the last output of a run may take to be written.
+const DRAINED_WITHIN: Duration = Duration::from_secs(2);
+
 /// The machine, and everything that it is about.
 #[derive(Debug)]
 pub struct Driver {
@@ -30,7 +35,9 @@ pub struct Driver {
     pub(super) clock: Clock,
     pub(super) lives: Lives,
     pub(super) runs: HashMap<Run, RunState>,
-    pub(super) outputs: HashMap<ServiceName, Output>,
+    pub(super) outputs: Outputs,
+    /// Runs that are gone, but for the last of their output.
+    draining: HashSet<Run>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
     pub(super) audience: Audience,
     /// The state that the log last named.
@@ -57,6 +64,8 @@ pub(super) struct RunState {
     pub answer: Option<Answer>,
     /// Its notify socket, until somebody listens.
     pub notify: Option<Notify>,
+    /// Its output, until somebody looks for the line that makes it ready.
+    pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
 }
 
 impl Drop for RunState {
@@ -76,10 +85,11 @@ impl Driver {
         Self {
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
+            outputs: Outputs::new(config.paths.state_dir.join("output"), Rules::of(&config)),
+            draining: HashSet::new(),
             config,
             clock: Clock::start(),
             runs: HashMap::new(),
-            outputs: HashMap::new(),
             commands: HashMap::new(),
             audience: Audience::default(),
             logged: HashMap::new(),
@@ -125,7 +135,9 @@ impl Driver {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
             Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::Drained { run } => self.drained(run),
             Message::Save => self.save(),
+            Message::Reopen => self.outputs.reopen(),
             Message::Leave => drop(self.request(Order::Shutdown, None)),
             Message::Hangup => match self.reread() {
                 Ok(order) => drop(self.request(order, None)),
@@ -192,11 +204,7 @@ impl Driver {
         match self.lives.sweep() {
             Ok(gone) => {
                 for run in gone {
-                    if let Some(output) = self.outputs.get(&run.service) {
-                        output.finish();
-                    }
-                    self.runs.remove(&run);
-                    self.tell(Input::Swept { run });
+                    self.drain(run);
                 }
                 self.watch_strays();
             }
@@ -208,6 +216,28 @@ impl Driver {
                     mailbox.post(Message::ChildEnded);
                 });
             }
+        }
+    }
+
+    /// A run's processes are gone: the last of its output is written before anybody is told.
+    fn drain(&mut self, run: Run) {
+        let finished = self.outputs.finish(&run.service);
+        self.draining.insert(run.clone());
+        let Some(finished) = finished else {
+            return self.drained(run);
+        };
+        let mailbox = self.mailbox.clone();
+        tokio::task::spawn_local(async move {
+            // A disk that hangs must not hold up a restart.
+            let _ = tokio::time::timeout(DRAINED_WITHIN, finished).await;
+            mailbox.post(Message::Drained { run });
+        });
+    }
+
+    fn drained(&mut self, run: Run) {
+        if self.draining.remove(&run) {
+            self.runs.remove(&run);
+            self.tell(Input::Swept { run });
         }
     }
 }

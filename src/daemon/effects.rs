@@ -10,7 +10,6 @@ use super::driver::{Driver, RunState};
 use super::health;
 use super::mailbox::ExecRequest;
 use super::notify::Notify;
-use super::output::Output;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
@@ -52,8 +51,9 @@ impl Driver {
             Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
         };
         let (stdout, stderr) = self
-            .output(&run.service)
-            .and_then(Output::ends)
+            .outputs
+            .open(&run.service, &spec.log)
+            .and_then(|()| self.outputs.ends(&run.service))
             .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
         let sockets = self.sockets.for_run(spec)?;
         let launch = Launch {
@@ -65,6 +65,8 @@ impl Driver {
             stderr,
             sockets,
         };
+        // Before its first word.
+        let lines = self.outputs.begin(run, matches!(spec.ready, Some(Ready::Log(_))));
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
@@ -75,6 +77,7 @@ impl Driver {
             health: None,
             answer: None,
             notify,
+            lines,
         };
         self.runs.insert(run.clone(), state);
         Ok(())
@@ -97,16 +100,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
-        if !self.outputs.contains_key(service) {
-            let folder = self.config.paths.state_dir.join("output");
-            let log = self.config.log_dir.join(format!("{service}.log"));
-            self.outputs
-                .insert(service.clone(), Output::open(service, &folder, log)?);
-        }
-        Ok(&self.outputs[service])
     }
 
     fn environment(&self, run: &Run, spec: &Spec, notify: Option<&Notify>) -> Vec<(String, String)> {
@@ -142,10 +135,7 @@ impl Driver {
                 Err(error) => tracing::error!(%run, %error, "cannot listen on its notify socket"),
             }
         }
-        let lines = match &entry.spec.ready {
-            Some(Ready::Log(_)) => self.outputs.get(&run.service).map(Output::listen),
-            Some(Ready::Probe(_) | Ready::Notify) | None => None,
-        };
+        let lines = state.lines.take();
         let watch = Watch {
             run,
             leader: leader.pid,
@@ -236,7 +226,7 @@ impl Driver {
         let Some(entry) = self.machine.entry(service) else {
             self.logged.remove(service);
             self.sockets.release(service);
-            self.outputs.remove(service);
+            self.outputs.close(service);
             return tracing::info!(%service, "is declared no more");
         };
         let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);

@@ -189,6 +189,7 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
         SignalKind::terminate(),
         SignalKind::interrupt(),
         SignalKind::hangup(),
+        SignalKind::user_defined2(),
     ];
     for kind in kinds {
         let mut stream = signal(kind)?;
@@ -198,6 +199,7 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
                 mailbox.post(match kind {
                     kind if kind == SignalKind::child() => Message::ChildEnded,
                     kind if kind == SignalKind::hangup() => Message::Hangup,
+                    kind if kind == SignalKind::user_defined2() => Message::Reopen,
                     _ => Message::Leave,
                 });
             }
@@ -210,7 +212,9 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
 /// Does nothing in the foreground, where the log is on standard error already.
 fn log_to(folder: &Path) {
     let _ = std::fs::create_dir_all(folder);
-    if !tracing::dispatcher::has_been_set() && detach::errors_to(&folder.join("sentinel.log")).is_ok() {
+    let file = folder.join("sentinel.log");
+    if !tracing::dispatcher::has_been_set() && detach::errors_to(&file).is_ok() {
+        output::own::is(file);
         log_to_stderr();
     }
 }
@@ -220,7 +224,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(output::own::Counted::stderr)
         .with_ansi(false)
         .with_target(false)
         .try_init();

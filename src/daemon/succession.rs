@@ -82,13 +82,16 @@ impl Driver {
         }: Adopted,
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
-        if let Err(error) = self.output(&run.service).map(drop) {
+        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
+        let log = spec.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone());
+        if let Err(error) = self.outputs.open(&run.service, &log) {
             tracing::error!(%run, %error, "cannot open the pipes for its output");
         }
+        let by_log = spec.is_some_and(|spec| matches!(spec.ready, Some(Ready::Log(_)))) && !past.ready;
+        let lines = self.outputs.resume(&run, by_log);
         let handle = Handle::open(leader).ok().flatten();
         let lives = handle.is_some();
         self.lives.adopt(run.clone(), leader, handle);
-        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
         let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
         let notify = notified
             .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
@@ -100,6 +103,7 @@ impl Driver {
             health: None,
             answer: None,
             notify,
+            lines,
         };
         self.runs.insert(run.clone(), state);
         self.tell(Input::Adopted {

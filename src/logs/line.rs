@@ -144,7 +144,8 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    const LEN: usize = 27;
+    /// Its length, in bytes.
+    pub const LEN: usize = 27;
 
     /// Where the six digits after the point begin.
     const FRACTION: usize = 20;
@@ -158,6 +159,22 @@ impl Stamp {
         };
         stamp.renew(at);
         stamp
+    }
+
+    /// As it stands in a record.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// A stamp as it stood in a record, for writing the same again.
+    #[must_use]
+    pub fn from_bytes(text: [u8; Self::LEN]) -> Self {
+        // No second: the first renewal writes all of it.
+        Self {
+            text,
+            second: i64::MIN,
+        }
     }
 
     /// Another time; cheap within the same second.

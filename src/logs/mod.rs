@@ -2,35 +2,47 @@
 //!
 //! ```text
 //! written by the daemon                        read by the client
-//!   pipe ─> Assembler ─> records ─> x.log ─┬─> Blocks ─> Joiner ─> Reader ─┐
+//!   pipe ─> Framing ──> records ──> x.log ─┬─> Blocks ─> Joiner ─> Reader ─┐
 //!                                          ├─> … one per service           ├─> Merge ─> Entry
 //!                                          └─> Watch (inotify) ── wakes ───┘
 //! ```
-//! - [`mod@line`] is the format, both ways; [`assemble`] cuts bytes into records, and neither reads a clock.
+//! - [`mod@line`] is the format, both ways; [`frame`] cuts bytes into records, and neither reads a clock.
 //! - A reader begins near the end of a large file (`seek`) and never reads what lies before.
 //! - Rendering (colours, names, JSON) is the caller's.
 
-pub mod assemble;
+pub mod alarm;
 mod blocks;
+pub mod frame;
 mod joiner;
 pub mod line;
 mod reader;
+pub mod rotated;
 mod seek;
 pub mod severity;
 pub mod since;
 mod tail;
+pub mod unended;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::service::ServiceName;
+use crate::service::{LogSpec, ServiceName};
 pub use line::Stream;
 pub use tail::{follow, tail};
+
+/// The file that a stream of a service is written to. `+` stands in no service's name.
+#[must_use]
+pub fn path(folder: &Path, service: &str, stream: Stream, spec: &LogSpec) -> PathBuf {
+    match stream {
+        Stream::Stderr if spec.is_separate() => folder.join(format!("{service}+stderr.log")),
+        Stream::Stderr | Stream::Stdout => folder.join(format!("{service}.log")),
+    }
+}
 
 /// A log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::assemble::Assembler;
+use super::frame::Framing;
 use super::line::{Stamp, Stream};
 use super::{Entry, Selection, Source};
-use crate::service::ServiceName;
+use crate::service::{Format, LogSpec, ServiceName};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
@@ -22,8 +22,13 @@ fn at(second: i64) -> Timestamp {
 /// A whole line as the daemon records it.
 fn record(second: i64, stream: Stream, text: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut assembler = Assembler::new(stream);
-    assembler.push(&Stamp::new(at(second)), format!("{text}\n").as_bytes(), &mut out);
+    let framing = Framing {
+        format: Format::Text,
+        stream,
+        max_line: LogSpec::MAX_LINE,
+    };
+    let line = format!("{text}\n");
+    framing.frame(&Stamp::new(at(second)), line.as_bytes(), &mut out, usize::MAX);
     out
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{Health, Probe, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
+use crate::service::{Health, LogSpec, Probe, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
 /// How long every test service may take to get ready.
 pub const START_TIMEOUT: Duration = Duration::from_secs(3);
@@ -44,6 +44,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
             signal: StopSignal::TERM,
             timeout: GRACE,
         },
+        log: LogSpec::default(),
     }
 }
 

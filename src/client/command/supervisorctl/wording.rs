@@ -150,6 +150,8 @@ mod tests {
             run: 1,
             wanted: true,
             log_loss: None,
+            errors: crate::api::Errors::default(),
+            log: crate::api::Log::default(),
         }
     }
 
