@@ -1,5 +1,6 @@
 //! The command line: every command and flag of `sentinel`, parsed into values that mean something.
 
+mod events;
 mod home;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
 use crate::service::ServiceName;
+pub use events::EventsArgs;
 pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
 
 const EXAMPLES: &str = "\
@@ -90,6 +92,9 @@ pub enum Command {
     Flush(FlushArgs),
     /// Print or follow the services' output
     Logs(LogsArgs),
+    /// Print or follow what happened and why, also from before this supervisor
+    #[command(after_help = EventsArgs::EXAMPLES)]
+    Events(EventsArgs),
     /// Read services.toml again; add, remove or restart just what differs
     Reload,
     /// Validate services.toml without running anything

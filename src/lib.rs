@@ -50,6 +50,7 @@ pub mod config;
 pub mod daemon;
 pub mod descriptor;
 pub mod exit;
+pub mod ledger;
 pub mod lock;
 pub mod logs;
 pub mod moving;

@@ -31,6 +31,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
+        | Command::Events(_)
         | Command::Reload
         | Command::Check
         | Command::Import(_)

@@ -1,6 +1,10 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
 mod log;
+mod rights;
+
+pub use log::{Compress, ErrorLines, Format, LogSpec, MAX_TOTAL, MaxAge, pattern};
+pub use rights::{Limit, Limits, MemoryMax, Rights};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,8 +12,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-pub use log::{Compress, ErrorLines, Format, LogSpec, MAX_TOTAL, MaxAge, pattern};
 
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
@@ -95,6 +97,12 @@ pub struct Spec {
     pub stop: Stop,
     /// How its output is kept.
     pub log: LogSpec,
+    /// As whom it runs, and how much it may use.
+    pub rights: Rights,
+    /// Its memory may not stay over this.
+    pub memory_max: Option<MemoryMax>,
+    /// While it is ready, it says `WATCHDOG=1` (sd_notify(3)) at least this often.
+    pub watchdog: Option<Duration>,
 }
 
 /// What happens when a service ends by itself.

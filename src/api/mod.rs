@@ -1,10 +1,12 @@
 //! What crosses the control socket and the progress pipe: plain types, shared by daemon and client.
 
 mod event;
+mod fact;
 mod request;
 mod status;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use request::{Command, Mode, Route};
 pub use status::{
     Errors, Health, HealthStatus, LastExit, Log, Port, PortState, Service, State, Status, Supervisor,

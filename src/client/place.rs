@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use futures_util::future::BoxFuture;
@@ -12,6 +12,7 @@ use tokio::net::unix::pipe;
 
 use crate::config::find_program;
 use crate::probe::{CommandEnd, Place};
+use crate::process;
 use crate::service::{Exit, Spec};
 
 use super::death::Death;
@@ -35,15 +36,15 @@ impl<'s> ServicePlace<'s> {
     fn spawn(&self, command: &[String]) -> io::Result<Running> {
         let (name, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let program = find_program(name, self.spec).map_err(io::Error::other)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(&self.spec.cwd)
-            .env_clear()
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear();
+        // As the same user, and in a group of its own.
+        process::equip(&mut command, &self.spec.rights, &self.spec.cwd)?;
+        let child = command
             .envs(&self.spec.env)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .process_group(0)
             .spawn()?;
         Ok(Running(child))
     }

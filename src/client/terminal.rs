@@ -1,6 +1,7 @@
 //! The streams a person looks at: whether they are terminals, how wide, in colour or not.
 
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use crate::cli::{Color, Flags};
 
@@ -53,6 +54,19 @@ impl Terminal {
                 Err(Error::failed("cannot write to standard output").because(&error))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Prints to stdout, and says whether anybody reads on.
+    ///
+    /// # Errors
+    /// As [`Terminal::print`].
+    pub fn print_on(&self, text: &str) -> Result<ControlFlow<()>, Error> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+            Err(error) => Err(Error::failed("cannot write to standard output").because(&error)),
         }
     }
 

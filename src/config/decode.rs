@@ -11,6 +11,7 @@ use super::keys;
 use super::log;
 use super::probe;
 use super::report::Finding;
+use super::rights;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
 use crate::service::{LogSpec, MAX_TOTAL, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
@@ -144,6 +145,9 @@ pub(super) fn service<'d>(
             .item("log")
             .and_then(|item| log::log(item, surroundings.logs))
             .unwrap_or_else(|| surroundings.logs.clone()),
+        rights: rights::rights(&table),
+        memory_max: rights::memory_max(&table),
+        watchdog: table.item("watchdog").and_then(|item| item.duration()),
         // Last, so that a wrong name does not hide what else is wrong.
         name: name.ok()?,
     };
@@ -257,6 +261,12 @@ pub(super) fn expand(item: Item<'_>, text: &str, surroundings: &Surroundings<'_>
 /// What the service inherits and, over it, its own `env`.
 fn environment(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Environment {
     let mut environment = surroundings.inherited.clone();
+    if table.item("user").is_some() {
+        // The caller's are another user's; the service's own are set when it starts.
+        rights::OF_A_USER
+            .iter()
+            .for_each(|name| drop(environment.remove(*name)));
+    }
     for item in table.item("env").and_then(Item::entries).unwrap_or_default() {
         if item.key.is_empty() || item.key.contains(['=', '\0']) {
             let message = format!("`{}` is not the name of a variable", item.key.escape_default());

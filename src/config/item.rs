@@ -65,6 +65,11 @@ impl<'d> Item<'d> {
         self.key_at
     }
 
+    /// What it should be.
+    pub(super) fn wants(&self) -> Wants {
+        self.wants
+    }
+
     /// Where it stands.
     pub(super) fn span(&self) -> Range<usize> {
         self.value.span()
@@ -77,7 +82,7 @@ impl<'d> Item<'d> {
         None
     }
 
-    fn judge<T>(&self, result: Result<T, Wrong>) -> Option<T> {
+    pub(super) fn judge<T>(&self, result: Result<T, Wrong>) -> Option<T> {
         result.map_or_else(|Wrong { message, help }| self.wrong(message, help), Some)
     }
 

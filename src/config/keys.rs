@@ -1,10 +1,14 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
 mod log;
+mod rights;
+mod suggest;
 
 use std::time::Duration;
 
 pub use log::LOG;
+use rights::LIMIT_KEYS;
+pub(super) use suggest::nearest;
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -47,20 +51,26 @@ pub enum Wants {
     Number(u32, u32),
     /// `true`, the only value that makes sense.
     True,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number in these bounds, which may be below zero.
+    Integer(i32, i32),
+    /// A file mode mask in octal digits.
+    Mask,
+    /// A number of bytes, with or without a unit.
+    Size,
+    /// A number, a size, or `unlimited`.
+    Limit,
     /// A signal by name or number.
     Signal,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A number of bytes, like `50MiB`.
-    Size,
     /// A number of bytes a second, like `10MiB/s`.
     Rate,
     /// A duration that may be days or weeks long.
     Days,
     /// The same, or `hourly`, `daily`, `weekly`.
     Age,
-    /// `true` or `false`.
-    Flag,
     /// A table of names and strings.
     Variables,
     /// A JSON object, written as a table.
@@ -88,16 +98,19 @@ impl Wants {
             Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
             Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
             Wants::True => "true".into(),
+            Wants::Flag => "true or false".into(),
+            Wants::Integer(least, most) => format!("a whole number between {least} and {most}"),
+            Wants::Mask => "an octal mask, like \"027\"".into(),
+            Wants::Size => "a size, like \"512MiB\" or \"2GiB\"".into(),
+            Wants::Limit => "a number, a size like \"2GiB\", or \"unlimited\"".into(),
             Wants::Signal => "a signal, like \"SIGTERM\" or 15".into(),
             Wants::Choice(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))
             }
-            Wants::Size => "a size, like \"64KiB\", \"50MiB\" or \"1GiB\"".into(),
             Wants::Rate => "a rate, like \"512KiB/s\" or \"10MiB/s\"".into(),
             Wants::Days => "a duration, like \"12h\", \"7d\" or \"4w\"".into(),
             Wants::Age => "an age, like \"12h\", \"7d\", \"hourly\", \"daily\" or \"weekly\"".into(),
-            Wants::Flag => "true or false".into(),
             Wants::Variables => "a table of strings, like { NAME = \"value\" }".into(),
             Wants::Json => "a table, like { action = \"health\" }".into(),
             Wants::Url(scheme) => format!("a url, like \"{scheme}://127.0.0.1:8765\""),
@@ -259,6 +272,16 @@ pub const SERVICE: Section = Section {
         )
         .default("5")
         .elsewhere(&["startretries", "retries"]),
+        rights::USER,
+        rights::GROUP,
+        rights::UMASK,
+        rights::NICE,
+        rights::LIMITS,
+        rights::OOM_SCORE_ADJUST,
+        rights::NO_NEW_PRIVS,
+        rights::MEMORY_MAX,
+        rights::MEMORY_MAX_FOR,
+        rights::WATCHDOG,
     ],
 };
 
@@ -343,55 +366,13 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 7] = [&FILE, &SENTINEL, &SERVICE, &READY, &HEALTH, &STOP, &LOG];
-
-impl Section {
-    /// The key of this name.
-    #[must_use]
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
-    }
-
-    /// The key of this table that an unknown one most likely stands for.
-    #[must_use]
-    pub fn meant(&self, unknown: &str) -> Option<&'static str> {
-        let renamed = self.keys.iter().find(|key| key.elsewhere.contains(&unknown));
-        renamed
-            .map(|key| key.name)
-            .or_else(|| nearest(unknown, self.keys.iter().map(|key| key.name)))
-    }
-
-    /// What to write instead of an unknown key, or where it belongs.
-    #[must_use]
-    pub fn suggest(&self, unknown: &str) -> String {
-        if let Some(name) = self.meant(unknown) {
-            return format!("did you mean `{name}`?");
-        }
-        let homes: Vec<_> = SECTIONS
-            .iter()
-            .filter(|section| section.key(unknown).is_some())
-            .map(|section| section.name)
-            .collect();
-        if !homes.is_empty() {
-            return format!("it belongs to {}", homes.join(" or "));
-        }
-        let known: Vec<_> = self.keys.iter().map(|key| key.name).collect();
-        format!("{} has {}", self.name, known.join(", "))
-    }
-}
-
-/// The candidate that a person most likely meant, if any is near.
-pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = word.to_lowercase();
-    let allowed = (word.chars().count() / 3).max(1);
-    candidates
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
+pub const SECTIONS: [&Section; 8] = [
+    &FILE,
+    &SENTINEL,
+    &SERVICE,
+    &READY,
+    &HEALTH,
+    &STOP,
+    &LOG,
+    &LIMIT_KEYS,
+];

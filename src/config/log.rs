@@ -22,7 +22,7 @@ pub(super) fn log(item: Item<'_>, usual: &LogSpec) -> Option<LogSpec> {
     let size = |name, least| {
         table
             .item(name)
-            .and_then(|item| at_least(item, least, scalar::size))
+            .and_then(|item| at_least(item, least, item.size()))
     };
     let optional = |name| table.item(name);
     Some(LogSpec {
@@ -35,9 +35,11 @@ pub(super) fn log(item: Item<'_>, usual: &LogSpec) -> Option<LogSpec> {
         max_total: size("max_total", 2 * LEAST_SIZE).or(usual.max_total),
         compress: optional("compress").and_then(compress).unwrap_or(usual.compress),
         format: optional("format").and_then(format).unwrap_or(usual.format),
-        separate: optional("separate").and_then(flag).unwrap_or(usual.separate),
+        separate: optional("separate")
+            .and_then(Item::flag)
+            .unwrap_or(usual.separate),
         max_rate: optional("max_rate")
-            .and_then(|item| at_least(item, 1, scalar::rate))
+            .and_then(|item| at_least(item, 1, judged(item, scalar::rate)))
             .or(usual.max_rate),
         max_line: max_line(&table).unwrap_or(usual.max_line),
         errors: optional("error_pattern")
@@ -48,7 +50,7 @@ pub(super) fn log(item: Item<'_>, usual: &LogSpec) -> Option<LogSpec> {
 
 /// `log_max_total` of `[sentinel]`.
 pub(super) fn max_total(item: Item<'_>) -> Option<u64> {
-    at_least(item, 16 * LEAST_SIZE, scalar::size)
+    at_least(item, 16 * LEAST_SIZE, item.size())
 }
 
 fn judged<T>(item: Item<'_>, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
@@ -61,8 +63,8 @@ fn judged<T>(item: Item<'_>, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<
     }
 }
 
-fn at_least(item: Item<'_>, least: u64, read: impl Fn(&str) -> Result<u64, Wrong>) -> Option<u64> {
-    let value = judged(item, read)?;
+fn at_least(item: Item<'_>, least: u64, value: Option<u64>) -> Option<u64> {
+    let value = value?;
     if value < least {
         let help = format!("the smallest is \"{}\"", in_words(least));
         return item.wrong(format!("`{}` is too small", item.key), help);
@@ -80,7 +82,7 @@ fn in_words(bytes: u64) -> String {
 
 fn max_line(table: &Table<'_>) -> Option<usize> {
     let item = table.item("max_line")?;
-    let bytes = at_least(item, LEAST_LINE, scalar::size)?;
+    let bytes = at_least(item, LEAST_LINE, item.size())?;
     if bytes > MOST_LINE {
         return item.wrong("`max_line` is too large", "the largest is \"1MiB\"");
     }
@@ -115,13 +117,6 @@ fn format(item: Item<'_>) -> Option<Format> {
         "json" => Format::Json,
         _ => Format::Text,
     })
-}
-
-fn flag(item: Item<'_>) -> Option<bool> {
-    match item.value.get_ref() {
-        DeValue::Boolean(value) => Some(*value),
-        _ => item.mistyped(),
-    }
 }
 
 fn errors(item: Item<'_>) -> Option<ErrorLines> {

@@ -20,8 +20,10 @@ mod preflight;
 mod probe;
 mod program;
 mod report;
+mod rights;
 mod scalar;
 mod schema;
+mod size;
 mod syntax;
 mod table;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::env_file::reason;
 use super::{Config, find_program};
+use crate::process::{self, Account};
 use crate::service::{Probe, Ready, ServiceName, Spec};
 
 /// One reason why a start would fail.
@@ -56,21 +57,37 @@ pub fn preflight(config: &Config) -> Vec<Problem> {
         .map(|fault| problem(None, fault))
         .collect();
     for spec in &config.services {
-        let own = [
-            enterable(&spec.cwd),
-            log_file(&config.log_dir.join(format!("{}.log", spec.name))),
-        ];
-        let programs = programs(spec)
-            .into_iter()
-            .map(|name| runnable(name, spec, &config.paths.root));
-        problems.extend(
-            own.into_iter()
-                .chain(programs)
-                .filter_map(Result::err)
-                .map(|fault| problem(Some(spec), fault)),
-        );
+        let log = log_file(&config.log_dir.join(format!("{}.log", spec.name)));
+        let faults = log.err().into_iter().chain(as_its_user(spec, &config.paths.root));
+        problems.extend(faults.map(|fault| problem(Some(spec), fault)));
     }
     problems
+}
+
+/// What keeps the service from starting as the user that it is to be.
+fn as_its_user(spec: &Spec, root: &Path) -> Vec<Fault> {
+    let refusals = process::refusals(&spec.rights);
+    if !refusals.is_empty() {
+        return refusals;
+    }
+    let another = Account::of(&spec.rights).ok().flatten();
+    let Some(account) = another.filter(Account::is_another) else {
+        return reachable(spec, root, None);
+    };
+    process::as_account(&account, || reachable(spec, root, Some(&account))).unwrap_or_default()
+}
+
+/// The folder and the programs, as whoever asks can reach them.
+fn reachable(spec: &Spec, root: &Path, account: Option<&Account>) -> Vec<Fault> {
+    let programs = programs(spec).into_iter().map(|name| runnable(name, spec, root));
+    std::iter::once(enterable(&spec.cwd, account))
+        .chain(programs)
+        .filter_map(Result::err)
+        .map(|(message, help)| match account {
+            Some(account) => (format!("{message} (as user {})", account.shown()), help),
+            None => (message, help),
+        })
+        .collect()
 }
 
 /// The programs that a service and its probes run.
@@ -145,9 +162,13 @@ fn interpreter(file: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(word))).filter(|path| path.is_absolute())
 }
 
-fn enterable(folder: &Path) -> Result<(), Fault> {
+fn enterable(folder: &Path, account: Option<&Account>) -> Result<(), Fault> {
     let shown = folder.display();
     match std::fs::metadata(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err((
+            format!("the working folder {shown} may not be entered"),
+            way_in(folder, account),
+        )),
         Err(error) => Err((
             format!("the working folder {shown} cannot be used: {}", reason(&error)),
             "create it, or mend `cwd`".into(),
@@ -159,9 +180,30 @@ fn enterable(folder: &Path) -> Result<(), Fault> {
         Ok(_) => access(folder, AccessFlags::X_OK).map_err(|_| {
             (
                 format!("the working folder {shown} may not be entered"),
-                format!("run: chmod u+x {shown}"),
+                way_in(folder, account),
             )
         }),
+    }
+}
+
+/// Who can open the folder that bars the way, and how.
+fn way_in(folder: &Path, account: Option<&Account>) -> String {
+    // Without a `.` at the end, whose owner nobody could look up.
+    let folder: PathBuf = folder.components().collect();
+    let above: Vec<&Path> = folder.ancestors().collect();
+    let bars = |folder: &&&Path| access(**folder, AccessFlags::X_OK).is_err();
+    let barred = above.iter().rev().find(bars).copied().unwrap_or(&folder);
+    let shown = barred.display();
+    let owner = barred.metadata().map(|metadata| metadata.uid());
+    let asks = account.map_or(geteuid().as_raw(), |account| account.uid);
+    match owner {
+        Ok(owner) if owner == asks => format!("run: chmod u+x {shown}"),
+        Ok(owner) => format!(
+            "{shown} belongs to user {}, who (or root) must let user {} in; or mend `cwd`",
+            process::user_name(owner),
+            process::user_name(asks)
+        ),
+        Err(_) => "mend `cwd`".into(),
     }
 }
 

@@ -46,7 +46,19 @@ pub fn find_program(name: &str, spec: &Spec) -> Result<PathBuf, String> {
         }
     }
     let beside = own.map_or_else(String::new, |folder| format!("in {} nor ", folder.display()));
-    Err(refused.unwrap_or_else(|| format!("the program `{name}` is neither {beside}in PATH ({path})")))
+    Err(refused
+        .unwrap_or_else(|| format!("the program `{name}` is neither {beside}in PATH ({})", once(path))))
+}
+
+/// The folders of a PATH, each once: shells that start shells repeat them.
+fn once(path: &str) -> String {
+    let mut folders: Vec<&str> = Vec::new();
+    for folder in path.split(':') {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders.join(":")
 }
 
 /// Whether we could run this file.

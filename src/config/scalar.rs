@@ -12,7 +12,7 @@ pub(super) struct Wrong {
     pub(super) help: String,
 }
 
-fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
+pub(super) fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
     Wrong {
         message: message.into(),
         help: help.into(),
@@ -71,40 +71,6 @@ pub(super) fn days(text: &str) -> Result<Duration, Wrong> {
     })
 }
 
-/// `4096B`, `64KiB`, `50MiB`, `1GiB`; `KB`, `MB`, `GB` are powers of ten.
-pub(super) fn size(text: &str) -> Result<u64, Wrong> {
-    let bad = || {
-        wrong(
-            format!("\"{text}\" is not a size"),
-            "write a number and its unit, like \"64KiB\", \"50MiB\" or \"1GiB\"",
-        )
-    };
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .ok_or_else(bad)?;
-    let (number, unit) = text.split_at(digits);
-    let unit: f64 = match unit.trim_start() {
-        "B" => 1.0,
-        "KiB" => 1024.0,
-        "MiB" => 1024.0 * 1024.0,
-        "GiB" => 1024.0 * 1024.0 * 1024.0,
-        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        "kB" | "KB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
-        _ => return Err(bad()),
-    };
-    let bytes = number.parse::<f64>().map_err(|_| bad())? * unit;
-    if bytes > 1e15 {
-        return Err(wrong(
-            format!("\"{text}\" is too large"),
-            "the largest is \"1000TB\"",
-        ));
-    }
-    Ok(bytes as u64)
-}
-
 /// A size for each second, like `10MiB/s`.
 pub(super) fn rate(text: &str) -> Result<u64, Wrong> {
     let bad = || {
@@ -113,7 +79,7 @@ pub(super) fn rate(text: &str) -> Result<u64, Wrong> {
             "write how much in a second, like \"512KiB/s\" or \"10MiB/s\"",
         )
     };
-    size(text.strip_suffix("/s").ok_or_else(bad)?).map_err(|_| bad())
+    super::size::size(text.strip_suffix("/s").ok_or_else(bad)?).map_err(|_| bad())
 }
 
 /// `SIGTERM`, `TERM`, `term`.

@@ -37,6 +37,14 @@ fn property(key: &Key) -> Value {
     schema
 }
 
+/// A number of bytes, or such a number with its unit.
+fn size(or: &str) -> Value {
+    json!({"anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": format!(r"^([0-9]+(\.[0-9]+)?\s*([KMGTkmgt]i?)?[Bb]?{or})$")},
+    ]})
+}
+
 fn wanted(wants: &Wants) -> Value {
     let texts = json!({"type": "array", "items": {"type": "string"}});
     match wants {
@@ -50,16 +58,22 @@ fn wanted(wants: &Wants) -> Value {
             json!({"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}})
         }
         Wants::Duration(_) => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}),
-        Wants::Size => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i?)?B$"}),
         Wants::Rate => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i?)?B/s$"}),
         Wants::Days => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)$"}),
         Wants::Age => {
             json!({"type": "string", "pattern": r"^(hourly|daily|weekly|[0-9]+(\.[0-9]+)?(s|m|h|d|w))$"})
         }
-        Wants::Flag => json!({"type": "boolean"}),
         Wants::Number(least, u32::MAX) => json!({"type": "integer", "minimum": least}),
         Wants::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Wants::True => json!({"const": true}),
+        Wants::Flag => json!({"type": "boolean"}),
+        Wants::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Wants::Mask => json!({"anyOf": [
+            {"type": "string", "pattern": "^[0-7]{1,4}$"},
+            {"type": "integer", "minimum": 0, "maximum": 0o777},
+        ]}),
+        Wants::Size => size(""),
+        Wants::Limit => size("|unlimited|infinity"),
         Wants::Signal => json!({"anyOf": [
             {"type": "string", "pattern": "^([Ss][Ii][Gg])?[A-Za-z0-9]+$"},
             {"type": "integer", "minimum": 1, "maximum": 64},

@@ -98,6 +98,9 @@ mod tests {
                 timeout: std::time::Duration::ZERO,
             },
             log: crate::service::LogSpec::default(),
+            rights: crate::service::Rights::default(),
+            memory_max: None,
+            watchdog: None,
         })
     }
 

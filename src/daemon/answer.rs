@@ -4,7 +4,7 @@ use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::output::Rules;
 use super::report::{self, Seen};
-use crate::api::{Failure, FailureKind, Route, Status, Supervisor, SupervisorState};
+use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::config;
 use crate::lock::{Lock, Refused};
 use crate::service::{Run, ServiceName};
@@ -12,7 +12,7 @@ use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
-        tracing::debug!(route = question.route.path(), peer = question.peer, services = ?question.command.services);
+        tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
@@ -38,8 +38,10 @@ impl Driver {
             Route::Reload => self.reread()?,
             Route::Status | Route::Events => return Err(unusable("no command".into())),
         };
-        tracing::info!(peer = question.peer, "{command}");
-        Ok(Reply::Progress(self.request(order, Some(lock))))
+        let cause = question.peer.asks(command.trim_end());
+        tracing::info!(peer = %question.peer, "{command}");
+        self.record(Fact::new(What::Command).because(cause.clone()));
+        Ok(Reply::Progress(self.request(order, Some(lock), cause)))
     }
 
     /// The named services; all of them if none is named.

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::notify::Notify;
@@ -16,7 +17,7 @@ use super::output::{Outputs, Rules};
 use super::report;
 use super::sockets::Sockets;
 use super::usage::Usage;
-use crate::api::{Event, State};
+use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Answer;
@@ -34,6 +35,7 @@ pub struct Driver {
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
     pub(super) lives: Lives,
+    pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: Outputs,
     /// Runs that are gone, but for the last of their output.
@@ -80,7 +82,7 @@ impl Drop for RunState {
 impl Driver {
     /// A driver of these services, none of them wanted yet.
     #[must_use]
-    pub fn new(config: Config, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
+    pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
         Self {
             machine: Supervisor::new(config.services.clone(), seed),
@@ -88,6 +90,7 @@ impl Driver {
             outputs: Outputs::new(config.paths.state_dir.join("output"), Rules::of(&config)),
             draining: HashSet::new(),
             config,
+            ledger,
             clock: Clock::start(),
             runs: HashMap::new(),
             commands: HashMap::new(),
@@ -103,21 +106,28 @@ impl Driver {
     }
 
     /// Runs until everything is down for good.
-    pub async fn drive(mut self) {
+    pub async fn drive(mut self) -> Ledger {
         while !self.finished {
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return,
+                    None => return self.ledger,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.ledger
     }
 
-    /// Asks for something on somebody's behalf.
-    pub fn request(&mut self, order: Order, lock: Option<Lock>) -> mpsc::UnboundedReceiver<Event> {
+    /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
+    pub fn request(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        cause: Cause,
+    ) -> mpsc::UnboundedReceiver<Event> {
+        self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
         let listener = Listener {
             events,
@@ -138,15 +148,42 @@ impl Driver {
             Message::Drained { run } => self.drained(run),
             Message::Save => self.save(),
             Message::Reopen => self.outputs.reopen(),
-            Message::Leave => drop(self.request(Order::Shutdown, None)),
+            Message::SyncLedger => self.sync_ledger(),
+            Message::Leave(signal) => self.leave(signal),
             Message::Hangup => match self.reread() {
-                Ok(order) => drop(self.request(order, None)),
-                Err(failure) => tracing::error!("reload refused: {}", failure.message),
+                Ok(order) => {
+                    let cause = Cause::Signal {
+                        signal: "SIGHUP".into(),
+                    };
+                    self.record(Fact::new(What::Reloaded).because(cause));
+                    drop(self.request(order, None, Cause::Reload));
+                }
+                Err(failure) => {
+                    tracing::error!("reload refused: {}", failure.message);
+                    self.record(Fact::new(What::Refused).detail(format!("reload: {}", failure.message)));
+                }
             },
             Message::Health { run, answer } => self.hear_health(&run, &answer),
-            Message::RunCommand(request) => self.run_command(request),
+            Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
         }
+    }
+
+    /// A signal asks the supervisor to leave; who holds the operation's lock is most likely behind it.
+    fn leave(&mut self, signal: &str) {
+        let held = Lock::holder(&self.config.paths.operation_lock());
+        let cause = match held {
+            Some(held) => Peer::own().asks(&held.command),
+            None => Cause::Signal {
+                signal: signal.to_owned(),
+            },
+        };
+        self.record(
+            Fact::new(What::Command)
+                .because(cause.clone())
+                .detail(format!("{signal}: leave")),
+        );
+        drop(self.request(Order::Shutdown, None, cause));
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
@@ -158,6 +195,7 @@ impl Driver {
         if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
             let error = answer.outcome.as_ref().err().map(ToString::to_string);
             tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+            self.record_health(run, error.as_deref());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
                 status: report::verdict(answer),
@@ -185,6 +223,7 @@ impl Driver {
             }
             if let Some(run) = self.lives.ended(pid, exit) {
                 tracing::info!(%run, pid, %exit, "ended");
+                self.record_exited(&run, pid, exit);
                 self.tell(Input::Exited { run, exit });
             }
         }

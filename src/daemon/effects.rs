@@ -26,6 +26,7 @@ impl Driver {
             Action::Spawn { run, spec } => news.push_back(match self.spawn(&run, &spec) {
                 Ok(()) => Input::Spawned { run },
                 Err(why) => {
+                    self.record_not_started(&run, &why);
                     tracing::warn!(%run, why, "could not start");
                     Input::SpawnFailed { run, why }
                 }
@@ -33,7 +34,12 @@ impl Driver {
             Action::AwaitReady { run } => self.await_ready(run),
             Action::WatchHealth { run, spec } => self.watch_health(run, &spec),
             Action::Terminate { run } => self.terminate(&run),
-            Action::Kill { run } => news.extend(self.kill(&run)),
+            Action::Kill { run } => {
+                if !self.lives.is_killing(&run) {
+                    self.record_killed(&run);
+                }
+                news.extend(self.kill(&run));
+            }
             Action::Answer { id, answer } => self.audience.answer(id, answer),
             Action::Changed { service } => self.publish(&service),
             Action::Finish => self.finished = true,
@@ -64,12 +70,14 @@ impl Driver {
             stdout,
             stderr,
             sockets,
+            rights: spec.rights.clone(),
         };
         // Before its first word.
         let lines = self.outputs.begin(run, matches!(spec.ready, Some(Ready::Log(_))));
         let leader = process::spawn(launch)?;
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
+        self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
         let state = RunState {
             spawned: self.clock.now(),
@@ -170,6 +178,7 @@ impl Driver {
     }
 
     fn terminate(&mut self, run: &Run) {
+        self.record_stopping(run);
         if let Some(state) = self.runs.get_mut(run) {
             state
                 .readiness
@@ -236,6 +245,7 @@ impl Driver {
         let state = report::state(entry.shown);
         if self.logged.insert(service.clone(), state) != Some(state) {
             tracing::info!(%service, reason = entry.reason, "{}", state.as_str());
+            self.record_state(&entry);
         }
         if self.audience.is_empty() {
             return;

@@ -15,7 +15,11 @@ const GRACE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// A port could not be freed.
-pub async fn all(config: &Config, mode: Mode, progress: &mut Progress) -> Result<(), Failure> {
+pub async fn all(
+    config: &Config,
+    mode: Mode,
+    progress: &mut Progress,
+) -> (Vec<PortReport>, Result<(), Failure>) {
     let mut reports = Vec::new();
     let work = async {
         let grace = if mode == Mode::Emergency {
@@ -36,7 +40,7 @@ pub async fn all(config: &Config, mode: Mode, progress: &mut Progress) -> Result
         let report = serde_json::to_value(report).unwrap_or_default();
         progress.send(&Event::Port { report }).await;
     }
-    result
+    (reports, result)
 }
 
 async fn free(config: &Config, grace: Duration) -> std::io::Result<Vec<PortReport>> {

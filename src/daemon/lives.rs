@@ -109,6 +109,12 @@ impl Lives {
         Some(run)
     }
 
+    /// Whether SIGKILL was sent to the run.
+    #[must_use]
+    pub fn is_killing(&self, run: &Run) -> bool {
+        self.lives.get(run).is_some_and(|life| life.killing)
+    }
+
     /// The run's first process, while it lives.
     #[must_use]
     pub fn leader(&self, run: &Run) -> Option<Identity> {

@@ -3,6 +3,7 @@
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::ledger::Peer;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
@@ -32,8 +33,10 @@ pub enum Message {
     Reopen,
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// The disk should keep what the ledger holds.
+    SyncLedger,
     /// SIGTERM or SIGINT: leave.
-    Leave,
+    Leave(&'static str),
     /// SIGHUP: reload.
     Hangup,
     /// A health probe was answered.
@@ -44,7 +47,7 @@ pub enum Message {
         answer: Box<Answer>,
     },
     /// A probe wants a command run.
-    RunCommand(ExecRequest),
+    RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
 }
@@ -65,8 +68,8 @@ pub struct Question {
     pub route: Route,
     /// Its services.
     pub command: Command,
-    /// Who asks, for the lock and the log.
-    pub peer: String,
+    /// Who asks.
+    pub peer: Peer,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
 }

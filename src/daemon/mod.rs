@@ -21,6 +21,7 @@ mod driver;
 mod effects;
 mod flush;
 mod health;
+mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
@@ -42,7 +43,7 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase};
+use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
@@ -122,11 +123,11 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
     let names = names(plan, &opened.config)?;
-    let mut driver = Driver::new(opened.config, (mailbox.clone(), inbox));
+    let mut driver = Driver::new(opened.config, opened.ledger, (mailbox.clone(), inbox));
     driver.adopt(opened.adopted);
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
-    let events = driver.request(Order::Start(names), Some(opened.operation));
+    let events = driver.request(Order::Start(names), Some(opened.operation), plan.cause());
     Ok(Start {
         driver,
         events,
@@ -153,11 +154,14 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
 async fn serve(start: Start, progress: Progress) -> ExitCode {
     let paths = start.driver.config.paths.clone();
     spawn_local(relay(start.events, progress));
-    start.driver.drive().await;
+    let ledger = start.driver.drive().await;
     tracing::info!("everything is down, leaving");
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
+    ledger
+        .close(Fact::new(What::Left).pid(std::process::id().cast_signed()))
+        .await;
     drop(start.supervisor);
     start.server.end().await;
     ExitCode::Ok
@@ -200,7 +204,8 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
                     kind if kind == SignalKind::child() => Message::ChildEnded,
                     kind if kind == SignalKind::hangup() => Message::Hangup,
                     kind if kind == SignalKind::user_defined2() => Message::Reopen,
-                    _ => Message::Leave,
+                    kind if kind == SignalKind::interrupt() => Message::Leave("SIGINT"),
+                    _ => Message::Leave("SIGTERM"),
                 });
             }
         });

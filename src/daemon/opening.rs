@@ -9,13 +9,15 @@ use nix::sys::signal::Signal;
 use super::adoption::{self, Adopted};
 use super::answer::lock;
 use super::flush;
+use super::ledger::{Ledger, Peer};
 use super::leftovers;
 use super::progress::Progress;
 use super::state::State;
-use crate::api::{Failure, FailureKind, Mode, Phase};
+use crate::api::{Cause, Fact, Failure, FailureKind, Mode, Phase, What};
 use crate::config::{self, Config};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
+use crate::ports::PortReport;
 use crate::process::{self, Handle};
 use crate::service::Run;
 
@@ -35,6 +37,8 @@ pub struct Plan {
 pub struct Opened {
     /// What to run.
     pub config: Config,
+    /// What happens from now on is written down here.
+    pub ledger: Ledger,
     /// Runs of a supervisor that died, to be taken over.
     pub adopted: Vec<Adopted>,
     /// Held for as long as the supervisor lives.
@@ -74,23 +78,50 @@ impl Plan {
         };
         progress.phase(Phase::Stop, stop).await?;
         let supervisor = held.ok_or_else(bug)?;
+        let mut ledger = Ledger::open(&config.paths.state_dir);
+        self.record_beginning(&mut ledger, &config.paths);
         let mut adopted = Vec::new();
         let leftovers = async {
             if died && matches!(self.mode, Mode::Start | Mode::Quick) {
                 adopted = adoptable(&config)?;
             }
-            self.end_leftovers(&config, &adopted).await
+            self.end_leftovers(&config, &adopted, &mut ledger).await
         };
         progress.phase(Phase::Leftovers, leftovers).await?;
         if matches!(self.mode, Mode::Master | Mode::Emergency) {
-            flush::all(&config, self.mode, progress).await?;
+            let (reports, flushed) = flush::all(&config, self.mode, progress).await;
+            for fact in reports.iter().flat_map(PortReport::facts) {
+                ledger.record(fact.because(self.cause()));
+            }
+            flushed?;
         }
         Ok(Opened {
             config,
+            ledger,
             adopted,
             supervisor,
             operation,
         })
+    }
+
+    /// Why this supervisor begins: whoever runs it asked for it.
+    pub fn cause(&self) -> Cause {
+        Peer::own().asks(&self.command())
+    }
+
+    fn record_beginning(&self, ledger: &mut Ledger, paths: &Paths) {
+        if let Some(same_boot) = State::left_behind(&paths.state()) {
+            let words = match same_boot {
+                true => "the supervisor before this one ended without a word: killed, or crashed",
+                false => "the host went down under the supervisor before this one",
+            };
+            ledger.record(Fact::new(What::Died).detail(words));
+        }
+        let words = format!("version {}", env!("CARGO_PKG_VERSION"));
+        let began = Fact::new(What::Began)
+            .pid(std::process::id().cast_signed())
+            .detail(words);
+        ledger.record(began.because(self.cause()));
     }
 
     fn command(&self) -> String {
@@ -148,7 +179,12 @@ impl Plan {
     }
 
     /// Takes down what an earlier supervisor left and this one does not take over.
-    async fn end_leftovers(&self, config: &Config, adopted: &[Adopted]) -> Result<Option<String>, Failure> {
+    async fn end_leftovers(
+        &self,
+        config: &Config,
+        adopted: &[Adopted],
+        ledger: &mut Ledger,
+    ) -> Result<Option<String>, Failure> {
         let declared = config.services.iter().map(|spec| spec.stop.timeout).max();
         let grace = match self.mode {
             Mode::Emergency => Duration::ZERO,
@@ -156,6 +192,9 @@ impl Plan {
         };
         let keep: Vec<Run> = adopted.iter().map(|adopted| adopted.run.clone()).collect();
         let ended = leftovers::take_down(&config.paths.state_dir, &keep, grace).await?;
+        if let Some(words) = &ended {
+            ledger.record(Fact::new(What::Ended).because(self.cause()).detail(words.clone()));
+        }
         let took_over = adopted
             .iter()
             .map(|adopted| format!("{} (pid {})", adopted.run.service, adopted.leader.pid));

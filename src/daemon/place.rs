@@ -38,7 +38,7 @@ impl DaemonPlace {
         let (errors, launch) = self.launch(command)?;
         let (started, process) = oneshot::channel();
         self.mailbox
-            .post(Message::RunCommand(ExecRequest { launch, started }));
+            .post(Message::RunCommand(Box::new(ExecRequest { launch, started })));
         let (identity, exit) = process
             .await
             .map_err(io::Error::other)?
@@ -77,6 +77,7 @@ impl DaemonPlace {
             stdout: null.into(),
             stderr: writer.into(),
             sockets: Vec::new(),
+            rights: spec.rights.clone(),
         };
         Ok((reader.into(), launch))
     }

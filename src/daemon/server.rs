@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
+use super::ledger::Peer;
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
 use crate::api::{Command, Event, Failure, FailureKind, Route};
 
@@ -109,9 +110,12 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Rece
     };
     let own = nix::unistd::geteuid().as_raw();
     let allowed = peer.uid() == own || peer.uid() == 0;
-    let who = format!("uid {}, pid {}", peer.uid(), peer.pid().unwrap_or(0));
+    let who = Peer {
+        uid: peer.uid(),
+        pid: peer.pid().unwrap_or(0),
+    };
     let service = service_fn(|request| {
-        let (mailbox, who) = (mailbox.clone(), who.clone());
+        let mailbox = mailbox.clone();
         async move {
             let answer = if allowed {
                 answer(request, &mailbox, who).await
@@ -136,7 +140,7 @@ async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Rece
 async fn answer(
     request: Request<Incoming>,
     mailbox: &Mailbox,
-    peer: String,
+    peer: Peer,
 ) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
     let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Identity, boot_id};
-use crate::service::{Exit, Spec};
+use crate::service::{Exit, Rights, Spec};
 use crate::supervisor::Moment;
 
 /// The present format.
@@ -92,6 +92,17 @@ impl State {
         }
     }
 
+    /// Whether a supervisor left one, which none does that leaves in good order; and if so, whether the
+    /// host has been up since.
+    #[must_use]
+    pub fn left_behind(path: &Path) -> Option<bool> {
+        match read(path) {
+            Ok(state) => Some(state.boot == boot_id()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(true),
+        }
+    }
+
     /// Replaces what is on disk. The folder is ours alone (0700); a link in the new file's place is not
     /// followed.
     ///
@@ -154,7 +165,17 @@ pub fn fingerprint(spec: &Spec) -> u64 {
         format!("{:?} {:?}", spec.ports, spec.sockets),
     ];
     let env = spec.env.iter().flat_map(|(key, value)| [key, value]);
-    for part in spec.command.iter().chain(&parts).chain(env) {
+    // Only what is declared: a key that a later version knows must not make old runs look outdated.
+    let rights = (spec.rights != Rights::default()).then(|| format!("{:?}", spec.rights));
+    let watchdog = spec.watchdog.map(|time| format!("watchdog {time:?}"));
+    for part in spec
+        .command
+        .iter()
+        .chain(&parts)
+        .chain(env)
+        .chain(&rights)
+        .chain(&watchdog)
+    {
         hash.write(part.as_bytes());
         hash.write(&[0]);
     }

@@ -10,6 +10,7 @@ use super::driver::{Driver, RunState};
 use super::mailbox::Message;
 use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
+use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
 use crate::service::{Exit, Ready, Run};
 use crate::supervisor::{Entry, Input, Order, Shown};
@@ -71,7 +72,7 @@ impl Driver {
             self.adopt_one(adopted);
         }
         if !outdated.is_empty() {
-            drop(self.request(Order::Restart(outdated), None));
+            drop(self.request(Order::Restart(outdated), None, Cause::Reload));
         }
     }
 
@@ -82,6 +83,7 @@ impl Driver {
         }: Adopted,
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
+        self.record(Fact::of_run(&run, What::Adopted).pid(leader.pid));
         let spec = self.config.services.iter().find(|spec| spec.name == run.service);
         let log = spec.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone());
         if let Err(error) = self.outputs.open(&run.service, &log) {
@@ -131,6 +133,8 @@ impl Driver {
 
     pub(super) fn adopted_ended(&mut self, run: Run, exit: Exit) {
         tracing::info!(%run, %exit, "ended");
+        let pid = self.lives.leader(&run).map_or(0, |leader| leader.pid);
+        self.record_exited(&run, pid, exit);
         self.lives.adopted_ended(&run, exit);
         self.tell(Input::Exited { run, exit });
         self.take_stock();

@@ -34,6 +34,7 @@ use jiff::Timestamp;
 use crate::service::{LogSpec, ServiceName};
 pub use line::Stream;
 pub use tail::{follow, tail};
+pub use watch::Watch;
 
 /// The file that a stream of a service is written to. `+` stands in no service's name.
 #[must_use]

@@ -31,7 +31,7 @@ const PATHS: AddWatchFlags = AddWatchFlags::IN_ISDIR
     .union(AddWatchFlags::IN_Q_OVERFLOW);
 
 /// The folders of some logs, watched. Folders and not files: a name outlives the files that bear it.
-pub(super) struct Watch {
+pub struct Watch {
     inotify: AsyncFd<Descriptor>,
     folders: BTreeMap<PathBuf, Folder>,
 }
@@ -56,7 +56,7 @@ impl AsRawFd for Descriptor {
 
 impl Watch {
     /// Watches from now on; what happens after this returns is not missed.
-    pub(super) fn over(sources: &[Source]) -> io::Result<Self> {
+    pub fn over(sources: &[Source]) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(limit)?;
         let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
         for (index, source) in sources.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Watch {
     }
 
     /// Waits; gives the sources that may have more to read. Safe to drop.
-    pub(super) async fn changed(&mut self) -> io::Result<Vec<usize>> {
+    pub async fn changed(&mut self) -> io::Result<Vec<usize>> {
         loop {
             let events = self.events().await?;
             let mut changed = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::judge::{PlannedHolder, PortPlan, Verdict};
 use super::ownership::Ownership;
+use crate::api::{Fact, What};
 use serde::{Deserialize, Serialize};
 
 /// What became of one port.
@@ -15,6 +16,23 @@ pub struct PortReport {
     pub holders: Vec<HolderReport>,
     /// Why it is not free, for a person.
     pub error: Option<String>,
+}
+
+impl PortReport {
+    /// What was done to its holders, for the ledger.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Fact> {
+        let signalled = |holder: &HolderReport| {
+            let signal = holder.signal.as_ref()?;
+            let (port, command, kind) = (self.port, &holder.command, holder.kind.as_str());
+            let words = format!(
+                "port {port}: {signal} to {command}, {kind}; {}",
+                self.outcome.as_str()
+            );
+            Some(Fact::new(What::Flushed).pid(holder.pid).detail(words))
+        };
+        self.holders.iter().filter_map(signalled).collect()
+    }
 }
 
 /// How flushing a port ended.
@@ -34,6 +52,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word as printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Free => "free",
+            Outcome::Freed => "freed",
+            Outcome::WouldFree => "would be freed",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "not freed",
+        }
+    }
+
     /// Whether the asked-for outcome was reached.
     #[must_use]
     pub fn ok(self) -> bool {
@@ -67,6 +97,16 @@ pub enum Kind {
     Stray,
     /// Not ours.
     Foreign,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Managed => "a running service",
+            Kind::Stray => "a leftover of ours",
+            Kind::Foreign => "not ours",
+        }
+    }
 }
 
 impl From<&Ownership> for Kind {

@@ -8,7 +8,9 @@
 //! behind needs the difference, so a process that vanished is `None` and a failed look (descriptors
 //! exhausted, no /proc) is an error.
 
+mod account;
 pub mod activate;
+mod allowance;
 mod children;
 mod command;
 pub mod detach;
@@ -20,8 +22,11 @@ mod marked;
 mod procfs;
 mod reap;
 mod spawn;
+mod stage;
 mod table;
 
+pub use account::{Account, Refused, user_name};
+pub use allowance::{as_account, refusals};
 pub use children::own_children;
 pub use command::command;
 pub use handle::Handle;
@@ -30,5 +35,5 @@ pub use mark::{MARK, Mark, mark};
 pub use marked::{Marked, marked};
 pub(crate) use procfs::{folder, numbers, read_lines, vanished};
 pub use reap::{adopt_orphans, reap};
-pub use spawn::{Launch, spawn};
+pub use spawn::{Launch, equip, spawn};
 pub use table::{Process, Table};

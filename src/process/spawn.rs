@@ -1,17 +1,20 @@
-//! Starts a process: own session and group, clean signals, closed descriptors. The only unsafe code here.
+//! Starts a process: own session and group, clean signals, closed descriptors, as the user it is to be.
 #![allow(unsafe_code)]
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigHandler, Signal, signal};
+use rustix::io::Errno;
 
 use super::Identity;
+use super::account::Account;
 use super::activate::FROM;
+use super::stage::{Stage, Steps};
+use crate::service::Rights;
 
 /// What to start, and with what; nothing is inherited that is not named here.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Launch {
     pub stderr: OwnedFd,
     /// Listening sockets that it gets as sd_listen_fds(3) has it.
     pub sockets: Vec<OwnedFd>,
+    /// As whom, and with which limits.
+    pub rights: Rights,
 }
 
 /// Signals that a caller (nohup, a script's `&`, a test runner) may have set to be ignored, which exec would keep.
@@ -45,35 +50,51 @@ const INHERITABLE: [Signal; 9] = [
     Signal::SIGTTOU,
 ];
 
+/// Signals act as by default again. To be called in a new process only.
+pub(super) fn reset_signals() -> Result<(), Errno> {
+    for inheritable in INHERITABLE {
+        // SAFETY: SIG_DFL installs no handler, and the call is async-signal-safe.
+        unsafe { signal(inheritable, SigHandler::SigDfl) }
+            .map_err(|error| Errno::from_raw_os_error(error as i32))?;
+    }
+    Ok(())
+}
+
 /// Starts it and returns once the program is executing.
 ///
 /// # Errors
-/// A sentence that names the stage: the folder, or the program.
+/// A sentence that names the stage, the cause and the way out.
 pub fn spawn(launch: Launch) -> Result<Identity, String> {
-    let mut command = begin(&launch).map_err(|error| format!("cannot find sentinel itself: {error}"))?;
-    let sockets = launch.sockets;
-    command.current_dir(&launch.cwd).envs(launch.env);
+    let account = Account::of(&launch.rights).map_err(|(message, help)| format!("{message}; {help}"))?;
+    let (mut report, reporter) = io::pipe().map_err(|error| format!("cannot make a pipe: {error}"))?;
+    let mut steps = Steps::new(
+        &launch.rights,
+        account.as_ref(),
+        &launch.cwd,
+        Some(reporter.into()),
+    );
+    let mut command = begin(&launch);
+    steps.sockets = launch.sockets;
+    let known = account.as_ref().map(Account::variables).unwrap_or_default();
+    command.envs(known).envs(launch.env);
     command
         .stdin(Stdio::null())
         .stdout(launch.stdout)
         .stderr(launch.stderr);
-    // SAFETY: between fork and exec only async-signal-safe calls are made (setsid, fcntl, sigaction), and
-    // nothing is allocated or locked. SIG_DFL installs no handler.
+    // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing is allocated or
+    // locked: that is what `Steps` is for.
     unsafe {
-        command.pre_exec(move || {
-            nix::unistd::setsid()?;
-            for socket in &sockets {
-                fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
-            }
-            for inheritable in INHERITABLE {
-                signal(inheritable, SigHandler::SigDfl)?;
-            }
-            Ok(())
-        });
+        command.pre_exec(move || steps.take());
     }
-    let child = command
-        .spawn()
-        .map_err(|error| stage(&launch.program, &launch.cwd, &error))?;
+    let spawned = command.spawn();
+    // Closes our writing end, so that the report has an end.
+    drop(command);
+    let child = spawned.map_err(|error| {
+        let mut reached = Vec::new();
+        let _ = report.read_to_end(&mut reached);
+        let stage = reached.last().and_then(|&number| Stage::numbered(number));
+        failure(stage, &launch.program, &launch.cwd, &error) + &as_whom(account.as_ref())
+    })?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     // Not reaped yet, so the pid cannot be anybody else's.
     match Identity::of(pid) {
@@ -83,46 +104,100 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
     }
 }
 
+/// Gives a command that somebody else starts the folder and the rights of a service; in a session of its own.
+///
+/// # Errors
+/// There is no such user or group.
+pub fn equip(command: &mut Command, rights: &Rights, cwd: &Path) -> io::Result<()> {
+    let account = Account::of(rights).map_err(|(message, _)| io::Error::other(message))?;
+    let steps = Steps::new(rights, account.as_ref(), cwd, None);
+    command.envs(account.as_ref().map(Account::variables).unwrap_or_default());
+    // SAFETY: as in `spawn`.
+    unsafe {
+        command.pre_exec(move || steps.take());
+    }
+    Ok(())
+}
+
 /// The program; or, when it gets sockets, sentinel itself, which hands them over and becomes the program.
-fn begin(launch: &Launch) -> io::Result<Command> {
+fn begin(launch: &Launch) -> Command {
     if launch.sockets.is_empty() {
         let mut command = Command::new(&launch.program);
         command.args(&launch.args).env_clear();
-        return Ok(command);
+        return command;
     }
     let numbers: Vec<String> = launch
         .sockets
         .iter()
         .map(|socket| socket.as_raw_fd().to_string())
         .collect();
-    let mut command = Command::new(std::env::current_exe()?);
+    // This very program, though its file may be replaced by now, or out of the user's reach.
+    let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("sentinel")
         .args(["activate", "--"])
         .arg(&launch.program)
         .args(&launch.args);
     command.env_clear().env(FROM, numbers.join(","));
-    Ok(command)
+    command
 }
 
-/// Which stage failed: the standard library reports chdir and exec with the same error.
-fn stage(program: &Path, cwd: &Path, error: &io::Error) -> String {
-    if let Err(why) = std::fs::read_dir(cwd)
-        && why.kind() != io::ErrorKind::PermissionDenied
-    {
-        return format!("cannot enter its folder {}: {why}", cwd.display());
-    }
-    match error.kind() {
-        io::ErrorKind::NotFound if program.exists() => {
+/// Which stage failed, why, and what to do about it.
+fn failure(stage: Option<Stage>, program: &Path, cwd: &Path, error: &io::Error) -> String {
+    let kind = error.kind();
+    match stage {
+        None => format!("cannot fork: {error}{}", way_out_of_fork(kind)),
+        Some(Stage::Exec) => exec(program, error),
+        Some(Stage::Folder) => format!("cannot enter its folder {} (chdir): {error}", cwd.display()),
+        Some(stage @ (Stage::Groups | Stage::Group | Stage::User)) => {
             format!(
-                "cannot execute {}: its interpreter (the #! line) is missing",
-                program.display()
+                "cannot {}: {error}; only root can: run sentinel as root",
+                stage.words()
             )
         }
-        io::ErrorKind::WouldBlock => format!("cannot fork: {error} (process limit reached)"),
-        io::ErrorKind::NotFound
-        | io::ErrorKind::PermissionDenied
-        | io::ErrorKind::OutOfMemory
-        | io::ErrorKind::ExecutableFileBusy => format!("cannot execute {}: {error}", program.display()),
-        _ => format!("cannot start {} in {}: {error}", program.display(), cwd.display()),
+        Some(
+            stage @ (Stage::Nice
+            | Stage::OomScore
+            | Stage::OpenFiles
+            | Stage::Memory
+            | Stage::Processes
+            | Stage::Core),
+        ) => format!(
+            "cannot {}: {error}; only root may ask for more than sentinel itself has",
+            stage.words()
+        ),
+        Some(stage @ (Stage::Session | Stage::Sockets | Stage::Signals | Stage::NoNewPrivs)) => {
+            format!("cannot {}: {error}", stage.words())
+        }
     }
+}
+
+fn way_out_of_fork(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::WouldBlock => "; the limit of processes is reached (ulimit -u, pids.max)",
+        io::ErrorKind::OutOfMemory => "; this host has no memory left",
+        _ => "",
+    }
+}
+
+fn exec(program: &Path, error: &io::Error) -> String {
+    let shown = program.display();
+    match error.kind() {
+        io::ErrorKind::NotFound if program.exists() => {
+            format!("cannot execute {shown}: its interpreter (the #! line) is missing")
+        }
+        io::ErrorKind::WouldBlock => {
+            format!("cannot execute {shown}: its user has too many processes already (`limits.processes`)")
+        }
+        io::ErrorKind::OutOfMemory => {
+            format!("cannot execute {shown}: {error}; is `limits.memory` too low for it?")
+        }
+        _ => format!("cannot execute {shown}: {error}"),
+    }
+}
+
+/// ` (as user trader)`.
+fn as_whom(account: Option<&Account>) -> String {
+    let another = account.filter(|account| account.is_another());
+    another.map_or_else(String::new, |account| format!(" (as user {})", account.shown()))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
+use super::snapshot::UNHEALTHY;
 use super::unit::{Cause, Goal, State, Stopped, Unit};
 use crate::service::{Exit, RestartPolicy};
 
@@ -65,7 +66,7 @@ impl Supervisor {
         if let State::Running { .. } = self.units[index].state
             && !self.units[index].departing()
         {
-            self.take_down(now, index, Cause::Fault(format!("unhealthy: {why}")));
+            self.take_down(now, index, Cause::Fault(format!("{UNHEALTHY}{why}")));
         }
     }
 

@@ -50,7 +50,7 @@ use std::sync::Arc;
 pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
 pub use moment::Moment;
-pub use snapshot::{Entry, Shown};
+pub use snapshot::{Entry, Shown, TakenDown};
 pub use unit::Goal;
 
 use crate::service::{Run, ServiceName, Spec};

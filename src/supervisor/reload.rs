@@ -87,4 +87,6 @@ fn same_process(one: &Spec, other: &Spec) -> bool {
         && one.env == other.env
         && one.ports == other.ports
         && one.sockets == other.sockets
+        && one.rights == other.rights
+        && one.watchdog == other.watchdog
 }

@@ -26,6 +26,19 @@ pub enum Shown {
     Fatal,
 }
 
+/// Why the present run is on its way down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakenDown {
+    /// Somebody asked for it.
+    Asked,
+    /// Its first process ended by itself.
+    Ended,
+    /// Its health probe failed too often: its words.
+    Unhealthy(String),
+    /// It was not ready in time.
+    Fault(String),
+}
+
 /// One service, as others may see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -62,6 +75,29 @@ impl Supervisor {
         self.position(name).map(|index| entry(&self.units[index]))
     }
 }
+
+impl Supervisor {
+    /// Why this service's present run is on its way down; none while it is not.
+    #[must_use]
+    pub fn taken_down(&self, name: &ServiceName) -> Option<TakenDown> {
+        let (State::Stopping { cause, .. } | State::Killing { cause, .. }) =
+            &self.units[self.position(name)?].state
+        else {
+            return None;
+        };
+        Some(match cause {
+            Cause::Asked => TakenDown::Asked,
+            Cause::Ended => TakenDown::Ended,
+            Cause::Fault(why) => match why.strip_prefix(UNHEALTHY) {
+                Some(words) => TakenDown::Unhealthy(words.to_owned()),
+                None => TakenDown::Fault(why.clone()),
+            },
+        })
+    }
+}
+
+/// How the reason of a run begins that its health probe brought down.
+pub(super) const UNHEALTHY: &str = "unhealthy: ";
 
 /// What a unit shows of itself.
 pub(super) fn entry(unit: &Unit) -> Entry {

@@ -26,8 +26,8 @@ pub const LAYERS: &[Row] = &[
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
         "config",
-        &["service", "paths"],
-        "a file becomes specs; it knows nobody who uses them",
+        &["service", "paths", "process"],
+        "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
     row(
@@ -39,6 +39,11 @@ pub const LAYERS: &[Row] = &[
         "logs",
         &["service"],
         "a file format and its readers; no supervisor needed",
+    ),
+    row(
+        "ledger",
+        &["api", "logs", "service"],
+        "what happened, on disk; written by the daemon, read with or without it",
     ),
     row("lock", &["process"], "a lock names its holder"),
     row(
@@ -64,6 +69,7 @@ pub const LAYERS: &[Row] = &[
             "ports",
             "process",
             "logs",
+            "ledger",
             "lock",
             "descriptor",
             "exit",
@@ -73,8 +79,8 @@ pub const LAYERS: &[Row] = &[
     row(
         "client",
         &[
-            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "lock", "exit",
-            "moving",
+            "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
+            "lock", "exit", "moving",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),

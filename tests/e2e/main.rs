@@ -2,8 +2,10 @@
 
 mod adoption;
 mod cli;
+mod events;
 mod house;
 mod restart;
+mod rights;
 mod sockets;
 mod stream;
 mod supervisor;

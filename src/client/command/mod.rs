@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod events;
 mod export;
 mod flush;
 mod import;
@@ -50,6 +51,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Status(args) => status::run(caller, args).await,
         Command::Flush(args) => flush::run(caller, args).await,
         Command::Logs(args) => logs::run(caller, args).await,
+        Command::Events(args) => events::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),

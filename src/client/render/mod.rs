@@ -1,5 +1,6 @@
 //! Values to text, and nothing else: no I/O, no clock, no terminal.
 
+mod facts;
 mod flush;
 mod headline;
 mod health;
@@ -10,6 +11,7 @@ mod status;
 mod table;
 pub mod words;
 
+pub use facts::{FactView, fact_lines};
 pub use flush::{flushed, flushed_port, not_free};
 pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;

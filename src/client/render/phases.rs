@@ -11,6 +11,8 @@ pub fn phase_line(phase: &PhaseRecord) -> String {
     let word = phase.phase.as_str();
     let detail = match (&phase.detail, phase.ok) {
         (Some(detail), true) => clean(detail).into_owned(),
+        // The error that ends the whole follows, with all of it.
+        (Some(_), false) if phase.phase == Phase::Check => "failed".into(),
         (Some(detail), false) => format!("failed: {}", clean(detail)),
         (None, true) => "ok".into(),
         (None, false) => "failed".into(),

@@ -5,6 +5,7 @@ mod environment;
 mod mistakes;
 mod places;
 mod preflight;
+mod rights;
 mod shipped;
 mod values;
 

@@ -45,6 +45,9 @@ pub fn spec(service: &str, after: &str) -> Spec {
             timeout: GRACE,
         },
         log: LogSpec::default(),
+        rights: crate::service::Rights::default(),
+        memory_max: None,
+        watchdog: None,
     }
 }
 

@@ -1,0 +1,31 @@
+//! PURE: how often what happened since this supervisor began, for metrics and flapping.
+
+use std::collections::BTreeMap;
+
+use crate::api::{Fact, What};
+
+/// Counters that only rise.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Facts by kind.
+    pub facts: BTreeMap<&'static str, u64>,
+    /// Starts of runs after the first, by service and the word of their cause.
+    pub restarts: BTreeMap<(String, &'static str), u64>,
+    /// OOM kills by service.
+    pub oom: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Counts a fact.
+    pub fn count(&mut self, fact: &Fact) {
+        *self.facts.entry(fact.what.as_str()).or_default() += 1;
+        let Some(service) = &fact.service else { return };
+        if fact.exit.as_ref().is_some_and(|exit| exit.oom.is_some()) {
+            *self.oom.entry(service.clone()).or_default() += 1;
+        }
+        if fact.what == What::Started && fact.run.is_some_and(|run| run > 1) {
+            let word = fact.cause.as_ref().map_or("other", crate::api::Cause::word);
+            *self.restarts.entry((service.clone(), word)).or_default() += 1;
+        }
+    }
+}
