@@ -37,7 +37,16 @@ impl Framing {
                 Some(_) => (&rest[..self.max_line], Ending::Continues),
                 None => (&rest[..rest.len().min(self.max_line)], Ending::Continues),
             };
-            self.record(&start, stamp, text, ending, out);
+            match (self.format, ending) {
+                (Format::Text, Ending::Newline) => {
+                    out.reserve(start.len() + text.len() + 1);
+                    out.extend_from_slice(&start);
+                    out.extend_from_slice(text);
+                    out.push(b'\n');
+                }
+                (Format::Json, _) => self.json(stamp, text, ending, out),
+                (Format::Text | Format::Raw, _) => encode(out, stamp, self.stream, ending, [text, b""]),
+            }
             taken += text.len() + usize::from(ending == Ending::Newline);
         }
         taken
@@ -81,19 +90,6 @@ impl Framing {
         start.extend_from_slice(self.stream.as_str().as_bytes());
         start.extend_from_slice(b" F ");
         start
-    }
-
-    fn record(&self, start: &[u8], stamp: &Stamp, text: &[u8], ending: Ending, out: &mut Vec<u8>) {
-        match self.format {
-            Format::Text if ending == Ending::Newline => {
-                out.reserve(start.len() + text.len() + 1);
-                out.extend_from_slice(start);
-                out.extend_from_slice(text);
-                out.push(b'\n');
-            }
-            Format::Text | Format::Raw => encode(out, stamp, self.stream, ending, [text, b""]),
-            Format::Json => self.json(stamp, text, ending, out),
-        }
     }
 
     fn json(&self, stamp: &Stamp, text: &[u8], ending: Ending, out: &mut Vec<u8>) {

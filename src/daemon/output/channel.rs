@@ -126,9 +126,9 @@ impl Channel {
     }
 
     /// Shows every line of the run that begins now to somebody.
-    pub(super) fn listen(&mut self, lines: Option<UnboundedSender<Vec<u8>>>) {
+    pub(super) fn listen(&mut self, lines: Option<&UnboundedSender<Vec<u8>>>) {
         self.ear = lines.map(|lines| Ear {
-            lines,
+            lines: lines.clone(),
             begun: Vec::new(),
         });
     }
@@ -262,22 +262,23 @@ impl Channel {
         {
             self.ear = None;
         }
-        let mut shared = None;
-        let Self {
-            alarm, shared: all, ..
-        } = self;
-        alarm.look(bytes, &mut |line| {
-            shared.get_or_insert_with(|| all.tally()).errors.add(line, at)
+        let (mut found, mut last) = (0, Vec::new());
+        self.alarm.look(bytes, &mut |line| {
+            found += 1;
+            last.clear();
+            last.extend_from_slice(line);
         });
-        let found = shared.is_some();
-        drop(shared);
-        self.keep_errors(found);
+        self.found(found, &last, at);
     }
 
-    fn keep_errors(&mut self, found: bool) {
-        if !found {
-            return;
+    fn found(&mut self, errors: u64, last: &[u8], at: Timestamp) {
+        if errors > 0 {
+            self.shared.count(|tally| tally.errors.add(errors, last, at));
+            self.keep_errors();
         }
+    }
+
+    fn keep_errors(&mut self) {
         if self.errors_file.is_none() {
             let file = File::options()
                 .create(true)
@@ -314,13 +315,11 @@ impl Channel {
     /// Ends a line that will not go on.
     pub(super) fn end_line(&mut self, buffers: &mut Buffers) {
         let at = Timestamp::now();
-        let mut found = false;
-        let Self { alarm, shared, .. } = self;
-        alarm.end(&mut |line| {
-            shared.tally().errors.add(line, at);
-            found = true;
-        });
-        self.keep_errors(found);
+        let mut last = None;
+        self.alarm.end(&mut |line| last = Some(line.to_vec()));
+        if let Some(last) = last {
+            self.found(1, &last, at);
+        }
         if self.sink.borrow().mid[index(self.stream)] {
             let stamp = Stamp::new(at);
             let mut end = Vec::new();

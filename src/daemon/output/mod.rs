@@ -14,6 +14,7 @@ mod age;
 mod buffers;
 mod channel;
 mod compress;
+mod ends;
 mod held;
 pub(super) mod own;
 mod pipe;
@@ -220,7 +221,7 @@ impl Outputs {
 
     /// What became of a service's output.
     pub(super) fn tally(&self, service: &ServiceName) -> Option<Tally> {
-        Some(self.services.get(service)?.shared.tally().clone())
+        Some(self.services.get(service)?.shared.tally())
     }
 }
 

@@ -246,7 +246,9 @@ impl Scribe {
             let mut sink = channel.sink.borrow_mut();
             (std::mem::take(&mut sink.grown), std::mem::take(&mut sink.turned))
         };
-        channel.shared.tally().written += grown;
+        if grown > 0 {
+            channel.shared.count(|tally| tally.written += grown);
+        }
         if turned {
             self.deadline = None;
         }
@@ -312,7 +314,7 @@ impl Scribe {
     /// What was due is done.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        if !self.deadline.flatten().is_some_and(|at| at <= now) {
+        if self.deadline.flatten().is_none_or(|at| at > now) {
             return;
         }
         self.deadline = None;
@@ -352,9 +354,9 @@ impl Scribe {
                 run,
                 fresh,
                 lines,
-            } => self.begin(&service, run, fresh, lines),
+            } => self.begin(&service, run, fresh, lines.as_ref()),
             Command::Finish { service, done } => {
-                self.each(&service, |channel, buffers| channel.finish(buffers));
+                self.each(&service, Channel::finish);
                 done();
             }
             Command::Close(service) => self.close(&service),

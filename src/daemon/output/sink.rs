@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::age;
+use super::ends::{ends_line, first_line_end, last_line_end, lines_in};
 use super::spool::{Spool, Way};
 use super::tally::{Shared, index};
 use crate::logs::Stream;
@@ -33,6 +34,8 @@ pub(super) struct Sink {
     inode: u64,
     /// The file ends in the middle of a record.
     torn: bool,
+    /// The last append failed.
+    loses: bool,
     /// Each stream's last record does not end a line.
     pub(super) mid: [bool; 2],
     /// The size at which it is rotated.
@@ -60,6 +63,7 @@ impl Sink {
             size: 0,
             inode: 0,
             torn: false,
+            loses: false,
             mid: [false; 2],
             due: None,
             rotated: Timestamp::UNIX_EPOCH,
@@ -248,7 +252,7 @@ impl Sink {
             Ok(()) => self.recovered(),
             Err((written, error)) => {
                 let lost = &records[written..];
-                self.losing(lost, lines_in(lost, way), &error);
+                self.losing(lost.len(), lines_in(lost, way), &error);
             }
         }
     }
@@ -320,26 +324,26 @@ impl Sink {
         self.may_rotate().then(|| self.max_size.saturating_sub(self.size))
     }
 
-    pub(super) fn losing(&mut self, lost: &[u8], lines: u64, error: &io::Error) {
-        let mut tally = self.shared.tally();
-        if tally.losing.is_none() {
+    fn losing(&mut self, bytes: usize, lines: u64, error: &io::Error) {
+        if !std::mem::replace(&mut self.loses, true) {
             tracing::error!(log = %self.path.display(), %error, "output is being lost");
         }
-        tally.lost_bytes += lost.len() as u64;
-        tally.lost_lines += lines;
-        tally.losing = Some(error.to_string());
+        self.shared.count(|tally| {
+            tally.lost_bytes += bytes as u64;
+            tally.lost_lines += lines;
+            tally.losing = Some(error.to_string());
+        });
     }
 
     fn recovered(&mut self) {
-        let mut tally = self.shared.tally();
-        if tally.losing.take().is_some() {
-            tracing::warn!(
-                log = %self.path.display(),
-                bytes = tally.lost_bytes,
-                lines = tally.lost_lines,
-                "output was lost, and is kept again"
-            );
+        if !std::mem::replace(&mut self.loses, false) {
+            return;
         }
+        self.shared.count(|tally| {
+            tally.losing = None;
+            let (bytes, lines) = (tally.lost_bytes, tally.lost_lines);
+            tracing::warn!(log = %self.path.display(), bytes, lines, "output was lost, and is kept again");
+        });
     }
 }
 
@@ -374,49 +378,6 @@ fn begun_at(found: &Metadata) -> Timestamp {
     begun
         .and_then(|begun| Timestamp::try_from(begun).ok())
         .unwrap_or_else(Timestamp::now)
-}
-
-/// Where the last line ends that fits into so many bytes.
-fn last_line_end(records: &[u8], room: usize, way: &Way) -> Option<usize> {
-    let mut end = room.min(records.len());
-    loop {
-        let newline = memchr::memrchr(b'\n', &records[..end])?;
-        let begin = memchr::memrchr(b'\n', &records[..newline]).map_or(0, |before| before + 1);
-        if way.framing.ends_line(&records[begin..newline]) {
-            return Some(newline + 1);
-        }
-        end = newline;
-    }
-}
-
-fn first_line_end(records: &[u8], way: &Way) -> Option<usize> {
-    let mut begin = 0;
-    loop {
-        let newline = begin + memchr::memchr(b'\n', &records[begin..])?;
-        if way.framing.ends_line(&records[begin..newline]) {
-            return Some(newline + 1);
-        }
-        begin = newline + 1;
-    }
-}
-
-fn ends_line(way: &Way, records: &[u8]) -> bool {
-    let Some(record) = records.strip_suffix(b"\n") else {
-        return false;
-    };
-    let begin = memchr::memrchr(b'\n', record).map_or(0, |before| before + 1);
-    way.framing.ends_line(&record[begin..])
-}
-
-/// How many lines end in these records.
-fn lines_in(records: &[u8], way: &Way) -> u64 {
-    let mut lines = 0;
-    let mut begin = 0;
-    for newline in memchr::memchr_iter(b'\n', records) {
-        lines += u64::from(way.framing.ends_line(&records[begin..newline]));
-        begin = newline + 1;
-    }
-    lines
 }
 
 /// Whether a log ends with a whole record, as all do but those of a disk that was full.

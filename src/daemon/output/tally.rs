@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::logs::Stream;
 
@@ -17,7 +17,7 @@ use crate::logs::Stream;
 pub(super) struct Shared {
     /// For each stream: bytes are on their way from the pipe to the file, or a line is not ended.
     unsettled: [AtomicBool; 2],
-    tally: Mutex<Tally>,
+    tally: watch::Sender<Tally>,
 }
 
 /// The counts.
@@ -47,8 +47,14 @@ pub struct Errors {
 }
 
 impl Shared {
-    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The counts as they are now.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally.borrow().clone()
+    }
+
+    /// Counts; only the thread that writes does.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Tally)) {
+        self.tally.send_modify(change);
     }
 
     /// To be said before the first byte is taken from the pipe, and taken back after the last is written.
@@ -69,9 +75,9 @@ pub(super) fn index(stream: Stream) -> usize {
 const LONGEST: usize = 300;
 
 impl Errors {
-    /// Counts one more.
-    pub(super) fn add(&mut self, line: &[u8], at: Timestamp) {
-        self.count += 1;
+    /// Counts so many more.
+    pub(super) fn add(&mut self, count: u64, line: &[u8], at: Timestamp) {
+        self.count += count;
         let line = line.trim_ascii();
         let text = String::from_utf8_lossy(&line[..line.len().min(LONGEST)]);
         self.last = Some((text.into_owned(), at.as_microsecond()));

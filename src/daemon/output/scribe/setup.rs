@@ -116,13 +116,13 @@ impl Scribe {
         service: &ServiceName,
         run: u64,
         fresh: bool,
-        lines: Option<UnboundedSender<Vec<u8>>>,
+        lines: Option<&UnboundedSender<Vec<u8>>>,
     ) {
         self.each(service, |channel, buffers| {
             if fresh {
                 channel.end_line(buffers);
             }
-            channel.listen(lines.clone());
+            channel.listen(lines);
             let errors = if fresh {
                 Errors {
                     run,
@@ -131,7 +131,7 @@ impl Scribe {
             } else {
                 Errors::load(channel.errors_path(), run)
             };
-            channel.shared.tally().errors = errors;
+            channel.shared.count(|tally| tally.errors = errors);
         });
     }
 
