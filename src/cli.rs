@@ -2,6 +2,7 @@
 
 mod events;
 mod home;
+mod upgrade;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::api::Mode;
 use crate::service::ServiceName;
 pub use events::EventsArgs;
 pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
+pub use upgrade::{CanResumeArgs, ResumeArgs, StandByArgs, UpgradeArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,6 +99,9 @@ pub enum Command {
     Events(EventsArgs),
     /// Read services.toml again; add, remove or restart just what differs
     Reload,
+    /// Replace the running supervisor by this binary; no service is restarted
+    #[command(after_help = UpgradeArgs::EXAMPLES)]
+    Upgrade(UpgradeArgs),
     /// Validate services.toml without running anything
     Check,
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
@@ -127,6 +132,15 @@ pub enum Command {
     /// Become a service that gets sockets.
     #[command(hide = true)]
     Activate(ActivateArgs),
+    /// Tell whether this binary could take over
+    #[command(hide = true)]
+    CanResume(CanResumeArgs),
+    /// Take over in the place of another image
+    #[command(hide = true)]
+    Resume(ResumeArgs),
+    /// Take over should another image die
+    #[command(hide = true)]
+    StandBy(StandByArgs),
 }
 
 /// Some services, or all.

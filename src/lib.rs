@@ -23,7 +23,7 @@
 //! - [`config`] turns services.toml into specs, or tells every mistake. [`api`] is what crosses the socket.
 //! - [`process`] is the only door to the kernel for processes; [`ports`] knows who listens where and who may
 //!   be asked to leave; [`probe`] asks one service one question; [`logs`] is a file format and its readers;
-//!   [`lock`] says who is at it.
+//!   [`lock`] says who is at it; [`redact`] keeps secrets out of all that is said.
 //! - [`daemon`] is the shell around the supervisor. [`client`] is what a person sees; the two meet only in
 //!   [`api`], at the socket. [`cli`] is the command line as a value.
 //!
@@ -58,5 +58,6 @@ pub mod paths;
 pub mod ports;
 pub mod probe;
 pub mod process;
+pub mod redact;
 pub mod service;
 pub mod supervisor;

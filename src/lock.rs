@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use crate::process::Identity;
 #[derive(Debug)]
 pub struct Lock {
     /// Keeps the flock; close-on-exec, so that no child can inherit it.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -58,13 +59,13 @@ impl Lock {
     /// # Errors
     /// [`Refused::Held`] when another process has it.
     pub fn take(path: &Path, command: &str) -> Result<Self, Refused> {
-        if let Some(folder) = path.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(Refused::Io)?;
-        }
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .and_then(|()| own_folder(folder).map(drop))
+            .map_err(Refused::Io)?;
         loop {
             let mut file = open(path, OFlags::RDWR | OFlags::CREATE).map_err(Refused::Io)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -76,10 +77,19 @@ impl Lock {
             if is_named(&file, path) {
                 write_claim(&mut file, command).map_err(Refused::Io)?;
                 return Ok(Self {
-                    _file: file,
+                    file,
                     path: path.to_path_buf(),
                 });
             }
+        }
+    }
+
+    /// A lock that this very process took before exec replaced its program: the claim in it still holds.
+    #[must_use]
+    pub fn inherited(descriptor: OwnedFd, path: &Path) -> Self {
+        Self {
+            file: descriptor.into(),
+            path: path.to_path_buf(),
         }
     }
 
@@ -97,6 +107,12 @@ impl Lock {
             Ok(()) => None,
             Err(_) => Some(claim.into()),
         }
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -146,13 +162,49 @@ impl From<Claim> for Held {
     }
 }
 
+/// Opens what has this name in its folder; neither may be a link.
 fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let folder = folder(path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(File::from(rustix::fs::open(
-        path,
+    Ok(File::from(rustix::fs::openat(
+        &folder,
+        name,
         flags,
         Mode::RUSR | Mode::WUSR,
     )?))
+}
+
+/// A folder itself, not what a link of its name leads to.
+fn folder(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::open(path, flags, Mode::empty())
+        .map(File::from)
+        .map_err(|error| match error {
+            rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR if path.is_symlink() => {
+                io::Error::other("its folder is a symbolic link, which is not followed")
+            }
+            error => error.into(),
+        })
+}
+
+/// The state folder, proven ours; nobody else may look into it from now on.
+///
+/// # Errors
+/// It is a link, or belongs to somebody who is neither us nor, if we are root, whoever runs here.
+pub fn own_folder(path: &Path) -> io::Result<File> {
+    let folder = folder(path)?;
+    let metadata = folder.metadata()?;
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me && me != 0 {
+        let message = format!("its folder belongs to user {}", metadata.uid());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    // Where others could write, they may have; the check before a start tells that to a person.
+    if metadata.mode() & 0o022 == 0 && metadata.mode() & 0o055 != 0 {
+        rustix::fs::fchmod(&folder, Mode::RWXU)?;
+    }
+    Ok(folder)
 }
 
 fn is_named(file: &File, path: &Path) -> bool {
@@ -255,5 +307,27 @@ mod tests {
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).expect("linked");
         assert!(matches!(Lock::take(&path, "x"), Err(Refused::Io(_))));
         assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_is_not_followed_and_one_that_others_may_read_is_closed() {
+        let (folder, path) = house();
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).expect("a new folder");
+        let state = path.parent().expect("a folder");
+        std::os::unix::fs::symlink(&elsewhere, state).expect("linked");
+        let Err(Refused::Io(error)) = Lock::take(&path, "x") else {
+            panic!("followed")
+        };
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        assert_eq!(std::fs::read_dir(&elsewhere).expect("a folder").count(), 0);
+        std::fs::remove_file(state).expect("removed");
+        std::fs::create_dir(state).expect("a new folder");
+        std::fs::set_permissions(state, std::fs::Permissions::from_mode(0o755)).expect("our own");
+        let _lock = Lock::take(&path, "x").expect("free");
+        assert_eq!(
+            state.metadata().expect("there").permissions().mode() & 0o777,
+            0o700
+        );
     }
 }

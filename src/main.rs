@@ -7,8 +7,10 @@ use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
 use sentinel::daemon::{self, Plan};
 use sentinel::exit::ExitCode;
+use sentinel::redact;
 
 fn main() -> std::process::ExitCode {
+    redact::guard_panics();
     match Cli::parse_args(std::env::args_os()) {
         Ok(cli) => catch_unwind(|| dispatch(&cli)).unwrap_or(ExitCode::Bug).into(),
         Err(text) => client::run_usage(&text, std::env::args_os().any(|arg| arg == "--json")).into(),
@@ -24,6 +26,11 @@ fn dispatch(cli: &Cli) -> ExitCode {
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
             ExitCode::Failed
         }
+        Command::CanResume(args) => located(&cli.flags, |file| daemon::can_resume(&file, &args.state)),
+        Command::Resume(args) => located(&cli.flags, |file| daemon::resume(&file, args.state)),
+        Command::StandBy(args) => supervise(&cli.flags, Mode::Start, &args.services, |plan| {
+            daemon::stand_by(plan, (args.pid, args.start))
+        }),
         Command::Restart(_)
         | Command::Start(_)
         | Command::Stop(_)
@@ -33,6 +40,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Logs(_)
         | Command::Events(_)
         | Command::Reload
+        | Command::Upgrade(_)
         | Command::Check
         | Command::Import(_)
         | Command::Export(_)
@@ -45,11 +53,20 @@ fn dispatch(cli: &Cli) -> ExitCode {
     }
 }
 
-fn supervise(flags: &Flags, mode: Mode, services: &[String], become_it: fn(&Plan) -> ExitCode) -> ExitCode {
+fn supervise(
+    flags: &Flags,
+    mode: Mode,
+    services: &[String],
+    become_it: impl FnOnce(&Plan) -> ExitCode,
+) -> ExitCode {
     let plan = |config| Plan {
         config,
         mode,
         services: services.to_vec(),
     };
-    client::locate(flags).map_or_else(|code| code, |config| become_it(&plan(config)))
+    located(flags, |config| become_it(&plan(config)))
+}
+
+fn located(flags: &Flags, then: impl FnOnce(std::path::PathBuf) -> ExitCode) -> ExitCode {
+    client::locate(flags).map_or_else(|code| code, then)
 }

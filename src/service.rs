@@ -13,10 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
 /// Cheap to clone: every layer names services, nobody owns the text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceName(Arc<str>);
 
 impl ServiceName {
@@ -55,6 +58,20 @@ impl ServiceName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ServiceName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.as_str().to_owned()
     }
 }
 
@@ -221,7 +238,7 @@ impl StopSignal {
 }
 
 /// One life of a service's process, numbered from 1. The supervisor knows lives, never pids.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Run {
     /// Whose life.
     pub service: ServiceName,
@@ -236,7 +253,7 @@ impl fmt::Display for Run {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),

@@ -51,6 +51,12 @@ pub enum Event {
         /// The report.
         report: serde_json::Value,
     },
+    /// The supervisor is being replaced in place: the stream breaks off here, and the next one answers
+    /// whoever connects again.
+    Upgrading {
+        /// The same for people.
+        message: String,
+    },
     /// The result; nothing follows.
     End(Outcome),
 }
@@ -69,6 +75,8 @@ pub enum Phase {
     Flush,
     /// Start the services.
     Start,
+    /// Another image of the supervisor takes over.
+    Handover,
     /// Look at the result from outside.
     Verify,
 }
@@ -83,6 +91,7 @@ impl Phase {
             Phase::Leftovers => "leftovers",
             Phase::Flush => "flush",
             Phase::Start => "start",
+            Phase::Handover => "handover",
             Phase::Verify => "verify",
         }
     }

@@ -118,6 +118,8 @@ impl Fact {
 pub enum What {
     /// A supervisor took the house over.
     Began,
+    /// Another image of it took over in the same process.
+    Upgraded,
     /// It left in good order.
     Left,
     /// It died: told by the one after it.
@@ -179,6 +181,7 @@ impl What {
     pub fn as_str(self) -> &'static str {
         match self {
             What::Began => "began",
+            What::Upgraded => "upgraded",
             What::Left => "left",
             What::Died => "died",
             What::Adopted => "adopted",

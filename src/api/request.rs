@@ -1,5 +1,7 @@
 //! What may be asked over the control socket, and how a supervisor is begun.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// The body of a POST: which services; empty means all.
@@ -9,6 +11,9 @@ pub struct Command {
     /// Their names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// For an upgrade: the binary that takes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<PathBuf>,
 }
 
 /// The routes of the control socket. Answers to POST are lines of [`super::Event`], the last one its `End`;
@@ -29,11 +34,14 @@ pub enum Route {
     Shutdown,
     /// `POST /v1/reload`: read services.toml again; done when settled.
     Reload,
+    /// `POST /v1/upgrade`: another binary takes over in the same process. The answer breaks off without an
+    /// `End` when it does; whoever asks then for the status is answered by the new one.
+    Upgrade,
 }
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 7] = [
+    pub const ALL: [Route; 8] = [
         Route::Status,
         Route::Events,
         Route::Start,
@@ -41,6 +49,7 @@ impl Route {
         Route::Restart,
         Route::Shutdown,
         Route::Reload,
+        Route::Upgrade,
     ];
 
     /// Its path.
@@ -54,6 +63,7 @@ impl Route {
             Route::Restart => "/v1/restart",
             Route::Shutdown => "/v1/shutdown",
             Route::Reload => "/v1/reload",
+            Route::Upgrade => "/v1/upgrade",
         }
     }
 
@@ -62,7 +72,12 @@ impl Route {
     pub fn method(self) -> &'static str {
         match self {
             Route::Status | Route::Events => "GET",
-            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => "POST",
+            Route::Start
+            | Route::Stop
+            | Route::Restart
+            | Route::Shutdown
+            | Route::Reload
+            | Route::Upgrade => "POST",
         }
     }
 }

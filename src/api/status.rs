@@ -28,6 +28,9 @@ pub struct Supervisor {
     pub uptime_s: Option<f64>,
     /// services.toml, as the user would name it.
     pub config: String,
+    /// How often it was replaced in place since it began.
+    #[serde(default)]
+    pub upgrades: u32,
 }
 
 /// Whether there is a supervisor and it answers.

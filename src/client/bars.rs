@@ -62,7 +62,11 @@ impl Bars {
                 });
                 self.set_phases(None);
             }
-            Event::Service { .. } | Event::Port { .. } | Event::Health { .. } | Event::End(_) => {}
+            Event::Service { .. }
+            | Event::Port { .. }
+            | Event::Health { .. }
+            | Event::Upgrading { .. }
+            | Event::End(_) => {}
         }
     }
 

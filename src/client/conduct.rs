@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::api::{Event, Phase, Status};
+use crate::api::{Event, Outcome, Phase, ServiceOutcome, ServiceResult, Status};
 use crate::config::Config;
 use crate::exit::ExitCode;
 
@@ -88,6 +88,31 @@ impl Conduct {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.transaction.ok
+    }
+
+    /// A phase that only this side can see is over.
+    pub fn finish_phase(&mut self, phase: Phase, ok: bool, took: Duration, detail: String) {
+        self.take(&Event::Finished {
+            phase,
+            ok,
+            took_ms: millis(took),
+            detail: Some(detail),
+        });
+    }
+
+    /// The outcome is there, as this status shows: every service is what it was.
+    pub fn reached(&mut self, now: &Status) {
+        let service = |service: &crate::api::Service| ServiceOutcome {
+            name: service.name.clone(),
+            result: ServiceResult::Done,
+            reason: None,
+            took_ms: 0.0,
+        };
+        self.take(&Event::End(Outcome {
+            ok: true,
+            services: now.services.iter().map(service).collect(),
+            error: None,
+        }));
     }
 
     /// It ends with this error.

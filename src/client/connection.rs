@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -36,7 +38,9 @@ pub enum NoAnswer {
     Refused(Failure),
     /// It ended in the middle of its answer.
     Ended,
-    /// The socket is there, and the way to it is barred.
+    /// Only this user and root may ask.
+    Barred(String),
+    /// The socket is there, and it cannot be spoken to.
     Io(io::Error),
 }
 
@@ -49,6 +53,10 @@ impl From<NoAnswer> for Error {
             NoAnswer::Refused(failure) => failure.into(),
             NoAnswer::Ended => {
                 Error::failed("the supervisor ended before it answered").help("sentinel status")
+            }
+            NoAnswer::Barred(owner) => {
+                Error::failed(format!("only {owner} and root may command this supervisor"))
+                    .help(format!("sudo -u {owner} sentinel …"))
             }
             NoAnswer::Io(error) => Error::failed("cannot speak to the supervisor")
                 .because(&error)
@@ -118,8 +126,17 @@ impl Connection {
     pub async fn ask(self, route: Route, services: &[String]) -> Result<Events, NoAnswer> {
         let command = Command {
             services: services.to_vec(),
+            ..Command::default()
         };
-        let body = serde_json::to_vec(&command).map_err(|error| NoAnswer::Io(error.into()))?;
+        self.send_command(route, &command).await
+    }
+
+    /// The same with all that a command may say.
+    ///
+    /// # Errors
+    /// When it is refused or not answered.
+    pub async fn send_command(self, route: Route, command: &Command) -> Result<Events, NoAnswer> {
+        let body = serde_json::to_vec(command).map_err(|error| NoAnswer::Io(error.into()))?;
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
         match timeout(self.patience, self.send(route, body.into())).await {
             Ok(response) => Ok(Events::from_response(response?.into_body())),
@@ -145,18 +162,18 @@ impl Connection {
 }
 
 async fn connect(paths: &Paths) -> io::Result<UnixStream> {
-    // A socket's address has 108 bytes, a path may have more: go through the folder's descriptor.
-    let folder = rustix::fs::open(
+    let open = |path: &Path, flags| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
+    // Neither the folder nor the socket may be a link to somebody else's.
+    let folder = open(
         &paths.state_dir,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
     )?;
     let socket = paths.socket();
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let short = std::path::Path::new("/proc/self/fd")
-        .join(folder.as_raw_fd().to_string())
-        .join(name);
-    UnixStream::connect(short).await
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::openat(&folder, name, flags, Mode::empty())?;
+    // A socket's address has 108 bytes, a path may have more: go through the descriptor.
+    UnixStream::connect(Path::new("/proc/self/fd").join(socket.as_raw_fd().to_string())).await
 }
 
 fn no_connection(error: io::Error, supervisor: Option<i32>, paths: &Paths) -> NoAnswer {
@@ -171,7 +188,22 @@ fn no_connection(error: io::Error, supervisor: Option<i32>, paths: &Paths) -> No
                 (None, None) => NoAnswer::Absent,
             }
         }
+        io::ErrorKind::PermissionDenied => NoAnswer::Barred(owner(paths)),
         _ => NoAnswer::Io(error),
+    }
+}
+
+/// Whose house it is.
+fn owner(paths: &Paths) -> String {
+    let owner = std::fs::symlink_metadata(&paths.state_dir).map(|folder| folder.uid());
+    let user = owner
+        .as_ref()
+        .ok()
+        .and_then(|uid| nix::unistd::User::from_uid((*uid).into()).ok().flatten());
+    match (user, owner) {
+        (Some(user), _) => user.name,
+        (None, Ok(uid)) => format!("#{uid}"),
+        (None, Err(_)) => "root".into(),
     }
 }
 

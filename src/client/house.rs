@@ -7,6 +7,7 @@ use crate::api::FailureKind;
 use crate::cli::Flags;
 use crate::config::{self, Config, Mistake, Mistakes};
 use crate::paths::Paths;
+use crate::redact;
 use crate::service::Spec;
 
 use super::error::Error;
@@ -47,7 +48,9 @@ pub fn load(flags: &Flags) -> Result<Config, Error> {
 /// # Errors
 /// Every mistake of it at once.
 pub fn read(paths: &Paths) -> Result<Config, Mistakes> {
-    config::load(&paths.config, &config::environment())
+    let config = config::load(&paths.config, &config::environment())?;
+    redact::learn(&config.redactor);
+    Ok(config)
 }
 
 /// The mistakes as one error.

@@ -153,7 +153,9 @@ async fn ask_supervisor(config: &Config, within: Duration) -> Result<(Status, Op
         Err(NoAnswer::Unresponsive(pid)) => (SupervisorState::Unresponsive, pid, None),
         Err(NoAnswer::Busy(held, None)) => (SupervisorState::Absent, None, Some(held.holder())),
         Err(NoAnswer::Busy(held, pid)) => (SupervisorState::Unresponsive, pid, Some(held.holder())),
-        Err(other @ (NoAnswer::Refused(_) | NoAnswer::Io(_))) => return Err(other.into()),
+        Err(other @ (NoAnswer::Refused(_) | NoAnswer::Barred(_) | NoAnswer::Io(_))) => {
+            return Err(other.into());
+        }
     };
     Ok((unsupervised(config, state, pid), under_way))
 }
@@ -168,6 +170,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_s: None,
             config: house::shown(&config.paths),
+            upgrades: 0,
         },
         services: config
             .services

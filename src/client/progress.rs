@@ -73,7 +73,7 @@ impl Lines {
         let step = self.stages.note(event);
         let mut text = String::new();
         match event {
-            Event::Began { .. } | Event::Health { .. } | Event::End(_) => {}
+            Event::Began { .. } | Event::Health { .. } | Event::Upgrading { .. } | Event::End(_) => {}
             Event::Finished {
                 phase,
                 ok,

@@ -37,6 +37,7 @@ pub fn status(services: Vec<Service>) -> Status {
             version: "0.1.0".into(),
             uptime_s: Some(132.5),
             config: "services.toml".into(),
+            upgrades: 0,
         },
         services,
         ports: Vec::new(),

@@ -1,9 +1,11 @@
 //! The streams a person looks at: whether they are terminals, how wide, in colour or not.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 
 use crate::cli::{Color, Flags};
+use crate::redact;
 
 use super::error::Error;
 use super::render::Paint;
@@ -43,18 +45,12 @@ impl Terminal {
         }
     }
 
-    /// Prints to stdout. A reader that went away (`| head -1`) is no error.
+    /// Prints to stdout, without secrets. A reader that went away (`| head -1`) is no error.
     ///
     /// # Errors
     /// When stdout cannot be written, such as on a full disk.
     pub fn print(&self, text: &str) -> Result<(), Error> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::failed("cannot write to standard output").because(&error))
-            }
-            _ => Ok(()),
-        }
+        write_out(&redact::text(text))
     }
 
     /// Prints to stdout, and says whether anybody reads on.
@@ -63,7 +59,10 @@ impl Terminal {
     /// As [`Terminal::print`].
     pub fn print_on(&self, text: &str) -> Result<ControlFlow<()>, Error> {
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out
+            .write_all(redact::text(text).as_bytes())
+            .and_then(|()| out.flush())
+        {
             Ok(()) => Ok(ControlFlow::Continue(())),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
             Err(error) => Err(Error::failed("cannot write to standard output").because(&error)),
@@ -75,14 +74,23 @@ impl Terminal {
     /// # Errors
     /// As [`Terminal::print`].
     pub fn print_json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string_pretty(document)
-            .map_err(|error| Error::failed("cannot write JSON").because(&error))?;
-        self.print(&format!("{text}\n"))
+        let broken = |error: serde_json::Error| Error::failed("cannot write JSON").because(&error);
+        let text = serde_json::to_string_pretty(document).map_err(broken)?;
+        let text = match redact::text(&text) {
+            Cow::Borrowed(clean) => clean.to_owned(),
+            // Only texts lose their secrets, so that it stays JSON.
+            Cow::Owned(_) => {
+                let tree: serde_json::Value =
+                    serde_json::from_slice(&redact::json(document)).map_err(broken)?;
+                serde_json::to_string_pretty(&tree).map_err(broken)?
+            }
+        };
+        write_out(&format!("{text}\n"))
     }
 
     /// Prints to stderr, as well as it goes: there is nobody left to tell if it does not.
     pub fn complain(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(redact::text(text).as_bytes());
     }
 
     /// The one printer of errors: stderr always, stdout too with `--json`.
@@ -91,6 +99,16 @@ impl Terminal {
         if self.json {
             let _ = self.print_json(&error.to_json());
         }
+    }
+}
+
+fn write_out(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::failed("cannot write to standard output").because(&error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -86,7 +86,7 @@ impl Transaction {
     /// Takes down what happened.
     pub fn note(&mut self, event: &Event) {
         match event {
-            Event::Began { .. } | Event::Health { .. } => {}
+            Event::Began { .. } | Event::Health { .. } | Event::Upgrading { .. } => {}
             Event::Finished {
                 phase,
                 ok,

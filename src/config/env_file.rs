@@ -1,9 +1,11 @@
 //! The env file: KEY=VALUE lines that only its owner may read. No value of it is ever shown.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::report::{Finding, Report};
+use super::trust;
 use super::variables::{Environment, is_name};
 
 /// Why the file as a whole cannot be used, and the way out.
@@ -29,19 +31,25 @@ pub(super) fn read(path: &Path, shown: &str) -> Result<String, Unusable> {
             help,
         )
     };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
+    // A pipe would never open.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(unusable(
             format!("the env file `{shown}` is not a file"),
             "name a file of KEY=VALUE lines".into(),
         ));
     }
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let message = format!("others have access to the env file `{shown}` (mode {mode:03o})");
         return Err(unusable(message, format!("run: chmod 600 {}", path.display())));
     }
-    std::fs::read_to_string(path).map_err(failed)
+    trust::written_by_its_owner(&file, path, &format!("the env file `{shown}`"))
+        .map_err(|(message, help)| unusable(message, help))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// The cause without Rust's "(os error 2)".

@@ -23,14 +23,16 @@ mod report;
 mod rights;
 mod scalar;
 mod schema;
+mod secrets;
 mod size;
 mod syntax;
 mod table;
 #[cfg(test)]
 mod test;
-
+mod trust;
 mod variables;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
 use crate::paths::Paths;
+use crate::redact::Redactor;
 use crate::service::{LogSpec, Spec};
 use decode::Surroundings;
 use env_file::Unusable;
@@ -68,6 +71,8 @@ pub struct Config {
     pub protected_ports: Vec<u16>,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
+    /// Knows every secret of it.
+    pub redactor: Redactor,
 }
 
 /// Reads a services.toml. `environment` is the caller's: `${NAME}` and `pass_env` look there.
@@ -76,7 +81,7 @@ pub struct Config {
 /// Every mistake of the file, and of the env file it names.
 pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let bytes = std::fs::read(file).map_err(|error| {
+    let (bytes, trusted) = read(file).map_err(|error| {
         let finding = Finding::new(0, format!("cannot be read: {}", env_file::reason(&error)));
         alone(
             file,
@@ -95,14 +100,35 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
         )
     })?;
     let report = Report::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    if let Err((message, help)) = trusted {
+        report.add(Finding::new(0, message).help(help));
+    }
     let mut mistakes = Vec::new();
     let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
     mistakes.splice(0..0, report.into_mistakes(&name));
     if mistakes.is_empty() {
         Ok(config)
     } else {
+        // What is wrong may hold a secret, in part of a value or as a name.
+        for mistake in &mut mistakes {
+            mistake.message = config.redactor.text(&mistake.message).into_owned();
+            mistake.help = mistake
+                .help
+                .take()
+                .map(|help| config.redactor.text(&help).into_owned());
+        }
         Err(Mistakes::new(file, mistakes))
     }
+}
+
+/// What a file holds, and whether its owner alone can have written that.
+fn read(path: &Path) -> std::io::Result<(Vec<u8>, Result<(), trust::Distrust>)> {
+    let mut file = std::fs::File::open(path)?;
+    let shown = path.file_name().unwrap_or_default().to_string_lossy();
+    let trusted = trust::written_by_its_owner(&file, path, &shown);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, trusted))
 }
 
 /// The variables of an env file's text, by the rules that `env_file` follows.
@@ -156,6 +182,7 @@ fn decode_file(
     };
     let services = services(&file, &surroundings, readable.whole);
     Config {
+        redactor: secrets::redactor(caller, &variables.env_file, &services),
         services,
         log_dir: general.log_dir,
         log_max_total: general.log_max_total,

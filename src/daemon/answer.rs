@@ -7,6 +7,7 @@ use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
 use crate::config;
 use crate::lock::{Lock, Refused};
+use crate::redact;
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
@@ -16,6 +17,7 @@ impl Driver {
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
             }
@@ -36,7 +38,7 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => self.reread()?,
-            Route::Status | Route::Events => return Err(unusable("no command".into())),
+            Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
         };
         let cause = question.peer.asks(command.trim_end());
         tracing::info!(peer = %question.peer, "{command}");
@@ -68,6 +70,7 @@ impl Driver {
             message: mistakes.to_string(),
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
+        redact::learn(&config.redactor);
         let problems: Vec<String> = config::preflight(&config)
             .iter()
             .map(ToString::to_string)
@@ -103,6 +106,7 @@ impl Driver {
                 version: env!("CARGO_PKG_VERSION").into(),
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
+                upgrades: self.upgrades,
             },
             services,
             ports: Vec::new(),

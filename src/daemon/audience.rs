@@ -68,6 +68,12 @@ impl Audience {
             .retain(|watcher| watcher.events.try_send(event.clone()).is_ok());
     }
 
+    /// Tells the watchers a last word, and lets them go.
+    pub fn dismiss(&mut self, event: &Event) {
+        self.mention(event);
+        self.watchers.clear();
+    }
+
     /// Tells everybody of a change.
     pub fn tell(&mut self, now: Moment, service: &ServiceName, event: impl Fn(f64) -> Event) {
         for listener in self.listeners.values_mut() {

@@ -23,6 +23,18 @@ impl Clock {
         Self { began: since_boot() }
     }
 
+    /// The same for a supervisor that began then.
+    #[must_use]
+    pub fn since(self, began: Moment) -> Self {
+        Self { began }
+    }
+
+    /// When the supervisor began.
+    #[must_use]
+    pub fn began(&self) -> Moment {
+        self.began
+    }
+
     /// What the machine is told.
     #[must_use]
     pub fn now(&self) -> Moment {

@@ -1,7 +1,7 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use super::notify::Notify;
 use super::output::{Outputs, Rules};
 use super::report;
 use super::sockets::Sockets;
+use super::upgrade::Upgrade;
 use super::usage::Usage;
 use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
@@ -51,6 +52,19 @@ pub struct Driver {
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
+    /// How often the image was replaced.
+    pub(super) upgrades: u32,
+    /// The image is to be replaced now.
+    pub(super) handing_over: Option<Upgrade>,
+}
+
+/// Why the loop was left.
+#[derive(Debug)]
+pub enum Turn {
+    /// Everything is down for good.
+    Down,
+    /// Another image is to take over.
+    HandOver(Upgrade),
 }
 
 /// What belongs to one run besides its processes.
@@ -68,6 +82,33 @@ pub(super) struct RunState {
     pub notify: Option<Notify>,
     /// Its output, until somebody looks for the line that makes it ready.
     pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
+    /// Keeps its notify socket for the image that may come after this one.
+    pub notify_copy: Option<OwnedFd>,
+    /// It said itself that it is ready.
+    pub spoke: bool,
+}
+
+impl RunState {
+    /// Of a run that was spawned then.
+    pub(super) fn begun(spawned: Moment) -> Self {
+        Self {
+            spawned,
+            readiness: Vec::new(),
+            health: None,
+            answer: None,
+            notify: None,
+            notify_copy: None,
+            spoke: false,
+            lines: None,
+        }
+    }
+
+    /// With its notify socket.
+    pub(super) fn notified(mut self, notify: Option<Notify>) -> Self {
+        self.notify_copy = notify.as_ref().and_then(Notify::copy);
+        self.notify = notify;
+        self
+    }
 }
 
 impl Drop for RunState {
@@ -102,22 +143,34 @@ impl Driver {
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
+            upgrades: 0,
+            handing_over: None,
         }
     }
 
-    /// Runs until everything is down for good.
-    pub async fn drive(mut self) -> Ledger {
+    /// Runs until everything is down for good, or another image is to take over. May be called again.
+    pub async fn drive(&mut self) -> Turn {
         while !self.finished {
+            if let Some(upgrade) = self.handing_over.take() {
+                return Turn::HandOver(upgrade);
+            }
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
                     Some(message) => self.receive(message),
-                    None => return self.ledger,
+                    None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
-        self.ledger
+        Turn::Down
+    }
+
+    /// Takes in what has come so far.
+    pub(super) fn drain(&mut self) {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.receive(message);
+        }
     }
 
     /// Asks for something on somebody's behalf, and for a cause that the ledger will name.
@@ -166,6 +219,12 @@ impl Driver {
             Message::Health { run, answer } => self.hear_health(&run, &answer),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
+            Message::Spoke(run) => {
+                if let Some(state) = self.runs.get_mut(&run) {
+                    state.spoke = true;
+                }
+            }
+            Message::Candidate(upgrade, answer) => self.hear_candidate(upgrade, &answer),
         }
     }
 
@@ -243,7 +302,7 @@ impl Driver {
         match self.lives.sweep() {
             Ok(gone) => {
                 for run in gone {
-                    self.drain(run);
+                    self.write_last(run);
                 }
                 self.watch_strays();
             }
@@ -259,7 +318,7 @@ impl Driver {
     }
 
     /// A run's processes are gone: the last of its output is written before anybody is told.
-    fn drain(&mut self, run: Run) {
+    fn write_last(&mut self, run: Run) {
         let finished = self.outputs.finish(&run.service);
         self.draining.insert(run.clone());
         let Some(finished) = finished else {
@@ -271,6 +330,13 @@ impl Driver {
             let _ = tokio::time::timeout(DRAINED_WITHIN, finished).await;
             mailbox.post(Message::Drained { run });
         });
+    }
+
+    /// Waits for nobody's last output any longer.
+    pub(super) fn hurry(&mut self) {
+        for run in self.draining.clone() {
+            self.drained(run);
+        }
     }
 
     fn drained(&mut self, run: Run) {

@@ -79,14 +79,8 @@ impl Driver {
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let state = RunState {
-            spawned: self.clock.now(),
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-            lines,
-        };
+        let mut state = RunState::begun(self.clock.now()).notified(notify);
+        state.lines = lines;
         self.runs.insert(run.clone(), state);
         Ok(())
     }
@@ -156,6 +150,7 @@ impl Driver {
             spec: entry.spec,
             lines,
             notified,
+            spoke: state.spoke,
         };
         state.readiness.push(watch.begin());
     }
@@ -217,6 +212,15 @@ impl Driver {
                 None
             }
         }
+    }
+
+    /// Takes all states as logged already.
+    pub(super) fn note_states(&mut self) {
+        let entries = self.machine.snapshot();
+        let states = entries
+            .iter()
+            .map(|entry| (entry.spec.name.clone(), report::state(entry.shown)));
+        self.logged.extend(states);
     }
 
     /// Runs a probe's command.

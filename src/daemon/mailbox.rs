@@ -4,9 +4,11 @@ use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
+use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Answer;
 use crate::process::Identity;
+use crate::redact;
 use crate::service::{Exit, Run};
 use crate::supervisor::Input;
 
@@ -50,6 +52,10 @@ pub enum Message {
     RunCommand(Box<ExecRequest>),
     /// Somebody asks over the socket.
     Ask(Question),
+    /// The run has said that it is ready; its ports may not be there yet.
+    Spoke(Run),
+    /// Whether a binary can take over: its version, or why not.
+    Candidate(Upgrade, Result<String, String>),
 }
 
 /// A command for an exec probe.
@@ -105,10 +111,10 @@ impl Mailbox {
     }
 }
 
-/// One event as a line of JSON.
+/// One event as a line of JSON, without secrets.
 #[must_use]
 pub fn line(event: &Event) -> Bytes {
-    let mut text = serde_json::to_vec(event).unwrap_or_default();
+    let mut text = redact::json(event);
     text.push(b'\n');
     Bytes::from(text)
 }

@@ -16,6 +16,7 @@
 mod adoption;
 mod answer;
 mod audience;
+mod caller;
 mod clock;
 mod driver;
 mod effects;
@@ -36,6 +37,7 @@ mod server;
 mod sockets;
 mod state;
 mod succession;
+mod upgrade;
 mod usage;
 
 use std::path::Path;
@@ -49,11 +51,12 @@ pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
-use driver::Driver;
+use driver::{Driver, Turn};
 use mailbox::{Mailbox, Message};
 use opening::Opened;
 pub use opening::Plan;
 use progress::Progress;
+pub use upgrade::{can_resume, resume, stand_by};
 
 /// Becomes a daemon and supervises until told to leave. Progress goes to standard output, a pipe.
 #[must_use]
@@ -85,7 +88,10 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
 async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
     let failed = match plan.open(&mut progress).await {
         Ok(opened) => match start(plan, opened, &mut progress).await {
-            Ok(start) => return serve(start, progress).await,
+            Ok(start) => {
+                spawn_local(relay(start.events, progress));
+                return serve(start.serving).await;
+            }
             Err(failure) => failure,
         },
         Err(failure) => failure,
@@ -103,11 +109,16 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
 }
 
 /// A supervisor that is about to loop.
-struct Start {
+struct Serving {
     driver: Driver,
-    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
     server: server::Server,
     supervisor: crate::lock::Lock,
+}
+
+/// One that has begun to start its services.
+struct Start {
+    serving: Serving,
+    events: tokio::sync::mpsc::UnboundedReceiver<Event>,
 }
 
 async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
@@ -128,12 +139,12 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     let server = server::Server::begin(listener, mailbox);
     progress.send(&Event::Began { phase: Phase::Start }).await;
     let events = driver.request(Order::Start(names), Some(opened.operation), plan.cause());
-    Ok(Start {
+    let serving = Serving {
         driver,
-        events,
         server,
         supervisor: opened.supervisor,
-    })
+    };
+    Ok(Start { serving, events })
 }
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
@@ -151,19 +162,34 @@ fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>
         .collect()
 }
 
-async fn serve(start: Start, progress: Progress) -> ExitCode {
-    let paths = start.driver.config.paths.clone();
-    spawn_local(relay(start.events, progress));
-    let ledger = start.driver.drive().await;
+async fn serve(serving: Serving) -> ExitCode {
+    let Serving {
+        mut driver,
+        mut server,
+        supervisor,
+    } = serving;
+    while let Turn::HandOver(upgrade) = driver.drive().await {
+        driver.tell_of_upgrade(&upgrade);
+        // Whoever is being answered has the rest of it, while everything goes on.
+        let turn = tokio::select! {
+            () = server.pause() => None,
+            turn = driver.drive() => Some(turn),
+        };
+        if matches!(turn, Some(Turn::Down)) {
+            break;
+        }
+        driver.hand_over(upgrade, server.listener(), &supervisor).await;
+        server.go_on();
+    }
     tracing::info!("everything is down, leaving");
+    let paths = &driver.config.paths;
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
-    ledger
-        .close(Fact::new(What::Left).pid(std::process::id().cast_signed()))
-        .await;
-    drop(start.supervisor);
-    start.server.end().await;
+    let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
+    driver.ledger.close(left).await;
+    drop(supervisor);
+    server.end().await;
     ExitCode::Ok
 }
 
@@ -229,7 +255,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(output::own::Counted::stderr)
+        .with_writer(output::own::Counted::default)
         .with_ansi(false)
         .with_target(false)
         .try_init();

@@ -35,16 +35,28 @@ impl Notify {
     pub fn bind(run: &Run, house: &Path) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-        // The same for the supervisor that comes after this one, should it adopt the run.
-        let mut hash = DefaultHasher::new();
-        house.hash(&mut hash);
-        let name = format!("sentinel/{:016x}/{run}", hash.finish());
+        let name = name(run, house);
         bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
         setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(Self {
             address: format!("@{name}"),
             socket,
         })
+    }
+
+    /// Goes on with a socket that the image before this one bound.
+    #[must_use]
+    pub fn resume(run: &Run, house: &Path, socket: OwnedFd) -> Self {
+        Self {
+            address: format!("@{}", name(run, house)),
+            socket,
+        }
+    }
+
+    /// Another hold on the socket, that keeps it open.
+    #[must_use]
+    pub fn copy(&self) -> Option<OwnedFd> {
+        self.socket.try_clone().ok()
     }
 
     /// Listens for the run; sends once a process of it said `READY=1`.
@@ -71,6 +83,13 @@ impl Notify {
         });
         Ok((receiver, task.abort_handle()))
     }
+}
+
+/// The same for the supervisor that comes after this one, should it adopt the run.
+fn name(run: &Run, house: &Path) -> String {
+    let mut hash = DefaultHasher::new();
+    house.hash(&mut hash);
+    format!("sentinel/{:016x}/{run}", hash.finish())
 }
 
 /// One datagram and the pid that the kernel says sent it.

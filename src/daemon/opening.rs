@@ -19,6 +19,7 @@ use crate::lock::{Held, Lock};
 use crate::paths::Paths;
 use crate::ports::PortReport;
 use crate::process::{self, Handle};
+use crate::redact;
 use crate::service::Run;
 
 /// What a new supervisor is to do.
@@ -153,6 +154,7 @@ impl Plan {
             message: mistakes.to_string(),
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
+        redact::learn(&config.redactor);
         if let Some(name) = self.services.iter().find(|name| !declares(&config, name)) {
             return Err(Failure {
                 kind: FailureKind::Usage,

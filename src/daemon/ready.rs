@@ -42,6 +42,8 @@ pub struct Watch {
     pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
     /// Its notify socket, when that is the proof.
     pub notified: Option<mpsc::UnboundedReceiver<()>>,
+    /// It has told already that it is ready.
+    pub spoke: bool,
 }
 
 impl Watch {
@@ -52,7 +54,10 @@ impl Watch {
     }
 
     async fn run(mut self) {
-        self.proof().await;
+        if !self.spoke {
+            self.proof().await;
+            self.mailbox.post(Message::Spoke(self.run.clone()));
+        }
         let mut pause = FIRST_LOOK;
         let mut said = String::new();
         while let Err(why) = self.look().await {

@@ -1,11 +1,13 @@
 //! The control socket: HTTP on a Unix socket, for the owner and root alone. It asks the driver, nothing more.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::stream::poll_fn;
@@ -13,17 +15,17 @@ use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
+use super::caller::hear;
 use super::ledger::Peer;
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
 use crate::api::{Command, Event, Failure, FailureKind, Route};
+use crate::lock;
+use crate::redact;
 
 /// The largest request body, in bytes.
 const MAX_REQUEST: usize = 64 << 10;
@@ -31,7 +33,17 @@ const MAX_REQUEST: usize = 64 << 10;
 /// How long callers may take to read the rest of their answers when the supervisor leaves.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// How long a request's body may take.
+const BODY: Duration = Duration::from_secs(5);
+
+/// How many callers are heard at once, and how many more are told that they are too many.
+const MOST: usize = 128;
+const REFUSING: usize = 32;
+
+/// The type of an answer that is a stream of events.
+const EVENTS: &str = "application/x-ndjson";
+
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Binds the control socket, mode 0600. The caller holds the supervisor's lock, so whatever has the name
 /// is a dead supervisor's. The path may be longer than a socket address can hold.
@@ -47,104 +59,142 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let folder = fs::File::open(folder)?;
+    let folder = lock::own_folder(folder)?;
     let short = Path::new("/proc/self/fd")
         .join(folder.as_raw_fd().to_string())
         .join(name);
-    let listener = UnixListener::bind(short)?;
+    let listener = UnixListener::bind(&short)?;
     // The folder is 0700, so nobody could connect before this.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::set_permissions(&short, fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
 /// The server and everybody it talks to.
 #[derive(Debug)]
 pub struct Server {
-    accepting: JoinHandle<JoinSet<()>>,
+    mailbox: Mailbox,
     leave: watch::Sender<bool>,
+    /// While it accepts: the task that has its listener.
+    accepting: Option<JoinHandle<()>>,
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
 }
 
 impl Server {
     /// Begins to serve.
     #[must_use]
     pub fn begin(listener: UnixListener, mailbox: Mailbox) -> Self {
+        let mut server = Self {
+            mailbox,
+            leave: watch::channel(false).0,
+            accepting: None,
+            listener: Rc::new(listener),
+            callers: Rc::default(),
+        };
+        server.go_on();
+        server
+    }
+
+    /// Serves, after a pause too.
+    pub fn go_on(&mut self) {
         let (leave, leaving) = watch::channel(false);
-        Self {
-            accepting: spawn_local(accept(listener, mailbox, leaving)),
-            leave,
-        }
+        self.leave = leave;
+        let (listener, callers) = (self.listener.clone(), self.callers.clone());
+        self.accepting = Some(spawn_local(accept(
+            listener,
+            callers,
+            self.mailbox.clone(),
+            leaving,
+        )));
+    }
+
+    /// Accepts nobody more, who wait in the socket's queue, and lets those who are being answered have the
+    /// rest of it, within a second. One stays: who asked for the upgrade, and is still to be told.
+    pub async fn pause(&mut self) {
+        self.rest(1).await;
     }
 
     /// Takes no more callers, and lets those who are being answered have the rest of it.
-    pub async fn end(self) {
+    pub async fn end(mut self) {
+        self.rest(0).await;
+    }
+
+    /// The control socket.
+    #[must_use]
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    async fn rest(&mut self, stay: usize) {
         let _ = self.leave.send(true);
-        if let Ok(mut callers) = self.accepting.await {
-            let all = async { while callers.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(LAST_WORDS, all).await;
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.await;
         }
+        let callers = self.callers.clone();
+        let leave = std::future::poll_fn(move |waker| {
+            let mut callers = callers.borrow_mut();
+            while callers.len() > stay {
+                std::task::ready!(callers.poll_join_next(waker));
+            }
+            std::task::Poll::Ready(())
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, leave).await;
     }
 }
 
-async fn accept(listener: UnixListener, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) -> JoinSet<()> {
-    let mut callers = JoinSet::new();
+async fn accept(
+    listener: Rc<UnixListener>,
+    callers: Rc<RefCell<JoinSet<()>>>,
+    mailbox: Mailbox,
+    mut leaving: watch::Receiver<bool>,
+) {
+    let gone = callers.clone();
+    let one_gone = move || {
+        let gone = gone.clone();
+        std::future::poll_fn(move |waker| gone.borrow_mut().poll_join_next(waker))
+    };
+    let mut failing = false;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(callers.spawn_local(converse(stream, mailbox.clone(), leaving.clone()))),
+                // Dropped: those who are to be refused have not left yet.
+                Ok(_) if callers.borrow().len() >= MOST + REFUSING => {}
+                Ok((stream, _)) => {
+                    failing = false;
+                    let crowded = callers.borrow().len() >= MOST;
+                    let conversation = hear(stream, mailbox.clone(), leaving.clone(), crowded);
+                    callers.borrow_mut().spawn_local(conversation);
+                }
                 Err(error) => {
-                    tracing::error!(%error, "cannot accept on the control socket");
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(%error, "cannot accept on the control socket; trying until it works");
+                    }
                     // Out of descriptors: wait until some are free, not in a busy loop.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = callers.join_next() => {}
-            _ = leaving.changed() => return callers,
+            Some(_) = one_gone() => {}
+            _ = leaving.changed() => return,
         }
     }
 }
 
-async fn converse(stream: UnixStream, mailbox: Mailbox, mut leaving: watch::Receiver<bool>) {
-    let peer = match stream.peer_cred() {
-        Ok(peer) => peer,
-        Err(error) => return tracing::warn!(%error, "a caller without credentials"),
-    };
-    let own = nix::unistd::geteuid().as_raw();
-    let allowed = peer.uid() == own || peer.uid() == 0;
-    let who = Peer {
-        uid: peer.uid(),
-        pid: peer.pid().unwrap_or(0),
-    };
-    let service = service_fn(|request| {
-        let mailbox = mailbox.clone();
-        async move {
-            let answer = if allowed {
-                answer(request, &mailbox, who).await
-            } else {
-                Err(stranger(own))
-            };
-            Ok::<_, Infallible>(answer.unwrap_or_else(|failure| refuse(&failure)))
-        }
-    });
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    // A caller who leaves early is no error: the work goes on.
-    tokio::select! {
-        _ = &mut connection => {}
-        _ = leaving.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
-}
-
-async fn answer(
+/// Asks the driver what a request asks.
+pub(super) async fn answer(
     request: Request<Incoming>,
     mailbox: &Mailbox,
     peer: Peer,
 ) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
-    let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
-    let body = body
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
+    let body = tokio::time::timeout(BODY, body)
+        .await
+        .map_err(|_| {
+            usage(format!(
+                "the request's body did not come within {} s",
+                BODY.as_secs()
+            ))
+        })?
         .map_err(|error| usage(format!("the request's body: {error}")))?
         .to_bytes();
     let command: Command = if body.is_empty() {
@@ -197,19 +247,8 @@ fn usage(message: String) -> Failure {
     }
 }
 
-fn stranger(owner: u32) -> Failure {
-    let name = nix::unistd::User::from_uid(owner.into())
-        .ok()
-        .flatten()
-        .map_or(owner.to_string(), |u| u.name);
-    Failure {
-        kind: FailureKind::Failed,
-        message: format!("only {name} and root may command this supervisor"),
-        help: Some(format!("sudo -u {name} sentinel …")),
-    }
-}
-
-fn refuse(failure: &Failure) -> Response<Body> {
+/// A failure as an answer.
+pub(super) fn refuse(failure: &Failure) -> Response<Body> {
     let status = match failure.kind {
         FailureKind::Busy => StatusCode::CONFLICT,
         FailureKind::Usage => StatusCode::BAD_REQUEST,
@@ -222,17 +261,21 @@ fn refuse(failure: &Failure) -> Response<Body> {
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
-    let body = Full::new(serde_json::to_vec(value).unwrap_or_default().into()).boxed_unsync();
+    let body = Full::new(redact::json(value).into()).boxed_unsync();
     response(status, "application/json", body)
+}
+
+/// Whether an answer goes on for as long as its reader likes.
+pub(super) fn is_stream(response: &Response<Body>) -> bool {
+    response
+        .headers()
+        .get(hyper::header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == EVENTS)
 }
 
 fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Response<Body> {
     let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(line(&event))));
-    response(
-        StatusCode::OK,
-        "application/x-ndjson",
-        StreamBody::new(frames).boxed_unsync(),
-    )
+    response(StatusCode::OK, EVENTS, StreamBody::new(frames).boxed_unsync())
 }
 
 fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {

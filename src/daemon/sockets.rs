@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::service::{ServiceName, Spec};
 
@@ -40,6 +40,20 @@ impl Sockets {
             self.0.insert(spec.name.clone(), bound);
         }
         copies
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (&ServiceName, SocketAddr, BorrowedFd<'_>)> {
+        self.0.iter().flat_map(|(service, bound)| {
+            bound
+                .iter()
+                .map(move |(address, socket)| (service, *address, socket.as_fd()))
+        })
+    }
+
+    /// Keeps one that listens already.
+    pub fn keep(&mut self, service: &ServiceName, address: SocketAddr, socket: OwnedFd) {
+        self.0.entry(service.clone()).or_default().push((address, socket));
     }
 
     /// Whether this service's socket on that port is bound here.

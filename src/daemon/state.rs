@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Identity, boot_id};
+use crate::redact;
 use crate::service::{Exit, Rights, Spec};
 use crate::supervisor::Moment;
 
@@ -112,7 +113,7 @@ impl State {
         let new = path.with_extension("new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::open(&new, flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(&serde_json::to_vec(self)?)?;
+        file.write_all(&redact::json(self))?;
         fs::rename(&new, path)
     }
 }

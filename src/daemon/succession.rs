@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 
 use super::adoption::Adopted;
@@ -12,7 +13,7 @@ use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
-use crate::service::{Exit, Ready, Run};
+use crate::service::{Exit, LogSpec, Ready, Run, ServiceName};
 use crate::supervisor::{Entry, Input, Order, Shown};
 
 /// How long changes may wait to be written together.
@@ -84,29 +85,25 @@ impl Driver {
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
         self.record(Fact::of_run(&run, What::Adopted).pid(leader.pid));
-        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
-        let log = spec.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone());
+        let log = self.log_spec(&run.service);
         if let Err(error) = self.outputs.open(&run.service, &log) {
             tracing::error!(%run, %error, "cannot open the pipes for its output");
         }
-        let by_log = spec.is_some_and(|spec| matches!(spec.ready, Some(Ready::Log(_)))) && !past.ready;
-        let lines = self.outputs.resume(&run, by_log);
+        let lines = match past.ready {
+            true => self.outputs.go_on(&run, false),
+            false => self.listen_again(&run),
+        };
         let handle = Handle::open(leader).ok().flatten();
         let lives = handle.is_some();
         self.lives.adopt(run.clone(), leader, handle);
+        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
         let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
         let notify = notified
             .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
             .flatten();
         let spawned = clock::started(leader.start);
-        let state = RunState {
-            spawned,
-            readiness: Vec::new(),
-            health: None,
-            answer: None,
-            notify,
-            lines,
-        };
+        let mut state = RunState::begun(spawned).notified(notify);
+        state.lines = lines;
         self.runs.insert(run.clone(), state);
         self.tell(Input::Adopted {
             run: run.clone(),
@@ -119,8 +116,21 @@ impl Driver {
         }
     }
 
+    /// How this service's output is kept.
+    pub(super) fn log_spec(&self, service: &ServiceName) -> LogSpec {
+        let declared = self.config.services.iter().find(|spec| spec.name == *service);
+        declared.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone())
+    }
+
+    /// Goes on with the output of a run that began under another supervisor.
+    pub(super) fn listen_again(&self, run: &Run) -> Option<UnboundedReceiver<Vec<u8>>> {
+        let declared = self.config.services.iter().find(|spec| spec.name == run.service);
+        let by_log = declared.is_some_and(|spec| matches!(spec.ready, Some(Ready::Log(_))));
+        self.outputs.go_on(run, by_log)
+    }
+
     /// Waits for the end of a process that is not our child.
-    fn watch_leader(&self, run: Run, leader: Identity) {
+    pub(super) fn watch_leader(&self, run: Run, leader: Identity) {
         let mailbox = self.mailbox.clone();
         spawn_local(async move {
             let exit = match Handle::open(leader) {

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{EARLIER, FILE, LIMIT};
 use crate::api::{Fact, Record, What};
+use crate::redact;
 
 /// The most that waits in memory for room on the disk, in lines; the oldest go first, and are counted.
 const WAITING: usize = 1000;
@@ -87,10 +88,9 @@ impl Writer {
             boot_ms,
             fact,
         };
-        if let Ok(mut line) = serde_json::to_vec(&record) {
-            line.push(b'\n');
-            self.waiting.push_back(line);
-        }
+        let mut line = redact::json(&record);
+        line.push(b'\n');
+        self.waiting.push_back(line);
         while self.waiting.len() > WAITING {
             self.waiting.pop_front();
             self.lost += 1;

@@ -1,18 +1,6 @@
 //! What looks like a secret: by the name of its key, or by a password inside a url.
 
-const WORDS: [&str; 9] = [
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "SECRET",
-    "TOKEN",
-    "APIKEY",
-    "CREDENTIAL",
-    "CREDENTIALS",
-    "PRIVATE",
-];
-const SEGMENTS: [&str; 5] = ["KEY", "PASS", "PWD", "PSK", "PAT"];
-const PLACES: [&str; 4] = ["FILE", "PATH", "DIR", "URI"];
+use crate::redact;
 
 /// Whether a variable or option of this name, with this value, is to be kept from other eyes.
 pub fn is_secret(name: &str, value: &str) -> bool {
@@ -48,46 +36,12 @@ fn url_password(text: &str) -> Option<&str> {
 
 /// Whether a name says that it names a secret.
 pub fn named(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase().replace(['-', '.', ' '], "_");
-    if matches!(upper.as_str(), "PWD" | "OLDPWD") {
-        return false;
-    }
-    let segments: Vec<&str> = upper.split('_').filter(|segment| !segment.is_empty()).collect();
-    let place = segments.last().is_some_and(|last| PLACES.contains(last));
-    let secret =
-        |segment: &&str| SEGMENTS.contains(segment) || WORDS.iter().any(|word| segment.contains(word));
-    !place && !segments.contains(&"PUBLIC") && segments.iter().any(secret)
+    redact::named(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_mean_a_secret_and_names_that_do_not() {
-        for name in [
-            "DB_PASSWORD",
-            "ALPACA_API_KEY",
-            "APCA-API-SECRET-KEY",
-            "token",
-            "GITHUB_PAT",
-            "SMTP_PASS",
-        ] {
-            assert!(named(name), "{name}");
-        }
-        for name in [
-            "PWD",
-            "KEYBOARD",
-            "PUBLIC_KEY",
-            "TLS_KEY_FILE",
-            "PATH",
-            "MONKEY",
-            "COMPASS",
-            "PORT",
-        ] {
-            assert!(!named(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_url_with_a_password_is_one_and_a_reference_is_not() {

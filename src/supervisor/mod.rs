@@ -34,6 +34,7 @@ mod adopt;
 mod backoff;
 mod input;
 mod lifecycle;
+mod memory;
 mod moment;
 mod order;
 mod pending;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 
 pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
+pub use memory::{Memory, Remembered};
 pub use moment::Moment;
 pub use snapshot::{Entry, Shown, TakenDown};
 pub use unit::Goal;

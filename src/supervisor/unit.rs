@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::action::Reply;
 use super::input::RequestId;
 use super::moment::Moment;
@@ -9,7 +11,7 @@ use super::snapshot::Entry;
 use crate::service::{Exit, Run, ServiceName, Spec};
 
 /// What is wanted of a unit. What is, is its [`State`]: two fields, never one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Goal {
     /// It should run.
     Up,
@@ -18,7 +20,7 @@ pub enum Goal {
 }
 
 /// What a unit is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Nothing runs, and nothing will until somebody asks.
     Stopped(Stopped),
@@ -86,7 +88,7 @@ pub enum State {
 }
 
 /// Why nothing runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stopped {
     /// It has not been started.
     Never,
@@ -97,7 +99,7 @@ pub enum Stopped {
 }
 
 /// Why a run is taken down, which decides what follows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// Somebody asked: no failure.
     Asked,

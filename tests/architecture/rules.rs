@@ -22,11 +22,16 @@ pub const LAYERS: &[Row] = &[
     row("exit", &["api"], "numbers that scripts rely on"),
     row("paths", &[], "where things lie follows from one path"),
     row("descriptor", &[], "one wrapped system call"),
+    row(
+        "redact",
+        &[],
+        "what may not be said; every exit of a process asks it",
+    ),
     row("supervisor", &["service"], "it decides and never acts"),
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
         "config",
-        &["service", "paths", "process"],
+        &["service", "paths", "process", "redact"],
         "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
@@ -42,7 +47,7 @@ pub const LAYERS: &[Row] = &[
     ),
     row(
         "ledger",
-        &["api", "logs", "service"],
+        &["api", "logs", "redact", "service"],
         "what happened, on disk; written by the daemon, read with or without it",
     ),
     row("lock", &["process"], "a lock names its holder"),
@@ -53,7 +58,7 @@ pub const LAYERS: &[Row] = &[
     ),
     row(
         "moving",
-        &["config", "service"],
+        &["config", "service", "redact"],
         "other supervisors' files to ours and back; text in, text out",
     ),
     row("cli", &["api", "service", "moving"], "words become values"),
@@ -73,6 +78,7 @@ pub const LAYERS: &[Row] = &[
             "lock",
             "descriptor",
             "exit",
+            "redact",
         ],
         "the shell around the supervisor; it knows no client",
     ),
@@ -80,13 +86,13 @@ pub const LAYERS: &[Row] = &[
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
-            "lock", "exit", "moving",
+            "lock", "exit", "moving", "redact",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
     row(
         "main",
-        &["cli", "api", "client", "daemon", "exit"],
+        &["cli", "api", "client", "daemon", "exit", "redact"],
         "parse, dispatch, exit code",
     ),
 ];
@@ -133,13 +139,13 @@ const WORLD: &[&str] = &[
     "eprintln!",
 ];
 
-/// The supervisor may not even name what the others may be given.
+/// The supervisor may not even name what the others may be given. It derives serde's traits, so that what
+/// it knows can be written down; by whom and as what is none of its business.
 const ALL: &[&str] = &[
     "tokio",
     "nix",
     "rustix",
     "hyper",
-    "serde",
     "serde_json",
     "jiff",
     "tracing",

@@ -1,12 +1,15 @@
 //! End to end: the real binary, real workers, real signals and sockets, each test in a house of its own.
 
+mod access;
 mod adoption;
 mod cli;
 mod events;
 mod house;
 mod restart;
 mod rights;
+mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;
 mod trouble;
+mod upgrade;

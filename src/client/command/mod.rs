@@ -17,6 +17,7 @@ mod start;
 mod status;
 mod stop;
 mod supervisorctl;
+mod upgrade;
 
 use crate::api::Route;
 use crate::cli::{Command, Flags};
@@ -53,6 +54,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Events(args) => events::run(caller, args).await,
         Command::Reload => reload::run(caller).await,
+        Command::Upgrade(args) => upgrade::run(caller, args).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
@@ -62,7 +64,12 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Init(args) => init::run(caller, args),
         Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),
-        Command::Run(_) | Command::Supervise(_) | Command::Activate(_) => Err(Error::new(
+        Command::Run(_)
+        | Command::Supervise(_)
+        | Command::Activate(_)
+        | Command::CanResume(_)
+        | Command::Resume(_)
+        | Command::StandBy(_) => Err(Error::new(
             crate::api::FailureKind::Bug,
             "the supervisor was asked for at the wrong door",
         )),

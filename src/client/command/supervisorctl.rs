@@ -76,6 +76,7 @@ impl Call<'_> {
             NoAnswer::Absent => format!("{url} no such file"),
             NoAnswer::Unresponsive(_) | NoAnswer::Busy(..) => format!("{url} refused connection"),
             NoAnswer::Refused(failure) => failure.message.clone(),
+            NoAnswer::Barred(_) => format!("{url} permission denied"),
             NoAnswer::Ended => format!("{url} closed the connection"),
             NoAnswer::Io(error) => format!("{url} {error}"),
         }
@@ -96,7 +97,9 @@ impl Call<'_> {
                 let code = match answer {
                     NoAnswer::Absent => ExitCode::CtlNotRunning,
                     NoAnswer::Unresponsive(_) | NoAnswer::Busy(..) => ExitCode::NoSupervisor,
-                    NoAnswer::Refused(_) | NoAnswer::Ended | NoAnswer::Io(_) => ExitCode::Failed,
+                    NoAnswer::Refused(_) | NoAnswer::Barred(_) | NoAnswer::Ended | NoAnswer::Io(_) => {
+                        ExitCode::Failed
+                    }
                 };
                 let line = self.absent(&answer);
                 self.say(&line, code)?;

@@ -104,6 +104,7 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
         What::Ready | What::Healthy | What::DiskFine => paint.good(text),
         What::Began
         | What::Left
+        | What::Upgraded
         | What::Adopted
         | What::Ended
         | What::Command

@@ -46,7 +46,7 @@ pub fn summary(done: &str, services: usize, took_ms: f64, phases: &[PhaseRecord]
 pub fn is_worth_telling(phase: &PhaseRecord) -> bool {
     match phase.phase {
         Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok,
-        Phase::Stop | Phase::Flush | Phase::Start | Phase::Verify => true,
+        Phase::Stop | Phase::Flush | Phase::Start | Phase::Handover | Phase::Verify => true,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::Cause;
 use crate::service::ServiceName;
 
 /// Who asked for what, and what brought each service down, as long as that matters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
     /// Named in an order that has not led to a start or a stop yet, or is the reason of the present stop.
     asked: HashMap<ServiceName, Cause>,

@@ -28,7 +28,7 @@ mod wake;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -98,11 +98,47 @@ impl Outputs {
         if self.services.contains_key(service) {
             return Ok(());
         }
-        std::fs::create_dir_all(&self.folder)?;
+        self.own_folder()?;
         let size = Pipe::size(2 * self.services.len());
+        let open = |stream| Pipe::open(self.pipe(service, stream), size);
+        let pipes = [open(Stream::Stdout)?, open(Stream::Stderr)?];
+        self.write(service, spec, pipes)
+    }
+
+    /// Goes on with pipes (standard output, standard error) that are open already.
+    ///
+    /// # Errors
+    /// The thread cannot be made.
+    pub(super) fn resume(
+        &mut self,
+        service: &ServiceName,
+        spec: &LogSpec,
+        pipes: [OwnedFd; 2],
+    ) -> io::Result<()> {
+        self.own_folder()?;
+        let [stdout, stderr] = pipes;
+        let pipes = [
+            Pipe::on(self.pipe(service, Stream::Stdout), stdout),
+            Pipe::on(self.pipe(service, Stream::Stderr), stderr),
+        ];
+        self.write(service, spec, pipes)
+    }
+
+    /// Made by us in a folder that is ours alone, and still not trusted to be no link.
+    fn own_folder(&self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        crate::lock::own_folder(&self.folder).map(drop)
+    }
+
+    fn pipe(&self, service: &ServiceName, stream: Stream) -> PathBuf {
+        self.folder.join(format!("{service}.{stream}"))
+    }
+
+    fn write(&mut self, service: &ServiceName, spec: &LogSpec, pipes: [Pipe; 2]) -> io::Result<()> {
+        let [stdout, stderr] = pipes;
         let output = Output {
-            stdout: Pipe::open(self.folder.join(format!("{service}.stdout")), size)?,
-            stderr: Pipe::open(self.folder.join(format!("{service}.stderr")), size)?,
+            stdout,
+            stderr,
             spec: spec.clone(),
             shared: Arc::default(),
         };
@@ -117,6 +153,16 @@ impl Outputs {
         self.thread()?.tell(Command::Open(opening));
         self.services.insert(service.clone(), output);
         Ok(())
+    }
+
+    /// All pipes, for the image that comes after this one: standard output, standard error.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = (&ServiceName, [BorrowedFd<'_>; 2])> {
+        self.services.iter().map(|(service, output)| {
+            (
+                service,
+                [output.stdout.reader.as_fd(), output.stderr.reader.as_fd()],
+            )
+        })
     }
 
     fn thread(&mut self) -> io::Result<&Thread> {
@@ -150,7 +196,7 @@ impl Outputs {
     }
 
     /// The same for a run that began under another supervisor: its count goes on.
-    pub(super) fn resume(&self, run: &Run, listen: bool) -> Option<mpsc::UnboundedReceiver<Vec<u8>>> {
+    pub(super) fn go_on(&self, run: &Run, listen: bool) -> Option<mpsc::UnboundedReceiver<Vec<u8>>> {
         self.run_goes_on(run, false, listen)
     }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::wake;
+use crate::redact;
 
 /// How much is written before somebody looks at the size, in bytes.
 const STEP: u64 = 16 << 10;
@@ -16,15 +17,9 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 static FILE: OnceLock<PathBuf> = OnceLock::new();
 static WAKE: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Standard error, counted.
-#[derive(Debug)]
-pub(in crate::daemon) struct Counted(io::Stderr);
-
-impl Counted {
-    pub(in crate::daemon) fn stderr() -> Self {
-        Self(io::stderr())
-    }
-}
+/// Standard error, without secrets, counted.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct Counted(redact::Errors);
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

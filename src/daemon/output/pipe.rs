@@ -41,17 +41,27 @@ impl Pipe {
         let file = File::options()
             .read(true)
             .write(true)
-            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
             .open(&path)?;
         // A smaller pipe only makes writers wait sooner.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, size);
-        let reader = Arc::new(file.into());
-        Ok(Self { path, reader })
+        Ok(Self::on(path, file.into()))
+    }
+
+    /// One that is open already.
+    pub(super) fn on(path: PathBuf, reader: OwnedFd) -> Self {
+        let reader = Arc::new(reader);
+        Self { path, reader }
     }
 
     /// An end for a service.
     pub(super) fn end(&self) -> io::Result<OwnedFd> {
-        Ok(File::options().read(true).write(true).open(&self.path)?.into())
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOFOLLOW.bits());
+        Ok(options.open(&self.path)?.into())
     }
 
     /// Whether nothing waits in it.

@@ -5,6 +5,7 @@ mod backoff;
 mod histories;
 mod laws;
 mod lives;
+mod resume;
 mod search;
 mod spec;
 mod stories;

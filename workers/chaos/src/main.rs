@@ -52,6 +52,9 @@ struct Cli {
     /// Print a numbered line on standard output this often, in milliseconds; 0 means without a pause.
     #[arg(long)]
     chatter: Option<u64>,
+    /// Write to standard output without a pause: whole lines, or one line without an end.
+    #[arg(long, value_enum)]
+    flood: Option<Flood>,
     /// Tell the supervisor READY=1 over NOTIFY_SOCKET after this many milliseconds.
     #[arg(long)]
     notify_after: Option<u64>,
@@ -61,6 +64,15 @@ struct Cli {
     /// Start the rest of the command line as a child and exit at once.
     #[arg(long, hide = true)]
     daemonize: bool,
+}
+
+/// What a flood consists of.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Flood {
+    /// Lines of 100 bytes.
+    Lines,
+    /// One line that never ends.
+    Endless,
 }
 
 /// Where a descendant goes.
@@ -120,6 +132,9 @@ fn main() -> ExitCode {
         pause(after);
         return ExitCode::from(cli.code);
     }
+    if let Some(how) = cli.flood {
+        flood(how);
+    }
     match cli.chatter {
         Some(every) => chatter(every),
         None => loop {
@@ -152,6 +167,20 @@ fn speak(cli: &Cli) {
         print!("{text}");
         let _ = std::io::stdout().flush();
     }
+}
+
+/// A mebibyte at a time, as fast as it is read; nobody left to read it is the end.
+fn flood(how: Flood) {
+    let mut block = vec![b'x'; 1 << 20];
+    if matches!(how, Flood::Lines) {
+        block
+            .iter_mut()
+            .skip(99)
+            .step_by(100)
+            .for_each(|byte| *byte = b'\n');
+    }
+    let mut out = std::io::stdout().lock();
+    while out.write_all(&block).is_ok() {}
 }
 
 fn chatter(every: u64) -> ! {
