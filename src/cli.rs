@@ -98,7 +98,7 @@ pub enum Command {
     #[command(after_help = EventsArgs::EXAMPLES)]
     Events(EventsArgs),
     /// Read services.toml again; add, remove or restart just what differs
-    Reload,
+    Reload(ReloadArgs),
     /// Replace the running supervisor by this binary; no service is restarted
     #[command(after_help = UpgradeArgs::EXAMPLES)]
     Upgrade(UpgradeArgs),
@@ -238,6 +238,14 @@ pub struct StatusArgs {
     /// How long the health probes may take, all side by side
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// `reload`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ReloadArgs {
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `flush`.

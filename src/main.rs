@@ -38,8 +38,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Status(_)
         | Command::Flush(_)
         | Command::Logs(_)
+        | Command::Reload(_)
         | Command::Events(_)
-        | Command::Reload
         | Command::Upgrade(_)
         | Command::Check
         | Command::Import(_)

@@ -15,6 +15,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod expectation;
+mod recovery;
+
+pub use expectation::{Expectation, Malformed};
+pub use recovery::{Backoff, Recovery};
+
 /// A service's name: unique in its services.toml, made of letters, digits and `_ - . @`.
 ///
 /// Cheap to clone: every layer names services, nobody owns the text.
@@ -104,8 +110,12 @@ pub struct Spec {
     pub min_uptime: Duration,
     /// A run that is not ready after this time has failed. Default 30 s.
     pub start_timeout: Duration,
-    /// Failed runs in a row before the service is given up as FATAL. Default 5.
+    /// Failed runs in a row, or within the window, before the service is given up as FATAL. Default 5.
     pub max_restarts: u32,
+    /// What follows failures.
+    pub recovery: Recovery,
+    /// A change of a file that one of these patterns matches (absolute, `*`, `**`, `?`) is followed by a restart.
+    pub watch: Vec<String>,
     /// What proves that it is ready, beyond holding its ports.
     pub ready: Option<Ready>,
     /// What proves, again and again, that it is healthy.
@@ -155,6 +165,43 @@ pub struct Health {
     pub timeout: Duration,
     /// Failed attempts in a row that make the service unhealthy. Default 3.
     pub failures: u32,
+    /// What follows when it is unhealthy. Default: a restart.
+    pub on_unhealthy: OnUnhealthy,
+    /// Who stands behind the service, asked separately when its own probe fails.
+    pub via: Via,
+}
+
+/// What follows when a service is unhealthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnhealthy {
+    /// Another run takes its place.
+    #[default]
+    Restart,
+    /// It is shown and told to whoever is alerted.
+    Alert,
+    /// It is shown, and nothing more.
+    Ignore,
+}
+
+/// The hops behind a service, from near to far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Via {
+    /// Whom to ask.
+    pub hops: Vec<Hop>,
+    /// They are declared to be on the way of the probe, so that a broken one takes the blame; otherwise they
+    /// are what the service is `after`, and only named.
+    pub declared: bool,
+}
+
+/// One hop on the way of a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hop {
+    /// What people call it.
+    pub name: String,
+    /// What it is asked.
+    pub probe: Probe,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// One question to a service, and the answer that counts as good.

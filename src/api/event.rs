@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::Plan;
 use super::status::{HealthStatus, State};
 
 /// One line of progress. The last line of every stream is `End`.
@@ -45,6 +46,11 @@ pub enum Event {
         status: HealthStatus,
         /// What is wrong.
         error: Option<String>,
+    },
+    /// What a reload is about to change.
+    Plan {
+        /// All of it.
+        plan: Plan,
     },
     /// A port was flushed: a `ports::PortReport`, as `flush --json` prints it.
     Port {

@@ -2,13 +2,15 @@
 
 mod event;
 mod fact;
+mod plan;
 mod request;
 mod status;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
+pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Errors, Health, HealthStatus, LastExit, Log, Port, PortState, Service, State, Status, Supervisor,
+    Errors, Health, HealthStatus, Hop, LastExit, Log, Port, PortState, Service, State, Status, Supervisor,
     SupervisorState,
 };

@@ -11,6 +11,9 @@ pub struct Command {
     /// Their names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// Of a reload: only tell what it would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// For an upgrade: the binary that takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary: Option<PathBuf>,

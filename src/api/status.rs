@@ -62,6 +62,12 @@ pub struct Service {
     pub last_exit: Option<LastExit>,
     /// One sentence for a person, whenever the state is not the wanted one.
     pub reason: Option<String>,
+    /// Why the last run ended: the words of its health probe, its exit, the file that changed, a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cause: Option<String>,
+    /// Seconds until it is tried again by itself, in BACKOFF, and in FATAL unless that is for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_in_s: Option<f64>,
     /// CPU of the leader, in percent of one core.
     pub cpu_percent: Option<f64>,
     /// Resident memory of the leader, in bytes.
@@ -154,6 +160,9 @@ pub struct LastExit {
     pub signal: Option<String>,
     /// When, RFC 3339.
     pub at: String,
+    /// Whether the service is declared to end so when its work is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expected: bool,
 }
 
 /// What a service's health probe says.
@@ -169,6 +178,24 @@ pub struct Health {
     pub error: Option<String>,
     /// The answer itself.
     pub detail: Option<serde_json::Value>,
+    /// Those behind it, from near to far, each asked separately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+}
+
+/// One who stands behind a service, and what they answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The service, or the name it was given in `via`.
+    pub name: String,
+    /// `ws`, `http`, `tcp`, `exec`.
+    pub kind: String,
+    /// The verdict.
+    pub status: HealthStatus,
+    /// How long the answer took.
+    pub latency_ms: f64,
+    /// What is wrong, as a sentence.
+    pub error: Option<String>,
 }
 
 impl Health {
@@ -181,6 +208,7 @@ impl Health {
             latency_ms: None,
             error: None,
             detail: None,
+            hops: Vec::new(),
         }
     }
 }

@@ -66,6 +66,7 @@ impl Bars {
             | Event::Port { .. }
             | Event::Health { .. }
             | Event::Upgrading { .. }
+            | Event::Plan { .. }
             | Event::End(_) => {}
         }
     }

@@ -186,13 +186,8 @@ impl Conduct {
         if self.terminal.json || self.terminal.quiet {
             return Ok(());
         }
-        let Transaction {
-            services,
-            took_ms,
-            phases,
-            ..
-        } = &self.transaction;
-        let line = summary(self.deed.done, services.len(), *took_ms, phases);
+        let Transaction { took_ms, phases, .. } = &self.transaction;
+        let line = summary(self.deed.done, self.transaction.count(), *took_ms, phases);
         self.terminal
             .print(&format!("{}\n", self.terminal.paint.good(&line)))
     }

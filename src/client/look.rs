@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::api::{
-    Health, HealthStatus, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
+    Health, HealthStatus, Hop, Port, PortState, Service, State, Status, Supervisor, SupervisorState,
 };
 use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::probe::{self, Answer};
+use crate::probe::{self, Checked, HopAnswer};
 use crate::service::Spec;
 
 use super::connection::{Connection, NoAnswer};
@@ -194,6 +194,8 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         restarts: 0,
         last_exit: None,
         reason: Some(reason.into()),
+        last_cause: None,
+        retry_in_s: None,
         cpu_percent: None,
         memory_bytes: None,
         ports: spec.ports.clone(),
@@ -224,23 +226,42 @@ async fn look_at_health(service: &mut Service, config: &Config, supervised: bool
         }
         (true, State::Running) | (false, _) => {
             let place = ServicePlace::of(spec);
-            let answer = probe::ask(&health.probe, &place, health.timeout.min(within)).await;
-            from_answer(&answer, health.probe.kind())
+            let checked = probe::check_all(&service.name, health, &place, within).await;
+            from_answer(checked, health.probe.kind())
         }
     };
 }
 
-fn from_answer(answer: &Answer, kind: &str) -> Health {
+fn from_answer(checked: Checked, kind: &str) -> Health {
     Health {
-        status: if answer.is_good() {
-            HealthStatus::Healthy
-        } else {
-            HealthStatus::Unhealthy
-        },
+        status: status_of(checked.is_good()),
         kind: Some(kind.to_owned()),
-        // Microseconds are noise in a document that people read.
-        latency_ms: Some((answer.latency.as_secs_f64() * 100_000.0).round() / 100.0),
-        error: answer.outcome.as_ref().err().map(ToString::to_string),
-        detail: answer.detail().cloned(),
+        latency_ms: Some(milliseconds(checked.answer.latency)),
+        detail: checked.detail().cloned(),
+        hops: checked.hops.iter().map(from_hop).collect(),
+        error: checked.error,
     }
+}
+
+fn from_hop(hop: &HopAnswer) -> Hop {
+    Hop {
+        name: hop.name.clone(),
+        kind: hop.kind.into(),
+        status: status_of(hop.answer.is_good()),
+        latency_ms: milliseconds(hop.answer.latency),
+        error: hop.answer.outcome.as_ref().err().map(ToString::to_string),
+    }
+}
+
+fn status_of(good: bool) -> HealthStatus {
+    if good {
+        HealthStatus::Healthy
+    } else {
+        HealthStatus::Unhealthy
+    }
+}
+
+/// Microseconds are noise in a document that people read.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
 }

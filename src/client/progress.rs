@@ -6,7 +6,7 @@ use crate::api::Event;
 use crate::ports::{Outcome, PortReport};
 
 use super::bars::Bars;
-use super::render::{Paint, flushed_port, is_worth_telling, phase_line};
+use super::render::{self, Paint, flushed_port, is_worth_telling, phase_line};
 use super::stages::{Stages, Weight};
 use super::terminal::Terminal;
 use super::transaction::PhaseRecord;
@@ -45,6 +45,11 @@ impl Progress {
     pub fn show(&mut self, event: &Event) {
         match self {
             Progress::Silent => {}
+            Progress::Lines(_, terminal) | Progress::Bars(_, terminal)
+                if let Event::Plan { plan } = event =>
+            {
+                drop(terminal.print(&render::plan(plan)));
+            }
             // Progress that cannot be written is no reason to stop: the result is told at the end.
             Progress::Lines(lines, terminal) => drop(terminal.print(&lines.of(event))),
             Progress::Bars(bars, _) => bars.show(event),
@@ -73,7 +78,8 @@ impl Lines {
         let step = self.stages.note(event);
         let mut text = String::new();
         match event {
-            Event::Began { .. } | Event::Health { .. } | Event::Upgrading { .. } | Event::End(_) => {}
+            Event::Began { .. } | Event::Health { .. } | Event::Plan { .. } => {}
+            Event::Upgrading { .. } | Event::End(_) => {}
             Event::Finished {
                 phase,
                 ok,

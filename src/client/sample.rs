@@ -24,6 +24,8 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         log_loss: None,
         errors: crate::api::Errors::default(),
         log: crate::api::Log::default(),
+        last_cause: None,
+        retry_in_s: None,
     }
 }
 
@@ -76,6 +78,7 @@ pub fn stream_house() -> Status {
             latency_ms: Some(0.84),
             error: None,
             detail,
+            hops: Vec::new(),
         };
         services.push(service);
         ports.push(port(number, name, PortState::Ok));
@@ -99,6 +102,7 @@ pub fn fatal_house() -> Status {
             code: Some(1),
             signal: None,
             at: "2026-11-21T08:41:02Z".into(),
+            expected: false,
         }),
         reason: Some("exit code 1, 5 times in a row, the last one after 12 ms".into()),
         health: Health::unasked(HealthStatus::Unknown, Some("ws")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult, State};
+use crate::api::{Event, Failure, FailureKind, Outcome, Phase, Plan, ServiceOutcome, ServiceResult, State};
 
 use super::error::Error;
 use super::trouble::Trouble;
@@ -51,6 +51,9 @@ pub struct Transaction {
     pub ports: Vec<Value>,
     /// Why the whole failed.
     pub error: Option<Failure>,
+    /// Of a reload: what it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
     /// The last known state of each service.
     #[serde(skip)]
     states: BTreeMap<String, State>,
@@ -79,6 +82,7 @@ impl Transaction {
             services: Vec::new(),
             ports: Vec::new(),
             error: None,
+            plan: None,
             states: BTreeMap::new(),
         }
     }
@@ -101,6 +105,7 @@ impl Transaction {
             Event::Service { name, state, .. } => {
                 self.states.insert(name.clone(), *state);
             }
+            Event::Plan { plan } => self.plan = Some(plan.clone()),
             Event::Port { report } => self.ports.push(report.clone()),
             Event::End(Outcome { ok, services, error }) => {
                 self.ok = *ok;
@@ -160,6 +165,13 @@ impl Transaction {
             text,
             has_log,
         })
+    }
+
+    /// How many services it was about.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let planned = self.plan.as_ref().map_or(0, |plan| plan.services.len());
+        self.services.len().max(planned)
     }
 
     /// How the command ends: nothing when it reached its outcome.

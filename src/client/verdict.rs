@@ -71,7 +71,9 @@ fn of_health(health: HealthStatus) -> Concern {
 /// Whether it ended by itself and well. The supervisor calls only those EXITED whose policy leaves them; of
 /// these, one that failed is still something that should have run to its end and did not.
 pub(super) fn ended_well(service: &Service) -> bool {
-    let failed = |exit: &LastExit| exit.signal.is_some() || exit.code.is_some_and(|code| code != 0);
+    let failed = |exit: &LastExit| {
+        !exit.expected && (exit.signal.is_some() || exit.code.is_some_and(|code| code != 0))
+    };
     !service.last_exit.as_ref().is_some_and(failed)
 }
 
@@ -141,6 +143,7 @@ mod tests {
                 code: code_,
                 signal,
                 at: String::new(),
+                expected: false,
             });
             assert_eq!(
                 code(&sample::status(vec![job.clone()])),

@@ -10,6 +10,7 @@ use super::item::Item;
 use super::keys;
 use super::log;
 use super::probe;
+use super::recovery;
 use super::report::Finding;
 use super::rights;
 use super::table::Table;
@@ -42,6 +43,8 @@ pub(super) struct Declared<'d> {
     /// Where its name stands.
     pub(super) at: usize,
     pub(super) after: Vec<(&'d str, usize)>,
+    /// The services that its health check goes through; none if it does not say.
+    pub(super) via: Option<Vec<(&'d str, usize)>>,
     pub(super) ports: Vec<(u16, usize)>,
 }
 
@@ -134,12 +137,14 @@ pub(super) fn service<'d>(
         min_uptime: table.duration("min_uptime"),
         start_timeout: table.duration("start_timeout"),
         max_restarts: table.number("max_restarts"),
+        recovery: recovery::recovery(&table),
+        watch: recovery::watch(&table, surroundings.root),
         ready: table
             .item("ready")
             .and_then(|item| probe::ready(item, surroundings)),
         health: table
             .item("health")
-            .and_then(|item| probe::health(item, surroundings)),
+            .and_then(|item| probe::health(item, &table, surroundings)),
         stop: stop(&table),
         log: table
             .item("log")
@@ -152,6 +157,7 @@ pub(super) fn service<'d>(
         name: name.ok()?,
     };
     Some(Declared {
+        via: probe::via_services(&table),
         spec,
         at: item.key_at(),
         after,
@@ -171,7 +177,7 @@ fn sockets(item: Item<'_>) -> Vec<(SocketAddr, usize)> {
     item.texts().into_iter().filter_map(address).collect()
 }
 
-fn places(item: Item<'_>) -> Vec<(&str, usize)> {
+pub(super) fn places(item: Item<'_>) -> Vec<(&str, usize)> {
     item.texts()
         .into_iter()
         .filter_map(|item| Some((item.text()?, item.span().start)))

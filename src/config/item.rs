@@ -10,7 +10,7 @@ use super::keys::{Wants, nearest};
 use super::report::{Finding, Report};
 use super::scalar::{self, Wrong};
 use super::table::Table;
-use crate::service::StopSignal;
+use crate::service::{Exit, StopSignal};
 
 /// A key and its value, as the toml crate has them.
 pub(super) type Entry<'d> = (&'d Spanned<DeString<'d>>, &'d Spanned<DeValue<'d>>);
@@ -46,7 +46,7 @@ impl<'d> Item<'d> {
             return self.mistyped();
         };
         let inner = match self.wants {
-            Wants::Services(section) => Wants::Table(section),
+            Wants::Services(section) | Wants::Hops(section) => Wants::Table(section),
             _ => Wants::Text,
         };
         let item = |entry| Item::new(entry, inner, self.report);
@@ -104,7 +104,12 @@ impl<'d> Item<'d> {
         );
         let finding = Finding::new(self.span().start, message);
         self.report.add(match (self.wants, value) {
-            (Wants::Duration(_), DeValue::Integer(number)) => finding.help(format!("write \"{number}s\"")),
+            (Wants::Exits, DeValue::Integer(number)) if !self.element => {
+                finding.help(format!("write [{number}]"))
+            }
+            (Wants::Duration(_) | Wants::DurationOrNever(_), DeValue::Integer(number)) => {
+                finding.help(format!("write \"{number}s\""))
+            }
             (Wants::Ports, DeValue::Integer(number)) => finding.help(format!("write [{number}]")),
             (Wants::Texts, DeValue::String(text)) => finding.help(format!("write [\"{text}\"]")),
             (Wants::Text, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
@@ -228,10 +233,40 @@ impl<'d> Item<'d> {
         };
         let duration = self.judge(scalar::duration(text))?;
         match self.wants {
-            Wants::Duration(least) if duration < least => {
+            Wants::Duration(least) | Wants::DurationOrNever(least) if duration < least => {
                 self.wrong(format!("`{}` is too short", self.key), "the shortest is \"1ms\"")
             }
             _ => Some(duration),
+        }
+    }
+
+    /// A duration, or none for "never".
+    pub(super) fn duration_or_never(&self) -> Option<Option<Duration>> {
+        if matches!(self.value.get_ref(), DeValue::String(text) if text == "never") {
+            return Some(None);
+        }
+        self.duration().map(Some)
+    }
+
+    /// Exit codes and signals.
+    pub(super) fn exits(&self) -> Option<Vec<Exit>> {
+        let exits = self.elements(Wants::Exits)?;
+        exits.iter().map(Item::exit).collect()
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        if let DeValue::String(text) = self.value.get_ref() {
+            return self
+                .judge(scalar::signal(text))
+                .map(|signal| Exit::Signal(signal.0));
+        }
+        let number = self.integer()?;
+        match u8::try_from(number) {
+            Ok(code) => Some(Exit::Code(code.into())),
+            Err(_) => self.wrong(
+                format!("{number} is not an exit code"),
+                "exit codes are 0 to 255; a signal is written by its name, like \"SIGTERM\"",
+            ),
         }
     }
 

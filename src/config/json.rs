@@ -4,12 +4,42 @@ use serde_json::{Map, Number, Value};
 use toml::de::DeValue;
 
 use super::item::Item;
+use crate::service::Expectation;
 
 /// A table as a JSON object. Dates become strings.
 pub(super) fn object(item: Item<'_>) -> Option<Value> {
     match item.value.get_ref() {
         DeValue::Table(_) => any(item),
         _ => item.mistyped(),
+    }
+}
+
+/// What an answer must hold: its strings may compare.
+pub(super) fn expectation(item: Item<'_>) -> Option<Value> {
+    let wanted = object(item)?;
+    comparisons(item).map(|()| wanted)
+}
+
+/// Whether each string that begins like a comparison is one.
+fn comparisons(item: Item<'_>) -> Option<()> {
+    let all = |values: Vec<Option<()>>| values.into_iter().collect::<Option<Vec<()>>>().map(drop);
+    match item.value.get_ref() {
+        DeValue::String(text) => match Expectation::parse(text) {
+            Ok(_) => Some(()),
+            Err(malformed) => item.wrong(
+                malformed.to_string(),
+                format!("to mean the text itself, write \"== {text}\""),
+            ),
+        },
+        DeValue::Array(values) => all(values
+            .iter()
+            .map(|value| comparisons(item.within(value)))
+            .collect()),
+        DeValue::Table(entries) => all(entries
+            .iter()
+            .map(|(_, value)| comparisons(item.within(value)))
+            .collect()),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Some(()),
     }
 }
 

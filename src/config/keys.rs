@@ -1,12 +1,16 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
 mod log;
+mod probe;
+mod recovery;
 mod rights;
 mod suggest;
 
 use std::time::Duration;
 
 pub use log::LOG;
+pub use probe::{HEALTH, READY};
+pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
 pub(super) use suggest::nearest;
 
@@ -47,6 +51,12 @@ pub enum Wants {
     Ports,
     /// A duration of at least this length.
     Duration(Duration),
+    /// A duration of at least this length, or "never".
+    DurationOrNever(Duration),
+    /// A list of exit codes, 0 to 255, and signals by name.
+    Exits,
+    /// A table of probes by the names of what they ask, or a list of services.
+    Hops(&'static Section),
     /// A whole number in these bounds, both included.
     Number(u32, u32),
     /// `true`, the only value that makes sense.
@@ -95,6 +105,11 @@ impl Wants {
             Wants::Words => "a string or an array of strings, like [\"program\", \"--option\"]".into(),
             Wants::Ports => "an array of port numbers, like [8765]".into(),
             Wants::Duration(_) => "a duration, like \"250ms\", \"10s\", \"5m\" or \"1h\"".into(),
+            Wants::DurationOrNever(_) => "a duration, like \"5m\", or \"never\"".into(),
+            Wants::Exits => "an array of exit codes and signals, like [0, 3, \"SIGTERM\"]".into(),
+            Wants::Hops(_) => {
+                "an array of services, like [\"backend\"], or a table of probes, like { backend = { tcp = \"127.0.0.1:8765\" } }".into()
+            }
             Wants::Number(least, u32::MAX) => format!("a whole number of at least {least}"),
             Wants::Number(least, most) => format!("a whole number between {least} and {most}"),
             Wants::True => "true".into(),
@@ -268,10 +283,17 @@ pub const SERVICE: Section = Section {
         key(
             "max_restarts",
             Wants::Number(0, u32::MAX),
-            "Failed runs in a row before it is given up as FATAL.",
+            "Failed runs in a row, or within `restart_window`, before it is given up as FATAL.",
         )
         .default("5")
         .elsewhere(&["startretries", "retries"]),
+        recovery::RESTART_WINDOW,
+        recovery::BACKOFF,
+        recovery::RETRY_FATAL,
+        recovery::SUCCESS_EXIT,
+        recovery::FATAL_EXIT,
+        recovery::ON_UNHEALTHY,
+        recovery::WATCH,
         rights::USER,
         rights::GROUP,
         rights::UMASK,
@@ -282,75 +304,6 @@ pub const SERVICE: Section = Section {
         rights::MEMORY_MAX,
         rights::MEMORY_MAX_FOR,
         rights::WATCHDOG,
-    ],
-};
-
-const WS: Key = key(
-    "ws",
-    Wants::Url("ws"),
-    "Connect a WebSocket; with `send` and `expect`, ask and judge the answer.",
-);
-const HTTP: Key = key("http", Wants::Url("http"), "GET; good is `status`, or any 2xx.");
-const TCP: Key = key("tcp", Wants::Address, "Connect to host:port.");
-const EXEC: Key = key("exec", Wants::Words, "Run a command; good is exit code 0.");
-const SEND: Key = key("send", Wants::Json, "Message that `ws` sends, as JSON.");
-const EXPECT: Key = key(
-    "expect",
-    Wants::Json,
-    "What the answer of `ws` or `http` must hold, as JSON; it may hold more.",
-);
-const STATUS: Key = key(
-    "status",
-    Wants::Number(100, 599),
-    "The one status of `http` that is good.",
-);
-
-/// `ready` of a service.
-pub const READY: Section = Section {
-    name: "ready",
-    keys: &[
-        WS,
-        HTTP,
-        TCP,
-        EXEC,
-        key(
-            "notify",
-            Wants::True,
-            "The service says READY=1 on $NOTIFY_SOCKET, as under systemd.",
-        ),
-        key(
-            "log",
-            Wants::Text,
-            "A regular expression that a line of its output matches.",
-        ),
-        SEND,
-        EXPECT,
-        STATUS,
-    ],
-};
-
-/// `health` of a service.
-pub const HEALTH: Section = Section {
-    name: "health",
-    keys: &[
-        WS,
-        HTTP,
-        TCP,
-        EXEC,
-        SEND,
-        EXPECT,
-        STATUS,
-        key("every", SOME, "From the end of one attempt to the next.")
-            .default("10s")
-            .elsewhere(&["interval", "period"]),
-        key("timeout", SOME, "How long one attempt may take.").default("2s"),
-        key(
-            "failures",
-            Wants::Number(1, u32::MAX),
-            "Failed attempts in a row that make it unhealthy.",
-        )
-        .default("3")
-        .elsewhere(&["retries", "failure_threshold"]),
     ],
 };
 
@@ -366,13 +319,14 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 8] = [
+pub const SECTIONS: [&Section; 9] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
     &READY,
     &HEALTH,
     &STOP,
-    &LOG,
+    &BACKOFF_KEYS,
     &LIMIT_KEYS,
+    &LOG,
 ];

@@ -11,6 +11,7 @@ mod decode;
 mod env_file;
 mod error;
 mod graph;
+mod hops;
 mod item;
 mod json;
 pub mod keys;
@@ -19,6 +20,7 @@ mod log;
 mod preflight;
 mod probe;
 mod program;
+mod recovery;
 mod report;
 mod rights;
 mod scalar;
@@ -223,7 +225,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
         .skip(1)
         .map(Item::key_at)
         .chain([report.text().len()]);
-    let declared: Vec<_> = items
+    let mut declared: Vec<_> = items
         .iter()
         .zip(ends)
         .filter_map(|(item, end)| decode::service(*item, item.key_at()..end, surroundings))
@@ -233,6 +235,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
         graph::check_names(&declared, &names, report);
     }
     graph::check_ports(&declared, report);
+    hops::settle(&mut declared, report);
     let order = graph::order(&declared, report);
     let mut specs: Vec<_> = declared
         .into_iter()

@@ -7,7 +7,7 @@ use super::report::Finding;
 use super::scalar::{self, Wrong};
 use super::syntax;
 use super::table::Table;
-use crate::service::{Health, Probe, Ready};
+use crate::service::{Health, Hop, OnUnhealthy, Probe, Ready, Via};
 
 /// Probe kinds of every table, and those that only `ready` has.
 const KINDS: [&str; 4] = ["ws", "http", "tcp", "exec"];
@@ -31,8 +31,10 @@ pub(super) fn ready(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<R
 }
 
 /// `health` of a service.
-pub(super) fn health(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<Health> {
+pub(super) fn health(item: Item<'_>, service: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<Health> {
     let table = item.table()?;
+    let on_unhealthy = on_unhealthy(&table, service);
+    let via = table.item("via").map(|item| via(item, surroundings));
     let (every, timeout, failures) = (
         table.duration("every"),
         table.duration("timeout"),
@@ -45,7 +47,57 @@ pub(super) fn health(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<
         every,
         timeout,
         failures,
+        on_unhealthy,
+        via: via.unwrap_or_default(),
     })
+}
+
+/// What follows, from `health` itself or from beside it.
+fn on_unhealthy(health: &Table<'_>, service: &Table<'_>) -> OnUnhealthy {
+    let inner = health.item("on_unhealthy");
+    if let (Some(_), Some(at)) = (inner, service.key_at("on_unhealthy")) {
+        let finding = Finding::new(at, "`on_unhealthy` is in `health` already");
+        health.report().add(finding.help("keep one of them"));
+    }
+    let item = inner.or(service.item("on_unhealthy"));
+    match item.and_then(|item| item.choice()) {
+        Some("alert") => OnUnhealthy::Alert,
+        Some("ignore") => OnUnhealthy::Ignore,
+        Some(_) | None => OnUnhealthy::Restart,
+    }
+}
+
+/// The hops that are written out as probes. Those that are services are found once all are known.
+fn via(item: Item<'_>, surroundings: &Surroundings<'_>) -> Via {
+    let hops = if item.value.get_ref().is_array() {
+        Vec::new()
+    } else {
+        let hops = item.entries().unwrap_or_default();
+        hops.into_iter()
+            .filter_map(|hop| one_hop(hop, surroundings))
+            .collect()
+    };
+    Via { hops, declared: true }
+}
+
+fn one_hop(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<Hop> {
+    let table = item.table()?;
+    let timeout = table.duration("timeout");
+    let kind = only_kind(item, &table, &KINDS)?;
+    Some(Hop {
+        name: item.key.to_owned(),
+        probe: probe(kind, &table, surroundings)?,
+        timeout,
+    })
+}
+
+/// The services of `via`, with their places; none when there is no such list.
+pub(super) fn via_services<'d>(service: &Table<'d>) -> Option<Vec<(&'d str, usize)>> {
+    let health = service.quiet_table("health")?;
+    let item = health
+        .item("via")
+        .filter(|item| item.value.get_ref().is_array())?;
+    Some(super::decode::places(item))
 }
 
 /// The one kind that the table names. Also reports options that do not go with it.
@@ -78,8 +130,8 @@ fn only_kind<'k>(item: Item<'_>, table: &Table<'_>, kinds: &[&'k str]) -> Option
 }
 
 fn probe(kind: &str, table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<Probe> {
-    let json = |name| table.item(name).and_then(json::object);
-    let (send, expect) = (json("send"), json("expect"));
+    let send = table.item("send").and_then(json::object);
+    let expect = table.item("expect").and_then(json::expectation);
     let status = table.item("status").and_then(|item| item.number());
     let item = table.item(kind)?;
     Some(match kind {

@@ -63,6 +63,17 @@ fn wanted(wants: &Wants) -> Value {
         Wants::Age => {
             json!({"type": "string", "pattern": r"^(hourly|daily|weekly|[0-9]+(\.[0-9]+)?(s|m|h|d|w))$"})
         }
+        Wants::DurationOrNever(_) => {
+            json!({"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|never)$"})
+        }
+        Wants::Exits => json!({"type": "array", "items": {"anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 255},
+            {"type": "string", "pattern": "^([Ss][Ii][Gg])?[A-Za-z0-9]+$"},
+        ]}}),
+        Wants::Hops(section) => json!({"anyOf": [
+            texts,
+            {"type": "object", "additionalProperties": table(section)},
+        ]}),
         Wants::Number(least, u32::MAX) => json!({"type": "integer", "minimum": least}),
         Wants::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Wants::True => json!({"const": true}),

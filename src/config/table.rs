@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
 use super::item::Item;
-use super::keys::Section;
+use super::keys::{Section, Wants};
 use super::report::{Finding, Report};
 use super::scalar;
 
@@ -29,6 +29,19 @@ impl<'d> Table<'d> {
             section,
             report,
         }
+    }
+
+    /// A table inside this one, which is read once more: what is wrong with it was told already.
+    pub(super) fn quiet_table(&self, name: &str) -> Option<Table<'d>> {
+        let entries = self.entries.get(name)?.get_ref().as_table()?;
+        let Wants::Table(section) = self.section.key(name)?.wants else {
+            return None;
+        };
+        Some(Table {
+            entries,
+            section,
+            report: self.report,
+        })
     }
 
     /// Where its mistakes go.

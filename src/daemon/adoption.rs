@@ -91,6 +91,8 @@ mod tests {
             min_uptime: std::time::Duration::ZERO,
             start_timeout: std::time::Duration::ZERO,
             max_restarts: 0,
+            recovery: crate::service::Recovery::default(),
+            watch: Vec::new(),
             ready: None,
             health: None,
             stop: crate::service::Stop {

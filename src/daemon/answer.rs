@@ -2,12 +2,9 @@
 
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
-use super::output::Rules;
 use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
-use crate::config;
 use crate::lock::{Lock, Refused};
-use crate::redact;
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
@@ -17,6 +14,7 @@ impl Driver {
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Reload if question.command.dry_run => self.plan().unwrap_or_else(Reply::Refused),
             Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
                 self.command(&question).unwrap_or_else(Reply::Refused)
@@ -37,7 +35,7 @@ impl Driver {
             Route::Stop => Order::Stop(names),
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
-            Route::Reload => self.reread()?,
+            Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
             Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
         };
         let cause = question.peer.asks(command.trim_end());
@@ -60,34 +58,6 @@ impl Driver {
             .iter()
             .map(|name| ServiceName::parse(name).map_err(unusable))
             .collect()
-    }
-
-    /// Reads services.toml again. A file with a mistake, or one that could not start, changes nothing.
-    pub(super) fn reread(&mut self) -> Result<Order, Failure> {
-        let file = self.config.paths.config.clone();
-        let config = config::load(&file, &config::environment()).map_err(|mistakes| Failure {
-            kind: FailureKind::Config,
-            message: mistakes.to_string(),
-            help: Some("nothing was changed; `sentinel check` shows the same".into()),
-        })?;
-        redact::learn(&config.redactor);
-        let problems: Vec<String> = config::preflight(&config)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        if !problems.is_empty() {
-            let help = Some("nothing was changed".into());
-            return Err(Failure {
-                kind: FailureKind::Failed,
-                message: problems.join("\n"),
-                help,
-            });
-        }
-        let order = Order::Reload(config.services.clone());
-        let specs = config.services.iter().map(|spec| (&spec.name, &spec.log));
-        self.outputs.revise(Rules::of(&config), specs);
-        self.config = config;
-        Ok(order)
     }
 
     fn status(&mut self) -> Status {

@@ -18,12 +18,13 @@ use super::report;
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
+use super::watch;
 use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process;
-use crate::service::{Exit, Run, ServiceName};
+use crate::service::{Exit, OnUnhealthy, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
 /// How long the last output of a run may take to be written.
@@ -47,6 +48,8 @@ pub struct Driver {
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
     pub(super) usage: Usage,
+    /// The files that are watched, and who watches them.
+    pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
     pub(super) saving: bool,
     pub(super) mailbox: Mailbox,
@@ -77,7 +80,7 @@ pub(super) struct RunState {
     /// Asks for its health.
     pub health: Option<AbortHandle>,
     /// The last answer.
-    pub answer: Option<Answer>,
+    pub answer: Option<Checked>,
     /// Its notify socket, until somebody listens.
     pub notify: Option<Notify>,
     /// Its output, until somebody looks for the line that makes it ready.
@@ -139,6 +142,7 @@ impl Driver {
             logged: HashMap::new(),
             sockets: Sockets::default(),
             usage: Usage::new(),
+            watched: None,
             saving: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
@@ -150,6 +154,7 @@ impl Driver {
 
     /// Runs until everything is down for good, or another image is to take over. May be called again.
     pub async fn drive(&mut self) -> Turn {
+        self.watch_files();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
                 return Turn::HandOver(upgrade);
@@ -180,8 +185,22 @@ impl Driver {
         lock: Option<Lock>,
         cause: Cause,
     ) -> mpsc::UnboundedReceiver<Event> {
+        self.request_with(order, lock, cause, None)
+    }
+
+    /// The same, with something to tell before anything is done.
+    pub(super) fn request_with(
+        &mut self,
+        order: Order,
+        lock: Option<Lock>,
+        cause: Cause,
+        first: Option<Event>,
+    ) -> mpsc::UnboundedReceiver<Event> {
         self.attribute(&order, cause);
         let (events, receiver) = mpsc::unbounded_channel();
+        if let Some(first) = first {
+            let _ = events.send(first);
+        }
         let listener = Listener {
             events,
             lock,
@@ -203,20 +222,13 @@ impl Driver {
             Message::Reopen => self.outputs.reopen(),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
-            Message::Hangup => match self.reread() {
-                Ok(order) => {
-                    let cause = Cause::Signal {
-                        signal: "SIGHUP".into(),
-                    };
-                    self.record(Fact::new(What::Reloaded).because(cause));
-                    drop(self.request(order, None, Cause::Reload));
-                }
-                Err(failure) => {
-                    tracing::error!("reload refused: {}", failure.message);
-                    self.record(Fact::new(What::Refused).detail(format!("reload: {}", failure.message)));
-                }
-            },
-            Message::Health { run, answer } => self.hear_health(&run, &answer),
+            Message::Hangup => self.hang_up(),
+            Message::FilesChanged { service, why } => self.files_changed(service, why),
+            Message::Health {
+                run,
+                checked,
+                failed_in_a_row,
+            } => self.hear_health(&run, *checked, failed_in_a_row),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
             Message::Spoke(run) => {
@@ -246,20 +258,39 @@ impl Driver {
     }
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
-    fn hear_health(&mut self, run: &Run, answer: &Answer) {
+    fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
-        let earlier = state.answer.replace(answer.clone());
-        if earlier.is_none_or(|earlier| earlier.is_good() != answer.is_good()) {
-            let error = answer.outcome.as_ref().err().map(ToString::to_string);
-            tracing::info!(service = %run.service, error, "health: {}", report::verdict(answer).as_str());
+        let (good, error) = (checked.is_good(), checked.error.clone());
+        let earlier = state.answer.replace(checked);
+        if earlier.is_none_or(|earlier| earlier.is_good() != good) {
+            let status = report::verdict(good);
+            tracing::info!(service = %run.service, error, "health: {}", status.as_str());
             self.record_health(run, error.as_deref());
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
-                status: report::verdict(answer),
+                status,
                 error,
             });
+        }
+        if failed_in_a_row > 0 {
+            self.left_unhealthy(run, failed_in_a_row);
+        }
+    }
+
+    /// Says it once in the log when a service is unhealthy and not restarted for it.
+    fn left_unhealthy(&self, run: &Run, failed_in_a_row: u32) {
+        let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
+        let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
+        let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
+        let (Some(checked), Some(health)) = (checked, health) else {
+            return;
+        };
+        let left = checked.excused || health.on_unhealthy != OnUnhealthy::Restart;
+        if left && failed_in_a_row == health.failures {
+            let error = checked.error.as_deref();
+            tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
         }
     }
 

@@ -178,6 +178,8 @@ impl Driver {
     pub(super) fn record_stopping(&mut self, run: &Run) {
         let cause = match self.machine.taken_down(&run.service) {
             Some(TakenDown::Asked) => self.ledger.attribution.asked(&run.service),
+            Some(TakenDown::Replaced(why)) if why.starts_with("services.toml") => Cause::Reload,
+            Some(TakenDown::Replaced(why)) => changed(&why),
             Some(TakenDown::Unhealthy(words)) => Cause::Health { words },
             Some(TakenDown::Fault(words)) => Cause::NotReady { words },
             Some(TakenDown::Ended) | None => return,
@@ -223,6 +225,12 @@ impl Driver {
         (fact.exit, fact.detail) = (Some(ending), detail);
         self.record(fact);
     }
+}
+
+/// Files that changed, as the watch tells of them.
+pub(super) fn changed(why: &str) -> Cause {
+    let path = why.trim_end_matches(" changed").to_owned();
+    Cause::Change { path }
 }
 
 /// As the ledger has it.

@@ -6,10 +6,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::ledger::Peer;
 use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
-use crate::probe::Answer;
+use crate::probe::Checked;
 use crate::process::Identity;
 use crate::redact;
-use crate::service::{Exit, Run};
+use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::Input;
 
 /// Something that happened.
@@ -41,12 +41,21 @@ pub enum Message {
     Leave(&'static str),
     /// SIGHUP: reload.
     Hangup,
+    /// Files changed that a service is to be restarted for.
+    FilesChanged {
+        /// Whose.
+        service: ServiceName,
+        /// Which, for people.
+        why: String,
+    },
     /// A health probe was answered.
     Health {
         /// Of which run.
         run: Run,
         /// How.
-        answer: Box<Answer>,
+        checked: Box<Checked>,
+        /// Bad answers in a row, this one included.
+        failed_in_a_row: u32,
     },
     /// A probe wants a command run.
     RunCommand(Box<ExecRequest>),

@@ -32,6 +32,7 @@ mod output;
 mod place;
 mod progress;
 mod ready;
+mod reload;
 mod report;
 mod server;
 mod sockets;
@@ -39,6 +40,7 @@ mod state;
 mod succession;
 mod upgrade;
 mod usage;
+mod watch;
 
 use std::path::Path;
 

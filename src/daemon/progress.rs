@@ -102,6 +102,7 @@ fn log(event: &Event) {
             let error = outcome.error.as_ref().map(|failure| failure.message.as_str());
             tracing::info!(ok = outcome.ok, error, "started");
         }
-        Event::Began { .. } | Event::Port { .. } | Event::Health { .. } | Event::Upgrading { .. } => {}
+        Event::Began { .. } | Event::Plan { .. } | Event::Port { .. } => {}
+        Event::Health { .. } | Event::Upgrading { .. } => {}
     }
 }

@@ -1,7 +1,9 @@
 //! What the supervisor tells of its services: the machine's snapshot, joined with pids, times and health.
 
+use std::time::Duration;
+
 use crate::api::{self, Health, HealthStatus, LastExit, Service, State};
-use crate::probe::Answer;
+use crate::probe::{Checked, HopAnswer};
 use crate::service::{Exit, signal_name};
 use crate::supervisor::{Entry, Shown};
 
@@ -19,7 +21,7 @@ pub struct Seen {
     /// What the leader uses.
     pub used: Option<Used>,
     /// The last answer of its health probe.
-    pub health: Option<Answer>,
+    pub health: Option<Checked>,
     /// What became of its output.
     pub log: Tally,
 }
@@ -35,8 +37,12 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         restarts: entry.restarts,
         last_exit: entry
             .last_exit
-            .map(|(exit, at)| last_exit(exit, clock.rfc3339(at))),
-        reason: entry.reason.clone(),
+            .map(|(exit, at)| last_exit(entry, exit, clock.rfc3339(at))),
+        reason: reason(entry, clock),
+        last_cause: entry.last_cause.clone(),
+        retry_in_s: entry
+            .retry_at
+            .map(|at| milliseconds((at - clock.now()).as_secs_f64())),
         cpu_percent: seen.used.map(|used| used.cpu_percent),
         memory_bytes: seen.used.map(|used| used.memory_bytes),
         ports: entry.spec.ports.clone(),
@@ -47,6 +53,15 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         errors: errors(&seen.log),
         log: log(&seen.log),
     }
+}
+
+/// What the machine says, and when it will be tried again.
+fn reason(entry: &Entry, clock: &Clock) -> Option<String> {
+    let reason = entry.reason.clone()?;
+    Some(match entry.retry_at {
+        Some(at) => format!("{reason}; tries again in {}", in_words(at - clock.now())),
+        None => reason,
+    })
 }
 
 /// supervisord's word.
@@ -83,57 +98,73 @@ fn log(tally: &Tally) -> api::Log {
     }
 }
 
-fn last_exit(exit: Exit, at: String) -> LastExit {
-    match exit {
-        Exit::Code(code) => LastExit {
-            code: Some(code),
-            signal: None,
-            at,
-        },
-        Exit::Signal(signal) => LastExit {
-            code: None,
-            signal: Some(signal_name(signal)),
-            at,
-        },
-        Exit::Unknown => LastExit {
-            code: None,
-            signal: None,
-            at,
-        },
+fn last_exit(entry: &Entry, exit: Exit, at: String) -> LastExit {
+    let (code, signal) = match exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal_name(signal))),
+        Exit::Unknown => (None, None),
+    };
+    LastExit {
+        code,
+        signal,
+        at,
+        expected: entry.spec.is_success(exit),
     }
 }
 
-/// The verdict of one answer.
+/// The verdict of one answer, in a word.
 #[must_use]
-pub fn verdict(answer: &Answer) -> HealthStatus {
-    if answer.is_good() {
+pub fn verdict(good: bool) -> HealthStatus {
+    if good {
         HealthStatus::Healthy
     } else {
         HealthStatus::Unhealthy
     }
 }
 
-fn health(entry: &Entry, answer: Option<Answer>) -> Health {
+fn health(entry: &Entry, answer: Option<Checked>) -> Health {
     let Some(declared) = &entry.spec.health else {
         return Health::unasked(HealthStatus::None, None);
     };
     let kind = Some(declared.probe.kind());
     let status = match (entry.shown, &answer) {
         (Shown::Starting, _) | (Shown::Running, None) => HealthStatus::Starting,
-        (Shown::Running, Some(answer)) => verdict(answer),
+        (Shown::Running, Some(checked)) => verdict(checked.is_good()),
         (Shown::Stopped | Shown::Backoff | Shown::Stopping | Shown::Exited | Shown::Fatal, _) => {
             HealthStatus::Unknown
         }
     };
     let asked = matches!(status, HealthStatus::Healthy | HealthStatus::Unhealthy);
-    let Some(answer) = answer.filter(|_| asked) else {
+    let Some(checked) = answer.filter(|_| asked) else {
         return Health::unasked(status, kind);
     };
     api::Health {
-        latency_ms: Some(milliseconds(answer.latency.as_secs_f64() * 1e3)),
-        error: answer.outcome.as_ref().err().map(ToString::to_string),
-        detail: answer.detail().cloned(),
+        latency_ms: Some(milliseconds(checked.answer.latency.as_secs_f64() * 1e3)),
+        detail: checked.detail().cloned(),
+        hops: checked.hops.iter().map(hop).collect(),
+        error: checked.error,
         ..Health::unasked(status, kind)
+    }
+}
+
+fn hop(hop: &HopAnswer) -> api::Hop {
+    api::Hop {
+        name: hop.name.clone(),
+        kind: hop.kind.into(),
+        status: verdict(hop.answer.is_good()),
+        latency_ms: milliseconds(hop.answer.latency.as_secs_f64() * 1e3),
+        error: hop.answer.outcome.as_ref().err().map(ToString::to_string),
+    }
+}
+
+/// `4m 12s`, `0.4 s`: how long until something happens by itself.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
     }
 }
 

@@ -6,10 +6,12 @@
 //!               ├─ tcp   a connection (ws and http begin with one)           ┘
 //!               └─ exec  a command, run by the caller's `Place`
 //! ```
+//! `check` asks a service and, when it fails, the hops behind it.
 //! An asked question costs one socket and no task: whoever drops the future closes the socket.
 //! The timeout spans the whole question, from looking up the name to the last byte of the answer.
 //! When to ask, and how many failures make a service unhealthy, is the supervisor's to decide.
 
+mod check;
 mod exec;
 mod failure;
 mod http;
@@ -28,6 +30,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::service::Probe;
+pub use check::{Checked, HopAnswer, check, check_all};
 pub use exec::{CommandEnd, Place};
 pub use failure::{Cause, Failure, Step};
 pub use subset::{Difference, differences};

@@ -2,11 +2,14 @@
 //!
 //! - An object holds another when it has each of its keys and each value holds the wanted one.
 //! - An array holds another when each wanted element is held by some element, in any order.
+//! - A string that begins with an operator compares: `"< 120"`, `">= 1"`, `"!= dead"`; see [`Expectation`].
 //! - Numbers are equal by value: `1` is `1.0`. All else is equal or not.
 
 use std::fmt;
 
 use serde_json::{Number, Value};
+
+use crate::service::Expectation;
 
 /// One place where an answer is not what is wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +43,7 @@ impl fmt::Display for Difference {
         } else {
             &self.path
         };
-        let wanted = excerpt(&self.wanted.to_string(), QUOTED);
+        let wanted = excerpt(&in_words(&self.wanted), QUOTED);
         match &self.came {
             Came::Other(came) => {
                 let came = excerpt(&came.to_string(), QUOTED);
@@ -77,7 +80,15 @@ pub(super) fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-fn holds(wanted: &Value, came: &Value) -> bool {
+/// As JSON; a comparison as it was declared, without quotes.
+fn in_words(wanted: &Value) -> String {
+    match wanted.as_str() {
+        Some(text) if Expectation::parse(text).is_ok_and(|parsed| parsed.is_some()) => text.to_owned(),
+        Some(_) | None => wanted.to_string(),
+    }
+}
+
+pub(super) fn holds(wanted: &Value, came: &Value) -> bool {
     differences(wanted, came).is_empty()
 }
 
@@ -119,10 +130,15 @@ fn compare(path: String, wanted: &Value, came: &Value, found: &mut Vec<Differenc
 }
 
 /// Whether one value is the wanted one. A comparison such as `"< 120"` would be understood here.
+/// A string that compares, compared; numbers by value; all else is equal or not.
 fn leaf_holds(wanted: &Value, came: &Value) -> bool {
-    match (wanted, came) {
-        (Value::Number(wanted), Value::Number(came)) => same_number(wanted, came),
-        (wanted, came) => wanted == came,
+    match wanted {
+        Value::String(text) => match Expectation::parse(text) {
+            Ok(Some(expectation)) => expectation.holds(came),
+            Ok(None) | Err(_) => wanted == came,
+        },
+        Value::Number(wanted) => came.as_number().is_some_and(|came| same_number(wanted, came)),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => wanted == came,
     }
 }
 
@@ -200,6 +216,30 @@ mod tests {
             sentences(&json!({"a": null}), &json!({"a": null})),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn strings_that_begin_with_an_operator_compare() {
+        let came = json!({"silence_s": 141.5, "clients": {"total": 0}, "state": "dead", "last": null});
+        let wanted =
+            json!({"silence_s": "< 120", "clients": {"total": ">= 1"}, "state": "!= dead", "last": "< 5"});
+        assert_eq!(
+            sentences(&wanted, &came),
+            [
+                "clients.total is 0, wanted >= 1",
+                "last is null, wanted < 5",
+                "silence_s is 141.5, wanted < 120",
+                "state is \"dead\", wanted != dead",
+            ]
+        );
+        let wanted = json!({"silence_s": "> 100", "clients": {"total": "== 0"}, "last": "< 5 or null"});
+        assert_eq!(sentences(&wanted, &came), Vec::<String>::new());
+        assert_eq!(
+            sentences(&json!({"none": "< 1"}), &came),
+            ["none is missing, wanted < 1"]
+        );
+        assert!(holds(&json!(["> 2"]), &json!([1, 2, 3])) && !holds(&json!(["> 3"]), &json!([1, 2, 3])));
+        assert!(holds(&json!({"text": "== < 5"}), &json!({"text": "< 5"})));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Talk<'_> {
         }
         if wanted
             .get("type")
-            .is_some_and(|kind| Some(kind) == answer.get("type"))
+            .is_some_and(|kind| answer.get("type").is_some_and(|came| subset::holds(kind, came)))
         {
             return Some(Err(Cause::NotWanted { differences, answer }));
         }

@@ -29,10 +29,10 @@ impl Supervisor {
             });
             return self.actions.push(Action::AwaitReady { run: run.clone() });
         }
-        let proven_at = Some(now + unit.spec.min_uptime);
+        let proof = unit.fresh_proof(now);
         unit.enter(State::Running {
             run: run.number,
-            proven_at,
+            proof,
         });
         if unit.spec.health.is_some() {
             let spec = unit.spec.clone();

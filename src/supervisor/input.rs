@@ -50,6 +50,16 @@ pub enum Input {
         /// Which.
         run: Run,
     },
+    /// The run's health probe got a good answer, after a bad one or for the first time.
+    Healthy {
+        /// Which.
+        run: Run,
+    },
+    /// The run's health probe got a bad answer after a good one: not yet reason to act.
+    Ailing {
+        /// Which.
+        run: Run,
+    },
     /// The run's health probe failed as often as its declaration allows.
     Unhealthy {
         /// Which.
@@ -75,6 +85,13 @@ pub enum Input {
         run: Run,
         /// Pids, names and ports, for people.
         who: String,
+    },
+    /// Files that the service is to be restarted for have changed.
+    FilesChanged {
+        /// Whose.
+        service: ServiceName,
+        /// Which, for people: `src/app.py changed`.
+        why: String,
     },
     /// Time has passed. May come early, late or twice.
     Tick,

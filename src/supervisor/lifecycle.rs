@@ -6,15 +6,11 @@ use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
 use super::snapshot::UNHEALTHY;
-use super::unit::{Cause, Goal, State, Stopped, Unit};
-use crate::service::{Exit, RestartPolicy};
+use super::unit::{Cause, Goal, Proof, State, Stopped, Unit};
+use crate::service::{Exit, OnUnhealthy, Recovery, RestartPolicy};
 
 /// From one SIGKILL to the next, for processes that do not go.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
-
-/// EX_CONFIG of sysexits.h: only a person can mend it, so trying again would only do harm (a market feed
-/// that refuses the keys counts the tries).
-const MISCONFIGURED: Exit = Exit::Code(78);
 
 impl Supervisor {
     pub(super) fn spawned(&mut self, now: Moment, index: usize) {
@@ -49,10 +45,8 @@ impl Supervisor {
         let State::Starting { run, .. } = unit.state else {
             return;
         };
-        unit.enter(State::Running {
-            run,
-            proven_at: Some(now + unit.spec.min_uptime),
-        });
+        let proof = unit.fresh_proof(now);
+        unit.enter(State::Running { run, proof });
         if unit.spec.health.is_some() {
             let action = Action::WatchHealth {
                 run: unit.run(run),
@@ -62,10 +56,35 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn unhealthy(&mut self, now: Moment, index: usize, why: &str) {
-        if let State::Running { .. } = self.units[index].state
-            && !self.units[index].departing()
+    /// A good answer begins, or goes on with, the time in which the run proves itself.
+    pub(super) fn healthy(&mut self, now: Moment, index: usize) {
+        let unit = &mut self.units[index];
+        let min_uptime = unit.spec.min_uptime;
+        if let State::Running { proof, .. } = &mut unit.state
+            && let Proof::Unseen { .. } = proof
         {
+            *proof = Proof::At(now + min_uptime);
+        }
+    }
+
+    /// A bad answer interrupts it.
+    pub(super) fn ailing(&mut self, now: Moment, index: usize) {
+        let unit = &mut self.units[index];
+        prove(now, unit);
+        if let State::Running { proof, .. } = &mut unit.state
+            && let Proof::At(unchecked) = *proof
+        {
+            *proof = Proof::Unseen { unchecked };
+        }
+    }
+
+    pub(super) fn unhealthy(&mut self, now: Moment, index: usize, why: &str) {
+        let unit = &self.units[index];
+        let acts = unit.spec.health.as_ref().map(|health| health.on_unhealthy);
+        let (State::Running { .. }, Some(OnUnhealthy::Restart)) = (&unit.state, acts) else {
+            return;
+        };
+        if !unit.departing() {
             self.take_down(now, index, Cause::Fault(format!("{UNHEALTHY}{why}")));
         }
     }
@@ -75,14 +94,16 @@ impl Supervisor {
         match &mut unit.state {
             State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {
                 let cause = if unit.departing() {
-                    Cause::Asked
+                    unit.departure()
                 } else {
                     Cause::Ended
                 };
                 self.take_down(now, index, cause);
             }
             State::Stopping { .. } | State::Killing { .. } => {}
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => return,
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => {
+                return;
+            }
         }
         let unit = &mut self.units[index];
         if let State::Stopping { exit, .. } | State::Killing { exit, .. } = &mut unit.state
@@ -100,7 +121,9 @@ impl Supervisor {
                 (cause.clone(), *exit)
             }
             State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => (Cause::Ended, None),
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => return,
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => {
+                return;
+            }
         };
         if exit.is_none() {
             prove(now, unit);
@@ -135,9 +158,12 @@ impl Supervisor {
     /// The run is over and nothing of it is left: decides what follows.
     fn over(&mut self, now: Moment, index: usize, cause: Cause, exit: Exit) {
         let unit = &mut self.units[index];
-        let asked = std::mem::take(&mut unit.doomed) || cause == Cause::Asked;
+        unit.replaced_for = None;
+        let asked = std::mem::take(&mut unit.doomed) || matches!(cause, Cause::Asked | Cause::Replaced(_));
+        unit.last_cause = Some(in_words(&cause, asked, unit.goal, exit));
         if let Some(spec) = unit.next_spec.take() {
             (unit.spec, unit.failures) = (spec, 0);
+            unit.recent.clear();
             self.link();
         }
         let unit = &mut self.units[index];
@@ -148,34 +174,61 @@ impl Supervisor {
             return unit.enter(State::Blocked { on: Vec::new() });
         }
         match cause {
-            Cause::Ended if left_alone(unit.spec.restart, exit) => {
+            Cause::Ended if unit.spec.leaves(exit) => {
                 unit.enter(State::Stopped(Stopped::Ended(exit)));
             }
-            Cause::Ended if exit == MISCONFIGURED => {
+            Cause::Ended if unit.spec.is_fatal(exit) => {
                 unit.failures += 1;
-                let why = format!("ended with {exit}: it is configured wrongly, and would end so again");
-                unit.enter(State::Failed(why));
+                unit.enter(State::Failed {
+                    why: fatal_end(exit),
+                    since: now,
+                    for_good: true,
+                });
             }
-            Cause::Asked | Cause::Ended => self.failed(now, index, format!("ended with {exit}")),
+            Cause::Asked | Cause::Ended | Cause::Replaced(_) => {
+                self.failed(now, index, format!("ended with {exit}"));
+            }
             Cause::Fault(why) => self.failed(now, index, why),
         }
     }
 
     /// Counts a failed run: at once again after a proven run, later after another failure, and not
-    /// at all after too many.
+    /// at all, or only slowly, after too many.
     fn failed(&mut self, now: Moment, index: usize, why: String) {
         let unit = &mut self.units[index];
         let proven = std::mem::take(&mut unit.proven);
-        unit.failures += 1;
-        if unit.failures > unit.spec.max_restarts || unit.spec.restart == RestartPolicy::Never {
-            return unit.enter(State::Failed(why));
+        unit.failures = unit.failures.saturating_add(1);
+        let never = unit.spec.restart == RestartPolicy::Never;
+        if never || unit.failures > unit.spec.max_restarts || too_often(now, unit) {
+            return unit.enter(State::Failed {
+                why,
+                since: now,
+                for_good: never,
+            });
         }
         unit.restarts += 1;
         if proven {
             unit.enter(State::Blocked { on: Vec::new() });
         } else {
-            let until = now + self.jitter.delay(unit.failures);
+            let (backoff, last) = (unit.spec.recovery.backoff, unit.run(unit.next_run - 1));
+            let until = now + self.jitter.delay(backoff, &last, unit.failures);
             unit.enter(State::Waiting { until, why });
+        }
+    }
+
+    /// Its files have changed: another run takes the place of the present one, or of one that failed.
+    pub(super) fn files_changed(&mut self, index: usize, why: String) {
+        let unit = &mut self.units[index];
+        if unit.goal == Goal::Down || unit.removed {
+            return;
+        }
+        unit.absolve();
+        if unit.live_run().is_some() {
+            unit.doomed = true;
+            unit.replaced_for = Some(why);
+        } else {
+            unit.last_cause = Some(why);
+            unit.enter(State::Blocked { on: Vec::new() });
         }
     }
 
@@ -195,6 +248,10 @@ impl Supervisor {
         let unit = &mut self.units[index];
         match unit.state.clone() {
             State::Waiting { .. } => unit.enter(State::Blocked { on: Vec::new() }),
+            State::Failed { .. } => {
+                unit.restarts += 1;
+                unit.enter(State::Blocked { on: Vec::new() });
+            }
             State::Starting { why, .. } => {
                 let waited = unit.spec.start_timeout;
                 let why = why.map_or(String::new(), |why| format!(": {why}"));
@@ -218,7 +275,7 @@ impl Supervisor {
                 });
             }
             State::Killing { .. } => self.kill_again(now, index),
-            State::Stopped(_) | State::Failed(_) | State::Blocked { .. } | State::Spawning { .. } => {}
+            State::Stopped(_) | State::Blocked { .. } | State::Spawning { .. } => {}
         }
     }
 
@@ -262,20 +319,45 @@ impl Supervisor {
 
 /// A run that has been ready for `min_uptime` clears the failures before it.
 fn prove(now: Moment, unit: &mut Unit) {
-    if let State::Running { proven_at, .. } = &mut unit.state
-        && proven_at.is_some_and(|at| at <= now)
+    if let State::Running { proof, .. } = &mut unit.state
+        && let Proof::At(at) = *proof
+        && at <= now
     {
-        *proven_at = None;
+        *proof = Proof::Given;
         (unit.failures, unit.proven) = (0, true);
     }
 }
 
-/// Whether the policy leaves a service that ended like this alone.
-fn left_alone(policy: RestartPolicy, exit: Exit) -> bool {
-    match policy {
-        RestartPolicy::Always => false,
-        RestartPolicy::OnFailure => exit.success(),
-        RestartPolicy::Never => true,
+/// Counts this failure among those of late; whether they are too many, though each run may have been proven.
+fn too_often(now: Moment, unit: &mut Unit) -> bool {
+    let (window, allowed) = (unit.spec.recovery.window, unit.spec.max_restarts as usize);
+    unit.recent.retain(|&at| at + window > now);
+    if window > Duration::ZERO {
+        unit.recent.push_back(now);
+    }
+    let too_often = unit.recent.len() > allowed;
+    // No more are ever needed to tell.
+    while unit.recent.len() > allowed {
+        unit.recent.pop_front();
+    }
+    too_often
+}
+
+/// What a person is told of an end that is not followed by another try.
+fn fatal_end(exit: Exit) -> String {
+    if exit == Recovery::MISCONFIGURED {
+        return format!("ended with {exit}: it is configured wrongly, and would end so again");
+    }
+    format!("ended with {exit}, which `fatal_exit` says not to try again")
+}
+
+/// Why a run ended, for people.
+fn in_words(cause: &Cause, asked: bool, goal: Goal, exit: Exit) -> String {
+    match cause {
+        Cause::Fault(why) | Cause::Replaced(why) => why.clone(),
+        Cause::Asked | Cause::Ended if asked && goal == Goal::Up => "restarted on request".into(),
+        Cause::Asked if goal == Goal::Down => "stopped on request".into(),
+        Cause::Asked | Cause::Ended => format!("ended with {exit}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! All that a machine knows and its declarations do not tell: one that is replaced writes it down, and
 //! the one after it begins from there, in the middle of whatever was going on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,12 @@ pub struct Remembered {
     restarts: u64,
     next_run: u64,
     last_exit: Option<(Exit, Moment)>,
+    #[serde(default)]
+    replaced_for: Option<String>,
+    #[serde(default)]
+    recent: VecDeque<Moment>,
+    #[serde(default)]
+    last_cause: Option<String>,
 }
 
 impl Supervisor {
@@ -86,6 +92,9 @@ impl Supervisor {
         (unit.failures, unit.proven) = (remembered.failures, remembered.proven);
         (unit.restarts, unit.next_run) = (remembered.restarts, remembered.next_run);
         unit.last_exit = remembered.last_exit;
+        unit.replaced_for.clone_from(&remembered.replaced_for);
+        unit.recent.clone_from(&remembered.recent);
+        unit.last_cause.clone_from(&remembered.last_cause);
         match unit.state {
             State::Starting { run, .. } if !unit.departing() => {
                 let run = unit.run(run);
@@ -98,7 +107,7 @@ impl Supervisor {
             State::Starting { .. }
             | State::Running { .. }
             | State::Stopped(_)
-            | State::Failed(_)
+            | State::Failed { .. }
             | State::Waiting { .. }
             | State::Blocked { .. }
             | State::Spawning { .. }
@@ -120,5 +129,8 @@ fn remembered(unit: &Unit) -> Remembered {
         restarts: unit.restarts,
         next_run: unit.next_run,
         last_exit: unit.last_exit,
+        replaced_for: unit.replaced_for.clone(),
+        recent: unit.recent.clone(),
+        last_cause: unit.last_cause.clone(),
     }
 }

@@ -32,12 +32,14 @@
 mod action;
 mod adopt;
 mod backoff;
+mod differ;
 mod input;
 mod lifecycle;
 mod memory;
 mod moment;
 mod order;
 mod pending;
+mod plan;
 mod reload;
 mod request;
 mod snapshot;
@@ -52,6 +54,7 @@ pub use action::{Action, Answer, Refusal, Reply};
 pub use input::{Input, Order, Past, RequestId};
 pub use memory::{Memory, Remembered};
 pub use moment::Moment;
+pub use plan::{Change, ChangeKind};
 pub use snapshot::{Entry, Shown, TakenDown};
 pub use unit::Goal;
 
@@ -97,7 +100,7 @@ impl Supervisor {
     /// Takes one input and returns what is to be done, in this order.
     pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Action> {
         match input {
-            Input::Request { id, order } => self.request(id, order),
+            Input::Request { id, order } => self.request(now, id, order),
             Input::Adopted { run, past } => self.adopted(now, &run, past),
             Input::Spawned { run } => self.about(&run, |machine, unit| machine.spawned(now, unit)),
             Input::SpawnFailed { run, why } => {
@@ -105,12 +108,19 @@ impl Supervisor {
             }
             Input::NotReady { run, why } => self.about(&run, |machine, unit| machine.not_ready(unit, why)),
             Input::Ready { run } => self.about(&run, |machine, unit| machine.ready(now, unit)),
+            Input::Healthy { run } => self.about(&run, |machine, unit| machine.healthy(now, unit)),
+            Input::Ailing { run } => self.about(&run, |machine, unit| machine.ailing(now, unit)),
             Input::Unhealthy { run, why } => {
                 self.about(&run, |machine, unit| machine.unhealthy(now, unit, &why));
             }
             Input::Exited { run, exit } => self.about(&run, |machine, unit| machine.exited(now, unit, exit)),
             Input::Swept { run } => self.about(&run, |machine, unit| machine.swept(now, unit)),
             Input::Survivors { run, who } => self.about(&run, |machine, unit| machine.survivors(unit, who)),
+            Input::FilesChanged { service, why } => {
+                if let Some(unit) = self.position(&service) {
+                    self.files_changed(unit, why);
+                }
+            }
             Input::Tick => {}
         }
         self.expire(now);

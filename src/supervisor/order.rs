@@ -3,7 +3,7 @@
 use super::Supervisor;
 use super::action::{Action, Reply};
 use super::moment::Moment;
-use super::unit::{Cause, Goal, State, Stopped, Unit};
+use super::unit::{Goal, State, Stopped, Unit};
 use crate::service::ServiceName;
 
 impl Supervisor {
@@ -34,7 +34,8 @@ impl Supervisor {
         match unit.state {
             State::Starting { .. } | State::Running { .. } => {
                 if unit.departing() && !self.needed_by_departing(index) {
-                    self.take_down(now, index, Cause::Asked);
+                    let cause = self.units[index].departure();
+                    self.take_down(now, index, cause);
                 }
             }
             State::Waiting { .. } | State::Blocked { .. } => {
@@ -42,7 +43,7 @@ impl Supervisor {
                     unit.enter(State::Stopped(Stopped::Asked));
                 }
             }
-            State::Stopped(_) | State::Failed(_) => {}
+            State::Stopped(_) | State::Failed { .. } => {}
             State::Spawning { .. } | State::Stopping { .. } | State::Killing { .. } => {}
         }
     }
@@ -139,9 +140,9 @@ impl Supervisor {
         }
         let up = match &unit.state {
             State::Running { .. } => unit.satisfies().then_some(Reply::Done),
-            State::Stopped(Stopped::Ended(exit)) if exit.success() => Some(Reply::Done),
+            State::Stopped(Stopped::Ended(exit)) if unit.spec.is_success(*exit) => Some(Reply::Done),
             State::Stopped(Stopped::Ended(exit)) => Some(Reply::Failed(format!("ended with {exit}"))),
-            State::Failed(why) => Some(Reply::Failed(why.clone())),
+            State::Failed { why, .. } => Some(Reply::Failed(why.clone())),
             State::Blocked { .. } => self.obstacle(index).map(Reply::Failed),
             State::Stopped(Stopped::Never | Stopped::Asked)
             | State::Waiting { .. }

@@ -1,23 +1,28 @@
 //! A new services.toml: adds, removes or restarts just what differs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Supervisor;
 use super::action::Action;
+use super::differ::Differences;
 use super::input::RequestId;
-use super::unit::{Goal, State, Unit, Waiter};
+use super::moment::Moment;
+use super::unit::{Goal, Proof, State, Unit, Waiter};
 use crate::service::{ServiceName, Spec};
 
 impl Supervisor {
-    pub(super) fn reload(&mut self, id: RequestId, specs: Vec<Arc<Spec>>) {
+    pub(super) fn reload(&mut self, now: Moment, id: RequestId, specs: Vec<Arc<Spec>>) {
         let mut waits: Vec<(ServiceName, Goal)> = Vec::new();
-        let mut old = std::mem::take(&mut self.units);
+        let old = std::mem::take(&mut self.units);
+        let names: Vec<ServiceName> = old.iter().map(|unit| unit.spec.name.clone()).collect();
+        let places = names.iter().enumerate().map(|(index, name)| (name, index));
+        let places: HashMap<&ServiceName, usize> = places.collect();
+        let mut old: Vec<Option<Unit>> = old.into_iter().map(Some).collect();
         for spec in specs {
-            match old.iter().position(|unit| unit.spec.name == spec.name) {
-                Some(index) => {
-                    let unit = old.remove(index);
-                    waits.extend(self.revise(unit, spec));
-                }
+            let known = places.get(&spec.name).and_then(|&index| old[index].take());
+            match known {
+                Some(unit) => waits.extend(self.revise(now, unit, spec)),
                 None => {
                     waits.push((spec.name.clone(), Goal::Up));
                     let mut unit = Unit::new(spec);
@@ -26,7 +31,7 @@ impl Supervisor {
                 }
             }
         }
-        for mut unit in old {
+        for mut unit in old.into_iter().flatten() {
             unit.removed = true;
             waits.push((unit.spec.name.clone(), Goal::Down));
             self.units.push(unit);
@@ -36,18 +41,24 @@ impl Supervisor {
     }
 
     /// Gives a known unit its new spec, and says whether somebody should wait for it.
-    fn revise(&mut self, mut unit: Unit, spec: Arc<Spec>) -> Option<(ServiceName, Goal)> {
+    fn revise(&mut self, now: Moment, mut unit: Unit, spec: Arc<Spec>) -> Option<(ServiceName, Goal)> {
         let returns = std::mem::take(&mut unit.removed);
         let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
-        let same = same_process(present, &spec);
+        let differences = Differences::between(present, &spec);
+        let same = differences.same_process();
         let health_differs = unit.spec.health != spec.health;
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);
             // Also when it is to stop: should it be started again before it did, it is not what is declared.
             unit.doomed = true;
+            if !same {
+                let keys = differences.of_process.join(", ");
+                unit.replaced_for = Some(format!("services.toml changed: {keys}"));
+            }
         } else {
             unit.spec = spec;
+            unchecked(now, &mut unit);
             if let State::Running { run, .. } = unit.state
                 && health_differs
             {
@@ -80,13 +91,12 @@ impl Supervisor {
     }
 }
 
-/// Whether a process started from one would be the same as a process started from the other.
-fn same_process(one: &Spec, other: &Spec) -> bool {
-    one.command == other.command
-        && one.cwd == other.cwd
-        && one.env == other.env
-        && one.ports == other.ports
-        && one.sockets == other.sockets
-        && one.rights == other.rights
-        && one.watchdog == other.watchdog
+/// Without a health check, nothing but time proves a run.
+fn unchecked(now: Moment, unit: &mut Unit) {
+    if let State::Running { proof, .. } = &mut unit.state
+        && let Proof::Unseen { unchecked } = *proof
+        && unit.spec.health.is_none()
+    {
+        *proof = Proof::At(unchecked.max(now));
+    }
 }

@@ -3,12 +3,13 @@
 use super::Supervisor;
 use super::action::{Action, Answer, Refusal, Reply};
 use super::input::{Order, RequestId};
+use super::moment::Moment;
 use super::unit::{Goal, State, Waiter};
 use crate::service::ServiceName;
 
 impl Supervisor {
-    pub(super) fn request(&mut self, id: RequestId, order: Order) {
-        if let Err(refusal) = self.accept(id, order) {
+    pub(super) fn request(&mut self, now: Moment, id: RequestId, order: Order) {
+        if let Err(refusal) = self.accept(now, id, order) {
             self.answers.push(Action::Answer {
                 id,
                 answer: Answer::Refused(refusal),
@@ -16,7 +17,7 @@ impl Supervisor {
         }
     }
 
-    fn accept(&mut self, id: RequestId, order: Order) -> Result<(), Refusal> {
+    fn accept(&mut self, now: Moment, id: RequestId, order: Order) -> Result<(), Refusal> {
         if self.closing && order != Order::Shutdown {
             return Err(Refusal::ShuttingDown);
         }
@@ -44,7 +45,7 @@ impl Supervisor {
                 all.iter().for_each(|&index| self.stop(index));
                 self.wait(id, &all, Goal::Down);
             }
-            Order::Reload(specs) => self.reload(id, specs),
+            Order::Reload(specs) => self.reload(now, id, specs),
         }
         Ok(())
     }
@@ -74,8 +75,8 @@ impl Supervisor {
         self.want(index, Goal::Up);
         let unit = &mut self.units[index];
         match unit.state {
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => {
-                (unit.failures, unit.restarts) = (0, 0);
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => {
+                unit.absolve();
                 unit.enter(State::Blocked { on: Vec::new() });
             }
             State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => {}
@@ -87,8 +88,9 @@ impl Supervisor {
         self.start(index);
         let unit = &mut self.units[index];
         if unit.live_run().is_some() {
-            (unit.failures, unit.restarts) = (0, 0);
+            unit.absolve();
             unit.doomed = true;
+            unit.replaced_for = None;
         }
     }
 
@@ -105,7 +107,7 @@ impl Supervisor {
         unit.goal = goal;
         let opposite = match goal {
             Goal::Up => {
-                (unit.failures, unit.restarts) = (0, 0);
+                unit.absolve();
                 // Whatever ended the present run, it was started anew by a person.
                 unit.doomed |= matches!(unit.state, State::Stopping { .. } | State::Killing { .. });
                 Goal::Down

@@ -31,6 +31,8 @@ pub enum Shown {
 pub enum TakenDown {
     /// Somebody asked for it.
     Asked,
+    /// For a new run: why, which is not that it failed.
+    Replaced(String),
     /// Its first process ended by itself.
     Ended,
     /// Its health probe failed too often: its words.
@@ -60,6 +62,10 @@ pub struct Entry {
     pub failures: u32,
     /// How the last run ended, and when.
     pub last_exit: Option<(Exit, Moment)>,
+    /// Why the last run ended, for people.
+    pub last_cause: Option<String>,
+    /// When it is tried again by itself, if it waits for that.
+    pub retry_at: Option<Moment>,
 }
 
 impl Supervisor {
@@ -88,6 +94,7 @@ impl Supervisor {
         Some(match cause {
             Cause::Asked => TakenDown::Asked,
             Cause::Ended => TakenDown::Ended,
+            Cause::Replaced(why) => TakenDown::Replaced(why.clone()),
             Cause::Fault(why) => match why.strip_prefix(UNHEALTHY) {
                 Some(words) => TakenDown::Unhealthy(words.to_owned()),
                 None => TakenDown::Fault(why.clone()),
@@ -111,6 +118,8 @@ pub(super) fn entry(unit: &Unit) -> Entry {
         restarts: unit.restarts,
         failures: unit.failures,
         last_exit: unit.last_exit,
+        last_cause: unit.last_cause.clone(),
+        retry_at: unit.retry_at(),
     }
 }
 
@@ -118,7 +127,7 @@ fn shown(unit: &Unit) -> Shown {
     match &unit.state {
         State::Stopped(Stopped::Ended(_)) => Shown::Exited,
         State::Stopped(Stopped::Never | Stopped::Asked) | State::Blocked { .. } => Shown::Stopped,
-        State::Failed(_) => Shown::Fatal,
+        State::Failed { .. } => Shown::Fatal,
         State::Waiting { .. } => Shown::Backoff,
         State::Spawning { .. } | State::Starting { .. } | State::Running { .. } if unit.departing() => {
             Shown::Stopping
@@ -136,7 +145,7 @@ fn reason(unit: &Unit) -> Option<String> {
         State::Stopped(Stopped::Ended(exit)) => {
             Some(format!("ended with {exit}, and its restart policy leaves it"))
         }
-        State::Failed(why) => Some(given_up(unit, why)),
+        State::Failed { why, .. } => Some(given_up(unit, why)),
         State::Waiting { why, .. } => Some(format!("failure {} in a row: {why}", unit.failures)),
         State::Blocked { on } => Some(format!("waits for {}", join(on))),
         State::Spawning { .. } if unit.departing() => Some("to be asked to end once it has a process".into()),
@@ -156,6 +165,11 @@ fn reason(unit: &Unit) -> Option<String> {
 
 fn given_up(unit: &Unit, why: &str) -> String {
     match unit.failures {
+        0 | 1 if unit.recent.len() > 1 => {
+            let window = unit.spec.recovery.window.as_secs_f64();
+            let count = unit.recent.len() + 1;
+            format!("given up after {count} failed runs within {window} s: {why}")
+        }
         0 | 1 => format!("given up: {why}"),
         count => format!("given up after {count} failed runs in a row: {why}"),
     }
@@ -165,8 +179,9 @@ fn stopping(cause: &Cause, exit: Option<Exit>) -> String {
     match (cause, exit) {
         (Cause::Asked, None) => "asked to end".into(),
         (Cause::Fault(why), None) => format!("taken down: {why}"),
+        (Cause::Replaced(why), None) => format!("makes room for a new run: {why}"),
         (Cause::Ended, None) => "ended".into(),
-        (Cause::Asked | Cause::Ended | Cause::Fault(_), Some(exit)) => {
+        (Cause::Asked | Cause::Ended | Cause::Fault(_) | Cause::Replaced(_), Some(exit)) => {
             format!("ended with {exit}; whatever it left is being taken down")
         }
     }

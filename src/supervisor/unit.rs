@@ -1,5 +1,6 @@
 //! A service's live entry in the machine: what is wanted, what is, and who waits for it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,15 @@ pub enum Goal {
 pub enum State {
     /// Nothing runs, and nothing will until somebody asks.
     Stopped(Stopped),
-    /// Given up after too many failures in a row.
-    Failed(String),
+    /// Given up: after too many failures, or after an end that another try would not mend.
+    Failed {
+        /// Why.
+        why: String,
+        /// Since when.
+        since: Moment,
+        /// Another try would do harm.
+        for_good: bool,
+    },
     /// The next try is due at `until`.
     Waiting {
         /// When.
@@ -56,8 +64,8 @@ pub enum State {
     Running {
         /// Number of the run.
         run: u64,
-        /// When it counts as proven; none once it is.
-        proven_at: Option<Moment>,
+        /// How far it is proven.
+        proof: Proof,
     },
     /// Its processes were asked to end.
     Stopping {
@@ -87,6 +95,20 @@ pub enum State {
     },
 }
 
+/// How far a run is proven: it has been ready, and as healthy as can be told, for `min_uptime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Proof {
+    /// Its health check has not said yet, or not lately, that it is healthy.
+    Unseen {
+        /// When it would have been proven without a health check.
+        unchecked: Moment,
+    },
+    /// It will be proven then.
+    At(Moment),
+    /// It is.
+    Given,
+}
+
 /// Why nothing runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stopped {
@@ -107,6 +129,8 @@ pub enum Cause {
     Ended,
     /// It was not ready in time, or became unhealthy.
     Fault(String),
+    /// Another run is to take its place, which is no failure: why, for people.
+    Replaced(String),
 }
 
 /// Somebody who waits for a unit.
@@ -131,12 +155,16 @@ pub struct Unit {
     pub state: State,
     /// The present run is to be taken down as soon as the order allows.
     pub doomed: bool,
+    /// Why it is, when no person asked for it.
+    pub replaced_for: Option<String>,
     /// Gone from services.toml: forget it once it is down.
     pub removed: bool,
     /// Replaces `spec` with the next run.
     pub next_spec: Option<Arc<Spec>>,
     /// Failed runs in a row.
     pub failures: u32,
+    /// When the last runs failed, as far as they lie within the window; at most one more than are allowed.
+    pub recent: VecDeque<Moment>,
     /// The run that just ended, or runs, has been ready for `min_uptime`.
     pub proven: bool,
     /// Runs that followed an end that nobody asked for, since a person last started it.
@@ -145,6 +173,8 @@ pub struct Unit {
     pub next_run: u64,
     /// How the last run ended, and when.
     pub last_exit: Option<(Exit, Moment)>,
+    /// Why the last run ended, for people.
+    pub last_cause: Option<String>,
     /// Who waits.
     pub waiters: Vec<Waiter>,
     /// Its entry in the snapshot, as last published.
@@ -161,13 +191,16 @@ impl Unit {
             goal: Goal::Down,
             state: State::Stopped(Stopped::Never),
             doomed: false,
+            replaced_for: None,
             removed: false,
             next_spec: None,
             failures: 0,
+            recent: VecDeque::new(),
             proven: false,
             restarts: 0,
             next_run: 1,
             last_exit: None,
+            last_cause: None,
             waiters: Vec::new(),
             shown: None,
         }
@@ -187,7 +220,7 @@ impl Unit {
             | State::Running { run, .. }
             | State::Stopping { run, .. }
             | State::Killing { run, .. } => Some(run),
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => None,
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => None,
         }
     }
 
@@ -205,9 +238,9 @@ impl Unit {
     pub fn satisfies(&self) -> bool {
         match &self.state {
             State::Running { .. } => self.goal == Goal::Up && !self.doomed,
-            State::Stopped(Stopped::Ended(exit)) => exit.success(),
+            State::Stopped(Stopped::Ended(exit)) => self.spec.is_success(*exit),
             State::Stopped(Stopped::Never | Stopped::Asked)
-            | State::Failed(_)
+            | State::Failed { .. }
             | State::Waiting { .. }
             | State::Blocked { .. }
             | State::Spawning { .. }
@@ -224,7 +257,7 @@ impl Unit {
             return Some("is stopped".into());
         }
         match &self.state {
-            State::Failed(why) => Some(format!("is FATAL: {why}")),
+            State::Failed { why, .. } => Some(format!("is FATAL: {why}")),
             State::Stopped(Stopped::Ended(exit)) => Some(format!("ended with {exit}")),
             State::Stopped(Stopped::Never | Stopped::Asked)
             | State::Waiting { .. }
@@ -247,7 +280,7 @@ impl Unit {
             State::Stopping { .. } => true,
             // Who outlives SIGKILL must not hold up everybody else.
             State::Killing { stuck, .. } => !stuck,
-            State::Stopped(_) | State::Failed(_) | State::Waiting { .. } | State::Blocked { .. } => false,
+            State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => false,
         }
     }
 
@@ -258,11 +291,55 @@ impl Unit {
             State::Waiting { until, .. } => Some(*until),
             // One that is to be stopped is not timed; whoever it waits for is.
             State::Starting { deadline, .. } => (!self.departing()).then_some(*deadline),
-            State::Running { proven_at, .. } => *proven_at,
+            State::Running { proof, .. } => match proof {
+                Proof::At(moment) => Some(*moment),
+                Proof::Unseen { .. } | Proof::Given => None,
+            },
+            State::Failed { .. } => self.retry_at(),
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Killing { again_at, .. } => Some(*again_at),
-            State::Stopped(_) | State::Failed(_) | State::Blocked { .. } | State::Spawning { .. } => None,
+            State::Stopped(_) | State::Blocked { .. } | State::Spawning { .. } => None,
         }
+    }
+
+    /// When it is tried again by itself, if it waits for that.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Waiting { until, .. } => Some(until),
+            State::Failed {
+                since,
+                for_good: false,
+                ..
+            } if self.goal == Goal::Up => self.spec.recovery.retry_fatal.map(|pause| since + pause),
+            State::Failed { .. } | State::Stopped(_) | State::Blocked { .. } | State::Spawning { .. } => None,
+            State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Killing { .. } => None,
+        }
+    }
+
+    /// How far a run that is ready now is proven.
+    #[must_use]
+    pub fn fresh_proof(&self, now: Moment) -> Proof {
+        let unchecked = now + self.spec.min_uptime;
+        match self.spec.health {
+            Some(_) => Proof::Unseen { unchecked },
+            None => Proof::At(unchecked),
+        }
+    }
+
+    /// Why it is taken down, now that the order allows it.
+    pub fn departure(&mut self) -> Cause {
+        let why = self.replaced_for.take().filter(|_| self.goal == Goal::Up);
+        why.map_or(Cause::Asked, Cause::Replaced)
+    }
+
+    /// Forgets its failures: a person has taken it in hand.
+    pub fn absolve(&mut self) {
+        (self.failures, self.restarts) = (0, 0);
+        self.recent.clear();
     }
 
     /// Takes out the waiters who want this, as replies.

@@ -5,6 +5,8 @@ mod adoption;
 mod cli;
 mod events;
 mod house;
+mod policy;
+mod reload;
 mod restart;
 mod rights;
 mod secrets;

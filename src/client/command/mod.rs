@@ -19,7 +19,7 @@ mod stop;
 mod supervisorctl;
 mod upgrade;
 
-use crate::api::Route;
+use crate::api::{self, Route};
 use crate::cli::{Command, Flags};
 use crate::exit::ExitCode;
 use crate::paths::Paths;
@@ -52,8 +52,8 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Status(args) => status::run(caller, args).await,
         Command::Flush(args) => flush::run(caller, args).await,
         Command::Logs(args) => logs::run(caller, args).await,
+        Command::Reload(args) => reload::run(caller, args).await,
         Command::Events(args) => events::run(caller, args).await,
-        Command::Reload => reload::run(caller).await,
         Command::Upgrade(args) => upgrade::run(caller, args).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
@@ -84,9 +84,24 @@ async fn ask(
     services: &[String],
     deed: Deed,
 ) -> Result<Conduct, Error> {
+    let command = api::Command {
+        services: services.to_vec(),
+        ..api::Command::default()
+    };
+    self::command(caller, paths, route, &command, deed).await
+}
+
+/// The same with all that can be said about it.
+async fn command(
+    caller: &Caller,
+    paths: &Paths,
+    route: Route,
+    command: &api::Command,
+    deed: Deed,
+) -> Result<Conduct, Error> {
     let mut conduct = Conduct::begin(deed, caller.terminal);
     let connection = Connection::open(paths).await?;
-    let mut events = connection.ask(route, services).await?;
+    let mut events = connection.send_command(route, command).await?;
     match conduct.watch(&mut events).await {
         Ending::Result => {}
         Ending::Broken => conduct.fail(

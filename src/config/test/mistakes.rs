@@ -32,6 +32,11 @@ fn of_probes() {
 }
 
 #[test]
+fn of_recovery_health_and_watching() {
+    told(include_str!("mistakes/recovery.txt"), SERVICE);
+}
+
+#[test]
 fn of_syntax_without_its_echoes() {
     told(include_str!("mistakes/syntax_without_its_echoes.txt"), "");
 }

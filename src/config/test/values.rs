@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{House, valid};
-use crate::service::{Health, Probe, Ready, RestartPolicy, Spec, Stop, StopSignal, signal_name};
+use crate::service::{
+    Backoff, Exit, Health, OnUnhealthy, Probe, Ready, Recovery, RestartPolicy, Spec, Stop, StopSignal, Via,
+    signal_name,
+};
 
 /// The only service of a text with these lines.
 fn service(lines: &str) -> Spec {
@@ -115,7 +118,9 @@ fn every_key_of_a_service() {
             probe,
             every,
             timeout: seconds(300),
-            failures: 1
+            failures: 1,
+            on_unhealthy: OnUnhealthy::Restart,
+            via: Via::default(),
         })
     );
     assert_eq!(
@@ -282,4 +287,79 @@ fn one_table_may_be_written_in_every_way_toml_has() {
     let header = service("command = 'x'\n[services.a.stop]\ntimeout = '3s'\nsignal = 2");
     assert_eq!(dotted.stop, inline.stop);
     assert_eq!(header.stop, inline.stop);
+}
+
+#[test]
+fn failures_have_a_policy_with_defaults() {
+    assert_eq!(service("command = 'x'").recovery, Recovery::default());
+    let declared = service(
+        "command = 'x'\nbackoff = { min = '1s' }\nrestart_window = '10m'\nretry_fatal = 'never'\n\
+         success_exit = [0, 'SIGTERM']\nfatal_exit = []",
+    );
+    let expected = Recovery {
+        backoff: Backoff {
+            min: seconds(1),
+            max: seconds(30),
+        },
+        window: seconds(600),
+        retry_fatal: None,
+        success_exit: Some(vec![Exit::Code(0), Exit::Signal(15)]),
+        fatal_exit: Vec::new(),
+    };
+    assert_eq!(declared.recovery, expected);
+}
+
+#[test]
+fn patterns_are_relative_to_the_file() {
+    let watch = service("command = 'x'\nwatch = ['./src/**', '/etc/hosts']").watch;
+    assert!(
+        watch[0].starts_with('/') && watch[0].ends_with("/src/**"),
+        "{watch:?}"
+    );
+    assert_eq!(watch[1], "/etc/hosts");
+}
+
+/// The hops of the first service of a text, each with what it is asked.
+fn hops(text: &str) -> (bool, Vec<String>) {
+    let config = valid(text);
+    let proxy = config.services.iter().find(|spec| spec.name.as_str() == "proxy");
+    let via = proxy
+        .and_then(|spec| spec.health.clone())
+        .expect("it has a health check")
+        .via;
+    let words = via
+        .hops
+        .iter()
+        .map(|hop| format!("{} {}", hop.name, hop.probe.kind()));
+    (via.declared, words.collect())
+}
+
+#[test]
+fn hops_are_services_with_what_stands_behind_them_or_probes() {
+    let backends = "[services.a]\ncommand = 'x'\nhealth = { http = 'http://127.0.0.1:1', via = ['b'] }\n\
+                    [services.b]\ncommand = 'x'\nports = [2]\n[services.c]\ncommand = 'x'\n";
+    let proxy = |rest: &str| format!("{backends}[services.proxy]\ncommand = 'x'\n{rest}");
+    assert_eq!(
+        hops(&proxy("health = { tcp = '127.0.0.1:1', via = ['a'] }")),
+        (true, vec!["a http".into(), "b tcp".into()])
+    );
+    assert_eq!(
+        hops(&proxy(
+            "health = { tcp = '127.0.0.1:1', via = { far = { ws = 'ws://127.0.0.1:9' } } }"
+        )),
+        (true, vec!["far ws".into()])
+    );
+    assert_eq!(
+        hops(&proxy(
+            "after = ['a', 'b', 'c']\nhealth = { tcp = '127.0.0.1:1' }"
+        )),
+        (false, vec!["a http".into()]),
+        "of what it is after, those with a health check"
+    );
+    assert_eq!(
+        hops(&proxy(
+            "after = ['a']\nhealth = { tcp = '127.0.0.1:1', via = [] }"
+        )),
+        (true, Vec::new())
+    );
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::outline::{Outline, Service};
-use crate::service::{Health, Probe, Ready, RestartPolicy};
+use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy};
 
 pub fn text(outline: &Outline) -> String {
     let mut text = format!(
@@ -142,6 +142,8 @@ fn container(outline: &Outline, service: &Service) -> String {
         every,
         timeout,
         failures,
+        on_unhealthy: OnUnhealthy::Restart,
+        via: _,
     }) = &spec.health
     {
         let _ = write!(text, "          livenessProbe:\n{}", check(probe));

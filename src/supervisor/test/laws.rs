@@ -46,6 +46,7 @@ impl Watched {
         let no_op_news =
             subject(input).is_none_or(|run| self.lives.stale(run, input) || self.comes_too_late(run, input));
         self.now = now;
+        self.prove();
         let actions = self.machine.handle(now, input.clone());
         if no_op.is_some_and(|before| self.machine != before || !actions.is_empty()) {
             return Err(format!("laws 2, 3: stale news changed something: {actions:?}"));
@@ -69,10 +70,25 @@ impl Watched {
         Ok(actions)
     }
 
+    /// Once proven, a run stays so.
+    fn prove(&mut self) {
+        for entry in &self.shown {
+            if let Some(life) = self.lives.now.get_mut(&entry.spec.name) {
+                let since = proving_since(entry, life);
+                life.proven |= since.is_some_and(|at| at + entry.spec.min_uptime <= self.now);
+            }
+        }
+    }
+
     /// Whether nothing will happen unless a child or a person does something new.
     pub fn quiet(&self) -> bool {
         let steady = |life: &Life| life.ready.is_some() && life.terminated.is_none();
-        self.machine.next_deadline().is_none() && self.lives.now.values().all(steady)
+        // One that was given up has settled, though it will be tried once more, slowly.
+        let given_up = |entry: &Entry| entry.shown == Shown::Fatal;
+        let retries = self.shown.iter().filter(|entry| given_up(entry));
+        let first = retries.filter_map(|entry| entry.retry_at).min();
+        let deadline = self.machine.next_deadline();
+        (deadline.is_none() || deadline == first) && self.lives.now.values().all(steady)
     }
 
     /// The snapshot's entry of a service.
@@ -110,6 +126,12 @@ impl Watched {
     fn hear(&mut self, input: &Input, actions: &[Action]) {
         if let Some(run) = subject(input).filter(|run| !self.comes_too_late(run, input)) {
             self.lives.hear(self.now, run, input);
+        }
+        if let Input::FilesChanged { service, .. } = input
+            && self.entry(service).is_some_and(|entry| entry.wanted)
+            && let Some(life) = self.lives.now.get_mut(service)
+        {
+            life.condemned = true;
         }
         let Input::Request { id, order } = input else {
             return;
@@ -193,11 +215,14 @@ impl Watched {
             | Input::Adopted { .. }
             | Input::SpawnFailed { .. }
             | Input::NotReady { .. }
+            | Input::Healthy { .. }
+            | Input::Ailing { .. }
             | Input::Unhealthy { .. }
             | Input::Exited { .. }
             | Input::Swept { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => None,
         };
         ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
@@ -224,7 +249,12 @@ impl Watched {
             Some(life) => {
                 entry.wanted && life.ready.is_some() && life.terminated.is_none() && !life.condemned
             }
-            None => entry.shown == Shown::Exited && entry.last_exit.is_some_and(|(exit, _)| exit.success()),
+            None => {
+                entry.shown == Shown::Exited
+                    && entry
+                        .last_exit
+                        .is_some_and(|(exit, _)| entry.spec.is_success(exit))
+            }
         }
     }
 
@@ -337,7 +367,8 @@ impl Watched {
     fn is_timed(&self, entry: &Entry, life: &Life) -> bool {
         let staying = entry.wanted && !life.condemned;
         let starting = life.spawned.is_some() && life.ready.is_none() && staying;
-        let proving = life.ready.is_some_and(|at| at + entry.spec.min_uptime > self.now);
+        let proving = !life.proven
+            && proving_since(entry, life).is_some_and(|at| at + entry.spec.min_uptime > self.now);
         life.terminated.is_some() || starting || proving
     }
 
@@ -356,7 +387,10 @@ impl Watched {
                 format!("{name}: {:?} without a reason", entry.shown)
             })?;
             let proven = |at: Moment| at + entry.spec.min_uptime <= self.now;
-            let proven = life.is_some_and(|life| life.terminated.is_none() && life.ready.is_some_and(proven));
+            let since = life.filter(|life| life.terminated.is_none());
+            let proven = since
+                .and_then(|life| proving_since(entry, life))
+                .is_some_and(proven);
             ensure(!proven || entry.failures == 0, || {
                 format!("{name}: a proven run has failures")
             })?;
@@ -373,6 +407,14 @@ impl Watched {
         ensure(actions.is_empty() && again == self.machine, || {
             format!("law 3: a tick more does something: {actions:?}")
         })
+    }
+}
+
+/// Since when a run proves itself: ready, and as healthy as its check can tell.
+fn proving_since(entry: &Entry, life: &Life) -> Option<Moment> {
+    match entry.spec.health {
+        Some(_) => life.well.max(life.ready).filter(|_| life.well.is_some()),
+        None => life.ready,
     }
 }
 

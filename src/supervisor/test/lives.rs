@@ -15,6 +15,10 @@ pub struct Life {
     pub spawned: Option<Moment>,
     /// When it got ready.
     pub ready: Option<Moment>,
+    /// Since when its health check says that it is healthy.
+    pub well: Option<Moment>,
+    /// It has been ready, and well, for as long as it takes.
+    pub proven: bool,
     /// Its first process ended.
     pub exited: bool,
     /// When it was asked to end, and the grace it was declared to have.
@@ -31,6 +35,8 @@ impl Life {
             number,
             spawned: None,
             ready: None,
+            well: None,
+            proven: false,
             exited: false,
             terminated: None,
             kills: 0,
@@ -90,11 +96,13 @@ impl Lives {
             Input::SpawnFailed { .. } => life.spawned.is_some() || life.exited || ending,
             Input::Ready { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
             Input::NotReady { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
+            Input::Healthy { .. } => life.ready.is_none() || ending || life.well.is_some(),
+            Input::Ailing { .. } => life.ready.is_none() || ending || life.well.is_none(),
             Input::Unhealthy { .. } => life.ready.is_none() || ending || life.condemned,
             Input::Exited { .. } => life.exited,
             Input::Swept { .. } | Input::Adopted { .. } => false,
             Input::Survivors { .. } => life.kills == 0,
-            Input::Request { .. } | Input::Tick => false,
+            Input::Request { .. } | Input::FilesChanged { .. } | Input::Tick => false,
         }
     }
 
@@ -121,10 +129,13 @@ impl Lives {
             Input::Spawned { .. }
             | Input::NotReady { .. }
             | Input::Ready { .. }
+            | Input::Healthy { .. }
+            | Input::Ailing { .. }
             | Input::Unhealthy { .. }
             | Input::Exited { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => {}
         }
         let Some(life) = self.of(run) else { return };
@@ -132,6 +143,8 @@ impl Lives {
             Input::Spawned { .. } => life.spawned = Some(now),
             Input::Ready { .. } => life.ready = Some(now),
             Input::Exited { .. } => life.exited = true,
+            Input::Healthy { .. } => life.well = Some(now),
+            Input::Ailing { .. } => life.well = None,
             Input::SpawnFailed { .. }
             | Input::Adopted { .. }
             | Input::Swept { .. }
@@ -139,6 +152,7 @@ impl Lives {
             | Input::Unhealthy { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
+            | Input::FilesChanged { .. }
             | Input::Tick => {}
         }
     }
@@ -152,10 +166,12 @@ pub fn subject(input: &Input) -> Option<&Run> {
         | Input::SpawnFailed { run, .. }
         | Input::NotReady { run, .. }
         | Input::Ready { run }
+        | Input::Healthy { run }
+        | Input::Ailing { run }
         | Input::Unhealthy { run, .. }
         | Input::Exited { run, .. }
         | Input::Swept { run }
         | Input::Survivors { run, .. } => Some(run),
-        Input::Request { .. } | Input::Tick => None,
+        Input::Request { .. } | Input::FilesChanged { .. } | Input::Tick => None,
     }
 }

@@ -21,7 +21,7 @@ fn forsaken(machine: &Supervisor) -> Supervisor {
 
 fn resumed(machine: &Supervisor) -> (Supervisor, Vec<Action>) {
     let (mut resumed, actions) = Supervisor::resume(shared(&specs()), 0, &machine.memory());
-    resumed.jitter = machine.jitter.clone();
+    resumed.jitter = machine.jitter;
     (resumed, actions)
 }
 

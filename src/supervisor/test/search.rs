@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::super::unit::{State, Unit};
+use super::super::unit::{Proof, State, Unit};
 use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
 use super::spec::{changed, health, names, policy, shared, spec};
@@ -24,10 +24,12 @@ struct UnitSituation {
     version: (String, Option<String>),
     goal: Goal,
     state: State,
-    flags: [bool; 3],
+    flags: [bool; 4],
     failures: u32,
+    /// How far failures of late lie back.
+    recent: Vec<Moment>,
     waiters: Vec<(usize, Goal)>,
-    life: Option<[bool; 4]>,
+    life: Option<[bool; 5]>,
 }
 
 fn situation(watched: &Watched) -> Situation {
@@ -37,8 +39,14 @@ fn situation(watched: &Watched) -> Situation {
         version: (version(&unit.spec), unit.next_spec.as_deref().map(version)),
         goal: unit.goal,
         state: relative(&unit.state, watched.now, unit.next_run),
-        flags: [unit.doomed, unit.removed, unit.proven],
+        flags: [
+            unit.doomed,
+            unit.removed,
+            unit.proven,
+            unit.replaced_for.is_some(),
+        ],
         failures: unit.failures,
+        recent: unit.recent.iter().map(|&at| Moment(watched.now - at)).collect(),
         waiters: unit
             .waiters
             .iter()
@@ -55,6 +63,7 @@ fn situation(watched: &Watched) -> Situation {
                 life.terminated.is_some(),
                 life.kills > 1,
                 life.condemned,
+                life.well.is_some(),
             ]
         }),
     };
@@ -73,13 +82,19 @@ fn relative(state: &State, now: Moment, next_run: u64) -> State {
     let to_go = |at: Moment| Moment(at - now);
     let mut state = state.clone();
     match &mut state {
-        State::Stopped(_) | State::Failed(_) | State::Blocked { .. } => {}
+        State::Stopped(_) | State::Blocked { .. } => {}
         // The jitter is of no consequence.
         State::Waiting { until, .. } => *until = Moment::default(),
         State::Spawning { run } => *run = next_run - *run,
         State::Starting { run, deadline, .. } => (*run, *deadline) = (next_run - *run, to_go(*deadline)),
-        State::Running { run, proven_at } => {
-            (*run, *proven_at) = (next_run - *run, proven_at.map(to_go));
+        State::Failed { since, .. } => *since = Moment::default(),
+        State::Running { run, proof } => {
+            *run = next_run - *run;
+            match proof {
+                Proof::Unseen { unchecked } => *unchecked = to_go(*unchecked),
+                Proof::At(at) => *at = to_go(*at),
+                Proof::Given => {}
+            }
         }
         State::Stopping { run, kill_at, .. } => (*run, *kill_at) = (next_run - *run, to_go(*kill_at)),
         State::Killing { run, again_at, .. } => (*run, *again_at) = (next_run - *run, to_go(*again_at)),
@@ -106,8 +121,14 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             why: why(),
         },
         Input::Ready { run: run(number) },
+        Input::Healthy { run: run(number) },
+        Input::Ailing { run: run(number) },
         Input::Unhealthy {
             run: run(number),
+            why: why(),
+        },
+        Input::FilesChanged {
+            service: service.clone(),
             why: why(),
         },
         Input::Swept { run: run(number) },
@@ -326,6 +347,23 @@ fn every_state_of_one_unit_that_is_restarted_on_failure() {
 #[test]
 fn every_state_of_one_unit_that_is_never_restarted() {
     one_unit(RestartPolicy::Never, &[Exit::Code(0), Exit::Signal(11)], &[]);
+}
+
+#[test]
+fn every_state_of_one_unit_that_is_tried_again_after_it_was_given_up() {
+    let mut unit = spec("a", "");
+    unit.max_restarts = 1;
+    unit.recovery.retry_fatal = Some(Duration::from_secs(60));
+    unit.recovery.window = Duration::from_secs(5);
+    let search = Search {
+        services: names("a"),
+        orders: vec![Order::Start(names("a")), Order::Stop(names("a"))],
+        exits: vec![Exit::Code(1), Exit::Code(78)],
+        depth: 9,
+        requests: 1,
+    };
+    let (count, _) = search.run(&[unit]);
+    assert!(count > 500, "{count} situations");
 }
 
 #[test]

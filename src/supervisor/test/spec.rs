@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::service::{Health, LogSpec, Probe, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
+use crate::service::{
+    Health, LogSpec, OnUnhealthy, Probe, Recovery, RestartPolicy, ServiceName, Spec, Stop, StopSignal, Via,
+};
 
 /// How long every test service may take to get ready.
 pub const START_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,6 +40,12 @@ pub fn spec(service: &str, after: &str) -> Spec {
         min_uptime: MIN_UPTIME,
         start_timeout: START_TIMEOUT,
         max_restarts: 2,
+        recovery: Recovery {
+            window: Duration::ZERO,
+            retry_fatal: None,
+            ..Recovery::default()
+        },
+        watch: Vec::new(),
         ready: None,
         health: Some(health("one")),
         stop: Stop {
@@ -60,6 +68,8 @@ pub fn health(address: &str) -> Health {
         every: Duration::from_secs(10),
         timeout: Duration::from_secs(2),
         failures: 3,
+        on_unhealthy: OnUnhealthy::Restart,
+        via: Via::default(),
     }
 }
 

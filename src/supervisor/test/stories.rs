@@ -297,6 +297,7 @@ fn overtaken(news: impl Fn(Run) -> Vec<Input>) -> bool {
     let steps = [
         Input::Spawned { run: run.clone() },
         Input::Ready { run: run.clone() },
+        Input::Healthy { run: run.clone() },
     ]
     .into_iter();
     let steps = steps.map(|input| (Moment::default(), input));

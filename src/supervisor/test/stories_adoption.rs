@@ -45,6 +45,7 @@ fn a_run_of_an_earlier_supervisor_is_taken_over_as_it_is() {
         run: run.clone(),
         exit: Exit::Unknown,
     };
+    machine.handle(Moment::default(), Input::Healthy { run: run.clone() });
     machine.handle(Moment(ms(5000)), exited);
     let actions = machine.handle(Moment(ms(5000)), Input::Swept { run });
     let next = actions.iter().find_map(|action| match action {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::unit::{Cause, State, Stopped, Unit};
+use super::super::unit::{Cause, Proof, State, Stopped, Unit};
 use super::super::{Action, Answer, Goal, Input, Moment, Order, Past, RequestId, Supervisor};
 use super::spec::{changed, names, shared, spec};
 use crate::service::{Exit, Run, Spec};
@@ -13,43 +13,38 @@ const RUN: u64 = 4;
 /// The present time, in seconds.
 const NOW: Moment = Moment(Duration::from_secs(100));
 
-fn unprobed() -> Spec {
-    Spec {
-        health: None,
-        ..spec("a", "")
-    }
+/// How long after it was given up it is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// With a health check, and tried again after it was given up.
+fn unit() -> Spec {
+    let mut unit = spec("a", "");
+    unit.recovery.retry_fatal = Some(RETRY);
+    unit
 }
 
 /// Every kind of state, with what hangs on it.
 fn states() -> Vec<(&'static str, Goal, State)> {
     let soon = NOW + Duration::from_secs(1);
     let why = || "why".to_owned();
-    let stopping = |cause, exit| State::Stopping {
-        run: RUN,
-        kill_at: soon,
-        exit,
-        cause,
-    };
-    let killing = |stuck| State::Killing {
-        run: RUN,
-        again_at: soon,
-        exit: None,
-        cause: Cause::Asked,
-        stuck,
-        survivors: None,
-    };
     let starting = State::Starting {
         run: RUN,
         deadline: soon,
         why: None,
     };
-    let running = |proven_at| State::Running { run: RUN, proven_at };
+    let running = |proof| State::Running { run: RUN, proof };
+    let given_up = |for_good| State::Failed {
+        why: why(),
+        since: Moment(NOW.0 + Duration::from_secs(1) - RETRY),
+        for_good,
+    };
     let exit = Exit::Code(1);
-    vec![
+    let mut all = vec![
         ("never started", Goal::Down, State::Stopped(Stopped::Never)),
         ("stopped", Goal::Down, State::Stopped(Stopped::Asked)),
         ("ended by itself", Goal::Up, State::Stopped(Stopped::Ended(exit))),
-        ("given up", Goal::Up, State::Failed(why())),
+        ("given up", Goal::Up, given_up(false)),
+        ("given up for good", Goal::Up, given_up(true)),
         (
             "waiting after a failure",
             Goal::Up,
@@ -65,8 +60,36 @@ fn states() -> Vec<(&'static str, Goal, State)> {
             State::Spawning { run: RUN },
         ),
         ("starting", Goal::Up, starting),
-        ("running, unproven", Goal::Up, running(Some(soon))),
-        ("running, proven", Goal::Up, running(None)),
+        ("running, unproven", Goal::Up, running(Proof::At(soon))),
+        (
+            "running, its health unseen",
+            Goal::Up,
+            running(Proof::Unseen { unchecked: soon }),
+        ),
+        ("running, proven", Goal::Up, running(Proof::Given)),
+    ];
+    all.extend(ends(soon));
+    all
+}
+
+/// The states of a run that is on its way down.
+fn ends(soon: Moment) -> Vec<(&'static str, Goal, State)> {
+    let stopping = |cause, exit| State::Stopping {
+        run: RUN,
+        kill_at: soon,
+        exit,
+        cause,
+    };
+    let killing = |stuck| State::Killing {
+        run: RUN,
+        again_at: soon,
+        exit: None,
+        cause: Cause::Asked,
+        stuck,
+        survivors: None,
+    };
+    let exit = Exit::Code(1);
+    vec![
         ("stopping, asked", Goal::Down, stopping(Cause::Asked, None)),
         ("stopping, to run again", Goal::Up, stopping(Cause::Asked, None)),
         (
@@ -77,7 +100,7 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         (
             "stopping, for a fault",
             Goal::Up,
-            stopping(Cause::Fault(why()), None),
+            stopping(Cause::Fault("why".into()), None),
         ),
         ("killing", Goal::Down, killing(false)),
         ("killing, stuck", Goal::Down, killing(true)),
@@ -86,7 +109,7 @@ fn states() -> Vec<(&'static str, Goal, State)> {
 
 fn run(number: u64) -> Run {
     Run {
-        service: unprobed().name,
+        service: unit().name,
         number,
     }
 }
@@ -134,6 +157,15 @@ fn news() -> Vec<(&'static str, Moment, Input)> {
             },
         ),
         ("ready", Input::Ready { run: run(RUN) }),
+        ("healthy", Input::Healthy { run: run(RUN) }),
+        ("ailing", Input::Ailing { run: run(RUN) }),
+        (
+            "files changed",
+            Input::FilesChanged {
+                service: unit().name,
+                why: why(),
+            },
+        ),
         (
             "unhealthy",
             Input::Unhealthy {
@@ -157,7 +189,7 @@ fn news() -> Vec<(&'static str, Moment, Input)> {
 }
 
 fn orders() -> [(&'static str, Order); 7] {
-    let a = unprobed();
+    let a = unit();
     [
         ("start", Order::Start(names("a"))),
         ("stop", Order::Stop(names("a"))),
@@ -171,35 +203,50 @@ fn orders() -> [(&'static str, Order); 7] {
 
 /// One failure so far (none once it is proven), two are allowed; the machine has shown what it is.
 fn machine(goal: Goal, state: &State) -> Supervisor {
-    let mut machine = Supervisor::new(shared(&[unprobed()]), 7);
+    let mut machine = Supervisor::new(shared(&[unit()]), 7);
     let unit = &mut machine.units[0];
     (unit.goal, unit.state) = (goal, state.clone());
-    unit.proven = matches!(state, State::Running { proven_at: None, .. });
+    unit.proven = matches!(
+        state,
+        State::Running {
+            proof: Proof::Given,
+            ..
+        }
+    );
     (unit.next_run, unit.failures) = (RUN + 1, u32::from(!unit.proven));
     machine.publish();
     machine.actions.clear();
     machine
 }
 
-fn in_words(unit: Option<&Unit>) -> String {
-    let Some(unit) = unit else {
-        return "forgotten".into();
-    };
+fn state_in_words(state: &State) -> String {
     let from_now = |at: &Moment| format!("{:.1}", (*at - NOW).as_secs_f64());
-    let state = match &unit.state {
+    match state {
         State::Stopped(why) => format!("Stopped({why:?})"),
-        State::Failed(why) => format!("Failed({why})"),
+        State::Failed { why, since, for_good } => {
+            let retry = from_now(&(*since + RETRY));
+            format!(
+                "Failed({why}, {})",
+                if *for_good {
+                    "for good".into()
+                } else {
+                    format!("again {retry}")
+                }
+            )
+        }
         State::Waiting { until, why } => format!("Waiting(until {}, {why})", from_now(until)),
         State::Blocked { on } => format!("Blocked({on:?})"),
         State::Spawning { run } => format!("Spawning({run})"),
         State::Starting { run, deadline, why } => {
             format!("Starting({run}, until {}, {why:?})", from_now(deadline))
         }
-        State::Running { run, proven_at } => {
-            format!(
-                "Running({run}, proven {})",
-                proven_at.as_ref().map_or("yes".into(), from_now)
-            )
+        State::Running { run, proof } => {
+            let proven = match proof {
+                Proof::Unseen { .. } => "once healthy".into(),
+                Proof::At(at) => from_now(at),
+                Proof::Given => "yes".into(),
+            };
+            format!("Running({run}, proven {proven})")
         }
         State::Stopping {
             run,
@@ -220,11 +267,23 @@ fn in_words(unit: Option<&Unit>) -> String {
             let again = from_now(again_at);
             format!("Killing({run}, again {again}, {exit:?}, stuck {stuck}, {survivors:?})")
         }
+    }
+}
+
+fn in_words(unit: Option<&Unit>) -> String {
+    let Some(unit) = unit else {
+        return "forgotten".into();
     };
+    let state = state_in_words(&unit.state);
     let mut words = vec![format!("{:?} {state}", unit.goal)];
     words.extend((unit.failures > 0).then(|| format!("failures {}", unit.failures)));
     words.extend((unit.restarts > 0).then(|| format!("restarts {}", unit.restarts)));
     words.extend(unit.doomed.then(|| "doomed".into()));
+    words.extend(
+        unit.replaced_for
+            .as_ref()
+            .map(|why| format!("replaced for {why}")),
+    );
     words.extend(unit.next_spec.is_some().then(|| "next spec".into()));
     words.extend(unit.removed.then(|| "removed".into()));
     words.extend((!unit.waiters.is_empty()).then(|| "waiter".into()));

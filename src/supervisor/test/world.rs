@@ -177,7 +177,8 @@ impl World {
                     self.tell(&input);
                 }
             }
-            Action::AwaitReady { .. } | Action::WatchHealth { .. } | Action::Changed { .. } => {}
+            Action::WatchHealth { run, .. } => self.later(Duration::ZERO, Input::Healthy { run }),
+            Action::AwaitReady { .. } | Action::Changed { .. } => {}
             Action::Terminate { run } => {
                 self.note(format!("terminate {run}"));
                 let nature = self.nature_of(&run);

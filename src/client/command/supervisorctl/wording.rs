@@ -152,6 +152,8 @@ mod tests {
             log_loss: None,
             errors: crate::api::Errors::default(),
             log: crate::api::Log::default(),
+            last_cause: None,
+            retry_in_s: None,
         }
     }
 
@@ -162,6 +164,7 @@ mod tests {
                 code: Some(0),
                 signal: None,
                 at: "2026-11-21T10:44:31Z".into(),
+                expected: false,
             }),
             ..service("once", State::Exited)
         };
