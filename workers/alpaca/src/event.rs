@@ -1,16 +1,22 @@
 //! What a connection tells those who use it.
 
+use std::ops::Deref;
+use std::time::Instant;
+
 use stream_protocol::Number;
 
-use crate::Exchange;
+use crate::datum::Datum;
+use crate::{Exchange, Topic};
 
 /// A fact about the connection, or the data that it carries.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Trades, in the order Alpaca sent them; never empty. For a short while after an unsubscribe
     /// trades of that symbol may still come.
-    Trades(Vec<Trade>),
-    /// Authenticated; the desired symbols are being subscribed.
+    Trades(Batch),
+    /// Quotes, bars, statuses, corrections and cancels, in the order Alpaca sent them; never empty.
+    Data(Vec<Datum>),
+    /// Authenticated; what is desired is being subscribed.
     Connected,
     /// The connection is gone. Unless `Fatal` follows it is being made again, and everything that
     /// was desired still is.
@@ -18,17 +24,17 @@ pub enum Event {
         /// One sentence for a person.
         reason: String,
     },
-    /// Alpaca confirmed these symbols, which it had not before on this connection.
+    /// Alpaca confirmed these, which it had not before on this connection.
     Subscribed {
         /// In alphabetical order.
-        symbols: Vec<String>,
+        topics: Vec<Topic>,
     },
-    /// Alpaca will not send these symbols. They are no longer desired; the others are not affected.
+    /// Alpaca will not send these. They are no longer desired; the others are not affected.
     Refused {
         /// In alphabetical order.
-        symbols: Vec<String>,
-        /// Alpaca's code: 400 for what is no symbol, 405 over the plan's limit, 410 for a feed
-        /// without trades.
+        topics: Vec<Topic>,
+        /// Alpaca's code: 400 for what is no symbol, 405 over the plan's limit, 410 for a channel
+        /// that the feed does not have.
         code: u16,
         /// Alpaca's own words, or ours where it said nothing.
         message: String,
@@ -42,7 +48,24 @@ pub enum Event {
     },
 }
 
-/// One trade of a stock.
+/// Trades that came together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// When they were read from the socket.
+    pub received: Instant,
+    /// At least one.
+    pub trades: Vec<Trade>,
+}
+
+impl Deref for Batch {
+    type Target = [Trade];
+
+    fn deref(&self) -> &[Trade] {
+        &self.trades
+    }
+}
+
+/// One trade.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trade {
     /// The symbol, upper-case.
@@ -59,6 +82,8 @@ pub struct Trade {
     pub conditions: Vec<String>,
     /// When it happened: RFC 3339 as sent, up to nine digits of a second.
     pub timestamp: String,
-    /// The tape: `A`, `B` or `C`.
+    /// The tape: `A`, `B` or `C`; empty for crypto.
     pub tape: String,
+    /// Who took the offer, `B` or `S`, where that is told: of crypto only.
+    pub taker: String,
 }

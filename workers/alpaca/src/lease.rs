@@ -85,6 +85,11 @@ impl Lease {
         }
     }
 
+    /// Gives it back, or waits no longer.
+    pub(crate) fn give_back(&mut self) {
+        self.place = Place::NotAsked;
+    }
+
     /// Returns when the lease that was waited for is ours, or is to be asked for again; never when
     /// it is not waited for. Cancel-safe.
     pub(crate) async fn granted(&mut self) {
@@ -201,7 +206,7 @@ mod tests {
         }
         let early = tokio::time::timeout(Duration::from_millis(20), second.granted()).await;
         assert!(early.is_err(), "not yet");
-        drop(first);
+        first.give_back();
         let granted = tokio::time::timeout(Duration::from_secs(5), second.granted()).await;
         granted.expect("in time");
         second.take().expect("ours");

@@ -18,9 +18,11 @@
 
 pub mod calendar;
 mod credentials;
+mod datum;
 mod driver;
 mod event;
 mod exchange;
+mod halts;
 mod lease;
 mod listeners;
 mod liveness;
@@ -32,17 +34,21 @@ mod rest;
 pub mod session;
 mod socket;
 mod status;
+mod topic;
 pub mod wire;
 
 pub use calendar::Calendar;
 pub use credentials::Credentials;
-pub use event::{Event, Trade};
+pub use datum::{Datum, Figure, Kind, Stamp, Value};
+pub use event::{Batch, Event, Trade};
 pub use exchange::Exchange;
 pub use liveness::{Liveness, Verdict};
 pub use manager::{ConnectionManager, Error};
 pub use market::MarketPhase;
 pub use market_data::MarketData;
 pub use options::Options;
+pub use rest::{Backfill, Page};
 pub use session::State;
-pub use status::Status;
+pub use status::{Quarantined, Status};
 pub use stream_protocol::Number;
+pub use topic::{Channel, Topic, list};

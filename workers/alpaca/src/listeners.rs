@@ -52,6 +52,7 @@ fn pass(sender: &mpsc::Sender<Event>, event: Event, dropped: &mut u64) -> bool {
             !sender.is_closed()
         }
         Event::Trades(_)
+        | Event::Data(_)
         | Event::Connected
         | Event::Disconnected { .. }
         | Event::Subscribed { .. }
@@ -65,15 +66,20 @@ fn pass(sender: &mpsc::Sender<Event>, event: Event, dropped: &mut u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use tokio::sync::mpsc;
 
     use super::{Listeners, RESERVED};
-    use crate::{Event, wire};
+    use crate::{Batch, Event, wire};
 
     fn trades() -> Event {
         let frame =
             wire::decode(br#"[{"T":"t","S":"A","p":1,"s":1,"t":"x"},{"T":"t","S":"A","p":1,"s":1,"t":"x"}]"#);
-        Event::Trades(frame.trades)
+        Event::Trades(Batch {
+            received: Instant::now(),
+            trades: frame.trades,
+        })
     }
 
     #[test]
@@ -83,16 +89,17 @@ mod tests {
         let (quick, mut quick_queue) = mpsc::channel(RESERVED + 10);
         listeners.add(slow);
         listeners.add(quick);
+        let told = trades();
         for _ in 0..3 {
-            listeners.tell(trades());
+            listeners.tell(told.clone());
         }
         listeners.tell(Event::Connected);
         assert_eq!(listeners.dropped_trades(), 4);
         assert_eq!(slow_queue.len(), 2);
         assert_eq!(quick_queue.len(), 4);
-        assert_eq!(slow_queue.try_recv(), Ok(trades()));
+        assert_eq!(slow_queue.try_recv(), Ok(told.clone()));
         assert_eq!(slow_queue.try_recv(), Ok(Event::Connected));
-        assert_eq!(quick_queue.try_recv(), Ok(trades()));
+        assert_eq!(quick_queue.try_recv(), Ok(told));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use crate::driver::{self, Endpoint};
 use crate::lease::Lease;
 use crate::market::{MarketClock, Venue};
-use crate::market_data::{Command, Ended, Link};
-use crate::rest::LatestTrades;
+use crate::market_data::{Command, Ended, Link, Past};
+use crate::rest::{LatestTrades, PastTrades, TradingApi};
 use crate::{Credentials, MarketData, Options, Status, socket};
 
 /// Hands out references to connections, and makes each connection only once. A clone shares the
@@ -95,8 +95,14 @@ impl ConnectionManager {
             market: self.0.market(url),
             lease: self.0.lease(credentials, url),
             latest: LatestTrades::beside(url, credentials),
+            // A rehearsal's market time is not the one that the clock shows.
+            trading_api: TradingApi::beside(url, credentials).filter(|_| self.0.options.shift.is_zero()),
         };
-        let link = start(&runtime, endpoint, predecessor);
+        let past = Past {
+            trades: PastTrades::beside(url, credentials),
+            shift: self.0.options.shift,
+        };
+        let link = start(&runtime, endpoint, past, predecessor);
         entries.retain(|_, entry| entry.ended.has_changed().is_ok());
         entries.insert(key, Entry::of(&link));
         Ok(MarketData(link))
@@ -153,7 +159,7 @@ impl Entry {
     }
 }
 
-fn start(runtime: &Handle, endpoint: Endpoint, predecessor: Option<Ended>) -> Arc<Link> {
+fn start(runtime: &Handle, endpoint: Endpoint, past: Past, predecessor: Option<Ended>) -> Arc<Link> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let (publisher, status) = watch::channel(Status::idle(SystemTime::now()));
     let (alive, ended) = watch::channel(());
@@ -168,6 +174,7 @@ fn start(runtime: &Handle, endpoint: Endpoint, predecessor: Option<Ended>) -> Ar
         commands,
         status,
         ended,
+        past,
     })
 }
 

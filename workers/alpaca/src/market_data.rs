@@ -1,19 +1,25 @@
 //! A handle on a shared market-data connection.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
-use crate::{Event, Status};
+use crate::rest::{Backfill, PastTrades};
+use crate::{Event, Status, Topic};
 
 /// How many events may wait for a receiver; an event of trades can carry many.
 const EVENT_QUEUE: usize = 4096;
 
+/// The host's clock and the exchanges' may differ by this.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
+
 /// What a handle asks of the driver.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Subscribe(Vec<String>),
-    Unsubscribe(Vec<String>),
+    Subscribe(Vec<Topic>),
+    Unsubscribe(Vec<Topic>),
     Reconnect,
     Listen(mpsc::Sender<Event>),
     Close,
@@ -27,6 +33,15 @@ pub(crate) struct Link {
     pub(crate) status: watch::Receiver<Status>,
     /// Closes when the driver has ended, and with it the connection.
     pub(crate) ended: Ended,
+    pub(crate) past: Past,
+}
+
+/// The way to past trades.
+#[derive(Debug)]
+pub(crate) struct Past {
+    pub(crate) trades: Option<PastTrades>,
+    /// By how much the market's clock is ahead of the host's.
+    pub(crate) shift: SignedDuration,
 }
 
 /// Tells when a driver has ended: nothing is ever sent, the sender is gone.
@@ -48,18 +63,44 @@ impl MarketData {
     /// Wants the trades of these symbols (upper-case). Idempotent; takes effect by itself once
     /// connected, and again after every reconnect. The first wanted symbol opens the connection.
     pub fn subscribe(&self, symbols: &[String]) {
-        self.ask(Command::Subscribe(symbols.to_vec()));
+        self.want(symbols.iter().map(Topic::trades).collect());
     }
 
-    /// No longer wants these symbols. The connection stays, also without any symbol.
+    /// No longer wants the trades of these symbols. The connection stays, also without any.
     pub fn unsubscribe(&self, symbols: &[String]) {
-        self.ask(Command::Unsubscribe(symbols.to_vec()));
+        self.unwant(symbols.iter().map(Topic::trades).collect());
+    }
+
+    /// Wants these channels of these symbols; as `subscribe`.
+    pub fn want(&self, topics: Vec<Topic>) {
+        self.ask(Command::Subscribe(topics));
+    }
+
+    /// No longer wants these channels of these symbols.
+    pub fn unwant(&self, topics: Vec<Topic>) {
+        self.ask(Command::Unsubscribe(topics));
     }
 
     /// Drops the connection and connects again now, at most once a second. Does nothing when the
     /// connection was never needed or is being made, or after `Fatal`.
     pub fn reconnect(&self) {
         self.ask(Command::Reconnect);
+    }
+
+    /// Fetches the trades of these symbols that were made from `start` on, by the market's clock, up
+    /// to now: what was missed while there was no connection. The feeds of stocks and crypto have
+    /// them; of others it fails at once. Must be called inside a tokio runtime.
+    pub fn backfill(&self, symbols: Vec<String>, start: SystemTime) -> Backfill {
+        match self.0.past.trades.clone() {
+            Some(past) => past.fetch(symbols, start, self.market_time() + CLOCKS_DIFFER),
+            None => Backfill::failed("this feed has no past trades"),
+        }
+    }
+
+    /// What the market's clock shows now: the host's time, but in rehearsals.
+    pub fn market_time(&self) -> SystemTime {
+        let now = Timestamp::now();
+        now.saturating_add(self.0.past.shift).unwrap_or(now).into()
     }
 
     /// Everything that happens from now on. Every caller has a bounded queue of its own: a receiver

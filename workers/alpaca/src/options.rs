@@ -53,6 +53,11 @@ impl Options {
         self
     }
 
+    /// Where leases are, if anywhere.
+    pub fn lease_dir(&self) -> Option<&Path> {
+        self.lease_folder.as_deref()
+    }
+
     /// With msgpack in place of JSON on the wire, as the official clients speak; smaller by a quarter.
     #[must_use]
     pub fn msgpack(mut self) -> Self {

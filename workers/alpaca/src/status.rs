@@ -2,7 +2,19 @@
 
 use std::time::SystemTime;
 
-use crate::{Liveness, State};
+use crate::{Liveness, State, Topic};
+
+/// Something that Alpaca refused of late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// What it was.
+    pub topic: Topic,
+    /// Alpaca's code: 400 for what is no symbol, 405 over the plan's limit, 410 for a channel that
+    /// the feed does not have.
+    pub code: u16,
+    /// Alpaca's own words, or ours where it said nothing.
+    pub message: String,
+}
 
 /// A connection at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,13 +23,17 @@ pub struct Status {
     pub state: State,
     /// Since when it has been in this state.
     pub since: SystemTime,
-    /// Symbols that are wanted, in alphabetical order.
-    pub desired: Vec<String>,
-    /// Symbols that Alpaca has confirmed on this connection, in alphabetical order.
-    pub confirmed: Vec<String>,
+    /// What is wanted, in alphabetical order.
+    pub desired: Vec<Topic>,
+    /// What Alpaca has confirmed on this connection, in alphabetical order.
+    pub confirmed: Vec<Topic>,
+    /// What Alpaca refused of late, and why.
+    pub quarantined: Vec<Quarantined>,
+    /// Times that Alpaca called this process too slow (407) and cut it.
+    pub slow_client: u64,
     /// Times that the connection was authenticated after the first time.
     pub reconnects: u64,
-    /// When the last trade came; updated without waking those who wait for a change.
+    /// When the last data came; updated without waking those who wait for a change.
     pub last_data: Option<SystemTime>,
     /// Since when the present connection has been authenticated.
     pub connected_at: Option<SystemTime>,
@@ -37,6 +53,8 @@ impl Status {
             since: now,
             desired: Vec::new(),
             confirmed: Vec::new(),
+            quarantined: Vec::new(),
+            slow_client: 0,
             reconnects: 0,
             last_data: None,
             connected_at: None,

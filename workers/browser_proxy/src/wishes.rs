@@ -2,9 +2,9 @@
 //!
 //! This is all that has to be understood to ask a new backend for the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use stream_protocol::{ClientMessage, Gap, Position, ServerMessage};
+use stream_protocol::{Channel, ClientMessage, Gap, Position, ServerMessage};
 use ws_listener::frame::{Kind, Whole};
 
 use crate::relay::After;
@@ -20,6 +20,9 @@ const MAX_SYMBOLS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     symbols: HashMap<Box<str>, Wish>,
+    /// Channels besides trades: asked for anew, since only trades are replayed.
+    besides: BTreeSet<(Box<str>, Channel)>,
+    orders: bool,
     heartbeat: bool,
     is_closing: bool,
     row: Row,
@@ -47,18 +50,30 @@ impl Wishes {
     fn asked(&mut self, text: &[u8]) {
         let message = std::str::from_utf8(text).ok().map(ClientMessage::parse);
         match message {
-            Some(Ok(ClientMessage::Subscribe { symbols, since })) => {
-                for symbol in symbols {
-                    self.wants(symbol, since.as_ref());
+            Some(Ok(ClientMessage::Subscribe {
+                symbols,
+                channels,
+                since,
+            })) => {
+                for (symbol, channel) in pairs(&symbols, &channels) {
+                    match channel {
+                        Channel::Trades => self.wants(symbol.to_owned(), since.as_ref()),
+                        other => self.wants_besides(symbol, other),
+                    }
                 }
             }
-            Some(Ok(ClientMessage::Unsubscribe { symbols })) => {
-                for symbol in symbols {
-                    if let Some(wish) = self.symbols.get_mut(symbol.as_str()) {
+            Some(Ok(ClientMessage::Unsubscribe { symbols, channels })) => {
+                for (symbol, channel) in pairs(&symbols, &channels) {
+                    self.besides.remove(&(symbol.into(), channel));
+                    if let Some(wish) = self.symbols.get_mut(symbol)
+                        && channel == Channel::Trades
+                    {
                         wish.is_leaving = true;
                     }
                 }
             }
+            Some(Ok(ClientMessage::SubscribeOrders)) => self.orders = true,
+            Some(Ok(ClientMessage::UnsubscribeOrders)) => self.orders = false,
             Some(Ok(ClientMessage::Heartbeat)) => self.heartbeat = true,
             Some(Ok(ClientMessage::Ping | ClientMessage::Health | ClientMessage::Reconnect) | Err(_))
             | None => {}
@@ -120,18 +135,35 @@ impl Wishes {
                 symbol,
                 position,
                 recovered,
+                channel: None,
                 ..
             }) => {
                 self.subscribed(&symbol, position, recovered == Some(true));
             }
-            Ok(ServerMessage::Unsubscribed { symbol, .. }) => self.unsubscribed(&symbol),
-            Ok(ServerMessage::Gap(Gap { symbol, seq, to, .. })) => {
+            Ok(ServerMessage::Unsubscribed {
+                symbol,
+                channel: None,
+                ..
+            }) => self.unsubscribed(&symbol),
+            Ok(ServerMessage::Gap(Gap {
+                symbol,
+                seq,
+                to,
+                channel: None,
+                ..
+            })) => {
                 if let Some(seq) = seq.or(to) {
                     self.reached(&symbol, seq);
                 }
             }
             Ok(
                 ServerMessage::Trade { .. }
+                | ServerMessage::Subscribed { .. }
+                | ServerMessage::Unsubscribed { .. }
+                | ServerMessage::Gap(_)
+                | ServerMessage::OrdersSubscribed { .. }
+                | ServerMessage::OrdersUnsubscribed { .. }
+                | ServerMessage::OrdersGap { .. }
                 | ServerMessage::Heartbeat { .. }
                 | ServerMessage::Connecting { .. }
                 | ServerMessage::Pong { .. }
@@ -151,6 +183,12 @@ impl Wishes {
         wish.is_leaving = false;
         if let Some(since) = since {
             wish.at = Some(since.clone());
+        }
+    }
+
+    fn wants_besides(&mut self, symbol: &str, channel: Channel) {
+        if self.besides.len() < MAX_SYMBOLS {
+            self.besides.insert((symbol.into(), channel));
         }
     }
 
@@ -186,16 +224,35 @@ impl Wishes {
         self.finish_row();
         let heartbeat = self.heartbeat.then_some(ClientMessage::Heartbeat);
         let symbols = self.symbols.iter().map(|(symbol, wish)| {
-            let symbols = vec![symbol.to_string()];
+            let (symbols, channels) = (vec![symbol.to_string()], vec![Channel::Trades]);
             if wish.is_leaving {
-                ClientMessage::Unsubscribe { symbols }
+                ClientMessage::Unsubscribe { symbols, channels }
             } else {
                 let since = wish.at.clone();
-                ClientMessage::Subscribe { symbols, since }
+                ClientMessage::Subscribe {
+                    symbols,
+                    channels,
+                    since,
+                }
             }
         });
-        symbols.chain(heartbeat).collect()
+        let besides = self
+            .besides
+            .iter()
+            .map(|(symbol, channel)| ClientMessage::Subscribe {
+                symbols: vec![symbol.to_string()],
+                channels: vec![*channel],
+                since: None,
+            });
+        let orders = self.orders.then_some(ClientMessage::SubscribeOrders);
+        symbols.chain(besides).chain(orders).chain(heartbeat).collect()
     }
+}
+
+/// Each symbol with each channel.
+fn pairs<'a>(symbols: &'a [String], channels: &'a [Channel]) -> impl Iterator<Item = (&'a str, Channel)> {
+    let each = |symbol: &'a String| channels.iter().map(move |channel| (symbol.as_str(), *channel));
+    symbols.iter().flat_map(each)
 }
 
 /// `{"type":"trade","symbol":"AAPL"`

@@ -21,14 +21,25 @@ const STOCK: [&str; 8] = [
 ];
 /// Channels of the test feed.
 const TEST: [&str; 3] = ["trades", "quotes", "bars"];
+/// Channels of crypto.
+const CRYPTO: [&str; 6] = [
+    "trades",
+    "quotes",
+    "orderbooks",
+    "bars",
+    "updatedBars",
+    "dailyBars",
+];
+/// What is made here, in the order of `Wants`.
+const MADE: [&str; 6] = ["trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses"];
 /// Channels that follow `trades` by themselves; a client may name them, which changes nothing.
 const FOLLOWING: [&str; 2] = ["corrections", "cancelErrors"];
 /// The longest symbol, an option's.
 const LONGEST: usize = 21;
 
-/// The symbols whose trades, quotes and bars are sent.
+/// The symbols whose trades, quotes, bars, updated and daily bars, and statuses are sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wants(pub(crate) [BTreeSet<String>; 3]);
+pub(crate) struct Wants(pub(crate) [BTreeSet<String>; 6]);
 
 /// Why a change is not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +60,7 @@ impl Channels {
         let names = match feed {
             Feed::Iex | Feed::Sip => &STOCK[..],
             Feed::Test => &TEST[..],
+            Feed::Crypto => &CRYPTO[..],
         };
         let lists = names.iter().map(|name| (*name, BTreeSet::new()));
         Self {
@@ -85,8 +97,8 @@ impl Channels {
 
     /// What is to be sent.
     pub(crate) fn wants(&self) -> Wants {
-        // Trades, quotes and bars are the first three channels of every feed.
-        Wants([0, 1, 2].map(|channel| self.lists[channel].1.clone()))
+        let list = |name| self.lists.iter().find(|(channel, _)| *channel == name);
+        Wants(MADE.map(|name| list(name).map(|(_, symbols)| symbols.clone()).unwrap_or_default()))
     }
 
     /// The whole, as answers tell it. `imbalances` is named only when it is used.
@@ -100,7 +112,7 @@ impl Channels {
             Feed::Iex | Feed::Sip => {
                 lists.extend(FOLLOWING.map(|name| (name, list(&self.lists[0].1))));
             }
-            Feed::Test => {}
+            Feed::Test | Feed::Crypto => {}
         }
         Subscription(lists)
     }

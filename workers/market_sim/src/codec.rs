@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::peer::{Answer, Subscription};
-use crate::trade::{Bar, Item, Quote, Trade};
+use crate::trade::{Bar, BarKind, Item, Quote, Trade};
+
+mod rare;
 
 /// The spelling of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +43,14 @@ impl Codec {
     /// Data, as one array.
     pub(crate) fn items(self, items: &[Item]) -> Message {
         let wire = items.iter().map(|item| match item {
+            // Crypto has no exchanges, and so no conditions and no tapes.
+            Item::Trade(trade) if trade.exchange.is_empty() => Wire::Crypto(rare::WireCrypto::of(trade)),
             Item::Trade(trade) => Wire::Trade(self.trade(trade)),
             Item::Quote(quote) => Wire::Quote(self.quote(quote)),
-            Item::Bar(bar) => Wire::Bar(WireBar::of(bar)),
+            Item::Bar(kind, bar) => Wire::Bar(WireBar::of(*kind, bar)),
+            Item::Status(status) => Wire::Status(rare::WireStatus::of(status)),
+            Item::Correction(trade, price) => Wire::Correction(rare::WireCorrection::of(trade, *price)),
+            Item::Cancel(trade) => Wire::Cancel(rare::WireCancel::of(trade)),
         });
         self.write(&wire.collect::<Vec<_>>())
     }
@@ -103,6 +110,10 @@ enum Wire<'a> {
     Trade(WireTrade<'a>),
     Quote(WireQuote<'a>),
     Bar(WireBar<'a>),
+    Status(rare::WireStatus<'a>),
+    Correction(rare::WireCorrection<'a>),
+    Cancel(rare::WireCancel<'a>),
+    Crypto(rare::WireCrypto<'a>),
 }
 
 #[derive(Serialize)]
@@ -142,9 +153,13 @@ struct WireBar<'a> {
 }
 
 impl<'a> WireBar<'a> {
-    fn of(bar: &'a Bar) -> Self {
+    fn of(kind: BarKind, bar: &'a Bar) -> Self {
         Self {
-            kind: "b",
+            kind: match kind {
+                BarKind::Minute => "b",
+                BarKind::Updated => "u",
+                BarKind::Daily => "d",
+            },
             symbol: &bar.symbol,
             o: bar.open,
             h: bar.high,
@@ -223,7 +238,7 @@ impl Serialize for Subscription {
 mod tests {
     use super::Codec;
     use crate::peer::{Answer, Failure, Subscription, Success};
-    use crate::trade::{Bar, Item, Quote, Trade};
+    use crate::trade::{Bar, BarKind, Item, Quote, Trade};
 
     fn trade() -> Trade {
         Trade {
@@ -249,7 +264,7 @@ mod tests {
         assert_eq!(
             json(Codec::Json.items(&[
                 Item::Quote(Quote::before(&trade())),
-                Item::Bar(Bar::begun_by(&trade()))
+                Item::Bar(BarKind::Minute, Bar::begun_by(&trade()))
             ])),
             r#"[{"T":"q","S":"AAPL","bx":"K","bp":162.92,"bs":9,"ax":"K","ap":162.93,"as":5,"c":["R"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"},{"T":"b","S":"AAPL","o":162.92,"h":162.92,"l":162.92,"c":162.92,"v":3,"t":"2023-04-06T11:54:00Z","n":1,"vw":162.92}]"#
         );

@@ -28,6 +28,16 @@ pub struct Faults {
     pub linger_s: u16,
     /// The part of the trades that is sent twice, 0 to 1.
     pub duplicates: f64,
+    /// The part of the trades that is corrected afterwards, 0 to 1.
+    pub corrections: f64,
+    /// The part of the trades that is cancelled afterwards, 0 to 1.
+    pub cancels: f64,
+    /// The HTTP status with which connection requests are refused, such as 429.
+    pub refuse_upgrade: Option<u16>,
+    /// The HTTP status with which REST requests are refused, such as 429.
+    pub refuse_rest: Option<u16>,
+    /// The market's clock says closed, whatever its time.
+    pub closed: bool,
     /// The part of the trades that changes places with the one before, 0 to 1.
     pub disorder: f64,
 }
@@ -56,6 +66,14 @@ pub(crate) struct Order {
     blow: Option<Blow>,
     /// A restart: all connections are closed, and new ones refused for so many milliseconds.
     restart_ms: Option<u64>,
+    /// Symbols that are halted from now on.
+    #[serde(default)]
+    pub(crate) halt: Vec<String>,
+    /// Symbols that are traded again.
+    #[serde(default)]
+    pub(crate) resume: Vec<String>,
+    /// What the market's clock shows from now on.
+    pub(crate) market_time: Option<String>,
 }
 
 /// The faults of one simulator, as its connections and its door see them.
@@ -122,6 +140,13 @@ impl Faults {
             };
             *items = items.drain(..).flat_map(|item| twice(item, random)).collect();
         }
+        if self.corrections > 0.0 || self.cancels > 0.0 {
+            let wrong = |item: Item, random: &mut Random| {
+                let later = self.taken_back(&item, random);
+                [Some(item), later].into_iter().flatten()
+            };
+            *items = items.drain(..).flat_map(|item| wrong(item, random)).collect();
+        }
         if self.disorder > 0.0 {
             for index in 1..items.len() {
                 if random.fraction() < self.disorder {
@@ -129,6 +154,18 @@ impl Faults {
                 }
             }
         }
+    }
+
+    /// What takes a trade back, if anything does.
+    fn taken_back(&self, item: &Item, random: &mut Random) -> Option<Item> {
+        let Item::Trade(trade) = item else {
+            return None;
+        };
+        if random.fraction() < self.corrections {
+            let price = ((trade.price + 0.01) * 100.0).round() / 100.0;
+            return Some(Item::Correction(trade.clone(), price));
+        }
+        (random.fraction() < self.cancels).then(|| Item::Cancel(trade.clone()))
     }
 
     /// How long the place of a connection stays taken after an unclean end.
@@ -160,7 +197,7 @@ mod tests {
         faults.spoil(&mut trades, &mut Random::new(1));
         let id = |item: &Item| match item {
             Item::Trade(trade) => trade.id,
-            Item::Quote(_) | Item::Bar(_) => 0,
+            Item::Quote(_) | Item::Bar(..) | Item::Status(_) | Item::Correction(..) | Item::Cancel(_) => 0,
         };
         trades.iter().map(id).collect()
     }

@@ -9,6 +9,8 @@ pub(crate) enum Feed {
     Sip,
     /// The symbol `FAKEPACA` only, day and night.
     Test,
+    /// Pairs such as `BTC/USD`, day and night.
+    Crypto,
 }
 
 impl Feed {
@@ -18,6 +20,7 @@ impl Feed {
             "/v2/iex" => Some(Self::Iex),
             "/v2/sip" => Some(Self::Sip),
             "/v2/test" => Some(Self::Test),
+            "/v1beta3/crypto/us" => Some(Self::Crypto),
             _ => None,
         }
     }
@@ -25,7 +28,8 @@ impl Feed {
     /// Whether this symbol is ever traded here.
     pub(crate) fn trades(self, symbol: &str) -> bool {
         match self {
-            Self::Iex | Self::Sip => true,
+            Self::Iex | Self::Sip => !symbol.contains('/'),
+            Self::Crypto => symbol.contains('/'),
             Self::Test => symbol == "FAKEPACA",
         }
     }

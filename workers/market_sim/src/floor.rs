@@ -1,17 +1,18 @@
 //! Which trade happens when, and who sees it. Pure: time is an argument, the next deadline an answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::bars::Bars;
 use crate::channels::Wants;
 use crate::feed::Feed;
 use crate::ledger::{Ledger, Page, Query};
 use crate::random::Random;
 use crate::tape::Tape;
-use crate::trade::{Bar, Item, Quote};
+use crate::trade::{BarKind, Item, Quote, Status};
 
 /// What `*` stands for.
 const EVERYTHING: [&str; 8] = ["AAPL", "AMD", "AMZN", "MSFT", "NVDA", "QQQ", "SPY", "TSLA"];
@@ -24,8 +25,8 @@ const BURST: Duration = Duration::from_millis(1);
 /// The number of a connection that sees trades.
 pub(crate) type Viewer = u64;
 
-/// Whether trades, quotes and bars are seen.
-type Kinds = [bool; 3];
+/// Whether trades, quotes, bars, updated and daily bars, and statuses are seen.
+type Kinds = [bool; 6];
 
 /// A symbol on a feed.
 type Listing = (Feed, Arc<str>);
@@ -43,7 +44,9 @@ pub(crate) struct Floor {
     /// What is traded now, and who sees it.
     active: Vec<(Listing, Vec<(Viewer, Kinds)>)>,
     /// The present minute of what is traded.
-    bars: HashMap<Listing, Bar>,
+    bars: HashMap<Listing, Bars>,
+    /// Symbols that are not traded until further notice.
+    halted: BTreeSet<String>,
     ledger: Ledger,
     next_at: Option<Instant>,
     /// No trade is told before then.
@@ -60,6 +63,7 @@ impl Floor {
             tapes: HashMap::new(),
             active: Vec::new(),
             bars: HashMap::new(),
+            halted: BTreeSet::new(),
             ledger: Ledger::default(),
             next_at: None,
             burst_until: None,
@@ -111,22 +115,57 @@ impl Floor {
                 continue;
             };
             let trade = tape.trade(clock.saturating_sub(lag).unwrap_or(clock));
+            if self.halted.contains(&*key.1) {
+                continue;
+            }
             self.ledger.enter(key.0, &trade);
-            let bar = match self.bars.get_mut(key) {
-                Some(bar) => bar.take(&trade),
+            let told = match self.bars.get_mut(key) {
+                Some(bars) => bars.take(&trade),
                 None => {
-                    self.bars.insert(key.clone(), Bar::begun_by(&trade));
-                    None
+                    self.bars.insert(key.clone(), Bars::begun_by(&trade));
+                    Vec::new()
                 }
             };
-            for (viewer, [trades, quotes, bars]) in viewers {
+            for (viewer, [trades, quotes, bars @ .., _]) in viewers {
                 let seen = seen.entry(*viewer).or_default();
-                seen.extend(bar.clone().filter(|_| *bars).map(Item::Bar));
+                let wanted = told.iter().filter(|item| wants_bar(*bars, item));
+                seen.extend(wanted.cloned());
                 seen.extend(quotes.then(|| Item::Quote(Quote::before(&trade))));
                 seen.extend(trades.then(|| Item::Trade(trade.clone())));
             }
         }
         seen.retain(|_, items| !items.is_empty());
+        seen
+    }
+
+    /// Halts these, or lets them be traded again; what is to be told to whom.
+    pub(crate) fn halt(
+        &mut self,
+        symbols: &[String],
+        is_halted: bool,
+        at: Timestamp,
+    ) -> HashMap<Viewer, Vec<Item>> {
+        let mut seen: HashMap<Viewer, Vec<Item>> = HashMap::new();
+        for symbol in symbols {
+            if is_halted {
+                self.halted.insert(symbol.clone());
+            } else {
+                self.halted.remove(symbol);
+            }
+        }
+        for (viewer, (_, watched)) in &self.viewers {
+            for (symbol, kinds) in watched {
+                if kinds[5] && symbols.iter().any(|one| **one == **symbol) {
+                    let symbol = Arc::clone(symbol);
+                    let status = Status {
+                        symbol,
+                        is_halted,
+                        at,
+                    };
+                    seen.entry(*viewer).or_default().push(Item::Status(status));
+                }
+            }
+        }
         seen
     }
 
@@ -165,6 +204,16 @@ impl Floor {
     }
 }
 
+/// Whether a bar is one of those that are seen: minute, updated, daily.
+fn wants_bar(seen: [bool; 3], item: &Item) -> bool {
+    match item {
+        Item::Bar(BarKind::Minute, _) => seen[0],
+        Item::Bar(BarKind::Updated, _) => seen[1],
+        Item::Bar(BarKind::Daily, _) => seen[2],
+        Item::Trade(_) | Item::Quote(_) | Item::Status(_) | Item::Correction(..) | Item::Cancel(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -174,11 +223,11 @@ mod tests {
     use super::Floor;
     use crate::channels::Wants;
     use crate::feed::Feed;
-    use crate::trade::Item;
+    use crate::trade::{BarKind, Item};
 
     /// Wants the trades of these.
     fn symbols(names: &[&str]) -> Wants {
-        Wants([names, &[], &[]].map(|names| names.iter().map(ToString::to_string).collect()))
+        Wants([names, &[], &[], &[], &[], &[]].map(|names| names.iter().map(ToString::to_string).collect()))
     }
 
     #[test]
@@ -220,7 +269,7 @@ mod tests {
     fn quotes_come_with_trades_and_bars_after_their_minute() {
         let mut floor = Floor::new(50.0, 1);
         let now = Instant::now();
-        let all = Wants([(); 3].map(|()| ["SPY".to_owned()].into()));
+        let all = Wants([(); 6].map(|()| ["SPY".to_owned()].into()));
         floor.watch(now, 1, Feed::Iex, &all);
         let clock: Timestamp = "2025-10-08T14:29:59.5Z".parse().expect("a time");
         let mut items = Vec::new();
@@ -237,7 +286,13 @@ mod tests {
         let trades = count(|item| matches!(item, Item::Trade(_)));
         assert!(trades > 40, "{trades}");
         assert_eq!(count(|item| matches!(item, Item::Quote(_))), trades);
-        assert_eq!(count(|item| matches!(item, Item::Bar(_))), 1);
+        assert_eq!(count(|item| matches!(item, Item::Bar(BarKind::Minute, _))), 1);
+        assert_eq!(count(|item| matches!(item, Item::Bar(BarKind::Daily, _))), 1);
+        assert_eq!(
+            count(|item| matches!(item, Item::Bar(BarKind::Updated, _))),
+            0,
+            "no half minute yet"
+        );
     }
 
     #[test]

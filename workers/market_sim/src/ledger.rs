@@ -110,6 +110,7 @@ impl Query {
             Some("iex") => Feed::Iex,
             None | Some("sip") => Feed::Sip,
             Some("test") => Feed::Test,
+            Some("crypto") => Feed::Crypto,
             Some(other) => return Err(bad("feed", other)),
         };
         let limit = match field("limit") {

@@ -17,8 +17,10 @@
 //! (<https://docs.alpaca.markets/docs/streaming-market-data>). Written apart from the `alpaca`
 //! client, so that an error in one is not hidden by the same error in the other.
 
+mod bars;
 mod channels;
 mod client;
+mod clock;
 mod codec;
 mod faults;
 mod feed;

@@ -9,7 +9,7 @@ use ws_listener::Stop;
 
 /// Simulate Alpaca's market-data streams: the real wire protocol, made-up trades.
 ///
-/// Serves ws://HOST:PORT/v2/iex, /v2/sip and /v2/test. Any key and secret are accepted, unless
+/// Serves ws://HOST:PORT/v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us and the orders at /stream. Any key and secret are accepted, unless
 /// MARKET_SIM_KEY and MARKET_SIM_SECRET name the ones to require. Trades made can be asked for at
 /// /v2/stocks/trades, and faults ordered while it runs by POST to /control, from this host only.
 #[derive(Parser)]
@@ -57,6 +57,18 @@ struct Arguments {
     /// The part of the trades that changes places with the one before, 0 to 1.
     #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
     disorder: f64,
+    /// The part of the trades that is corrected afterwards, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
+    corrections: f64,
+    /// The part of the trades that is cancelled afterwards, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
+    cancels: f64,
+    /// Refuse every connection request with this HTTP status, such as 429.
+    #[arg(long, value_name = "STATUS")]
+    refuse_upgrade: Option<u16>,
+    /// The market's clock says closed, as on a day of mourning.
+    #[arg(long)]
+    closed: bool,
 }
 
 fn part(text: &str) -> Result<f64, String> {
@@ -111,6 +123,11 @@ impl Arguments {
                 linger_s: self.linger,
                 duplicates: self.duplicates,
                 disorder: self.disorder,
+                corrections: self.corrections,
+                cancels: self.cancels,
+                refuse_upgrade: self.refuse_upgrade,
+                refuse_rest: None,
+                closed: self.closed,
             },
         }
     }

@@ -40,6 +40,9 @@ enum Order {
     Watch(Viewer, Feed, Wants),
     Leave(Viewer),
     Ask(Query, oneshot::Sender<Page>),
+    Halt(Vec<String>, bool),
+    Clock(Timestamp),
+    Tell(oneshot::Sender<Timestamp>),
 }
 
 impl Market {
@@ -74,6 +77,25 @@ impl Market {
         page.await.ok()
     }
 
+    /// Halts these symbols, or lets them be traded again.
+    pub(crate) fn halt(&self, symbols: Vec<String>, is_halted: bool) {
+        if !symbols.is_empty() {
+            self.order(Order::Halt(symbols, is_halted));
+        }
+    }
+
+    /// From now on the market's clock shows this time, and goes on from there.
+    pub(crate) fn set_clock(&self, time: Timestamp) {
+        self.order(Order::Clock(time));
+    }
+
+    /// What the market's clock shows; `None` when the market has ended.
+    pub(crate) async fn time(&self) -> Option<Timestamp> {
+        let (sender, time) = oneshot::channel();
+        self.order(Order::Tell(sender));
+        time.await.ok()
+    }
+
     fn order(&self, order: Order) {
         // The market ends after the last seat; there is nobody to miss it.
         let _ = self.orders.send(order);
@@ -93,7 +115,7 @@ impl Drop for Seat {
     }
 }
 
-async fn run(mut floor: Floor, shift: SignedDuration, mut inbox: mpsc::UnboundedReceiver<Order>) {
+async fn run(mut floor: Floor, mut shift: SignedDuration, mut inbox: mpsc::UnboundedReceiver<Order>) {
     let mut seats: HashMap<Viewer, mpsc::Sender<Vec<Item>>> = HashMap::new();
     loop {
         let deadline = floor.next_deadline();
@@ -105,6 +127,16 @@ async fn run(mut floor: Floor, shift: SignedDuration, mut inbox: mpsc::Unbounded
         };
         tokio::select! {
             order = inbox.recv() => match order {
+                Some(Order::Clock(time)) => shift = time.duration_since(Timestamp::now()),
+                Some(Order::Tell(asker)) => {
+                    // Who asked may have gone.
+                    let _ = asker.send(Timestamp::now() + shift);
+                }
+                Some(Order::Halt(symbols, is_halted)) => {
+                    for (viewer, told) in floor.halt(&symbols, is_halted, Timestamp::now() + shift) {
+                        pass(viewer, told, &mut floor, &mut seats);
+                    }
+                }
                 Some(order) => take(order, &mut floor, &mut seats),
                 None => return,
             },
@@ -132,6 +164,8 @@ fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sende
             // Who asked may have gone.
             let _ = asker.send(floor.page(&query));
         }
+        // Taken before.
+        Order::Halt(..) | Order::Clock(_) | Order::Tell(_) => {}
         Order::Leave(viewer) => {
             seats.remove(&viewer);
             floor.leave(now, viewer);

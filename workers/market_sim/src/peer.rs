@@ -168,7 +168,7 @@ impl Peer {
     ) -> Vec<Reply> {
         let limit = match self.feed {
             Feed::Iex => self.settings.symbol_limit,
-            Feed::Sip | Feed::Test => None,
+            Feed::Sip | Feed::Test | Feed::Crypto => None,
         };
         match change(&self.channels, fields) {
             Err(Refusal::InvalidSyntax) => invalid(),
@@ -311,7 +311,7 @@ mod tests {
         );
         let replies = say(&mut peer, r#"{"action":"unsubscribe","trades":["AAPL","X"]}"#);
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
-        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"]];
+        let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"], &[], &[], &[]];
         let wants = quotes_and_bars.map(|symbols| symbols.iter().map(ToString::to_string).collect());
         assert_eq!(replies[1], Reply::Watch(Wants(wants)));
     }

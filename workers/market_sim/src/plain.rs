@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::client::House;
+use crate::clock;
 use crate::faults::Order;
 use crate::feed::Feed;
 use crate::ledger::{Query, Refusal};
@@ -35,6 +36,11 @@ impl Plain<'_> {
         write(stream, status, &body).await;
     }
 
+    /// Whether it is for those who have a key.
+    fn is_rest(&self, path: &str) -> bool {
+        path == "/v2/clock" || path.starts_with("/v2/stocks/") || path.starts_with("/v1beta3/crypto/us/")
+    }
+
     /// `trusted`: from this host, and no page of a browser.
     async fn decide(&self, house: &House, trusted: bool) -> Answer {
         let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
@@ -45,11 +51,21 @@ impl Plain<'_> {
             }
             ("GET", "/control") => ok(&house.trouble.obey(Order::default())),
             ("POST", "/control") => match serde_json::from_slice(self.body) {
-                Ok(order) => ok(&house.trouble.obey(order)),
+                Ok(order) => control(house, order),
                 Err(error) => refusal("400 Bad Request", &error.to_string()),
             },
-            ("GET", "/v2/stocks/trades" | "/v2/stocks/trades/latest") if !self.has_key => {
+            ("GET", path) if self.is_rest(path) && !self.has_key => {
                 refusal("401 Unauthorized", "unauthorized.")
+            }
+            ("GET", path) if self.is_rest(path) && refused_rest(house).is_some() => {
+                refused_rest(house).unwrap_or_default()
+            }
+            ("GET", "/v2/clock") => clock(house).await,
+            ("GET", "/v1beta3/crypto/us/trades") => {
+                trades(house, &format!("{query}&feed=crypto"), false).await
+            }
+            ("GET", "/v1beta3/crypto/us/latest/trades") => {
+                trades(house, &format!("{query}&feed=crypto"), true).await
             }
             ("GET", "/v2/stocks/trades") => trades(house, query, false).await,
             ("GET", "/v2/stocks/trades/latest") => trades(house, query, true).await,
@@ -58,9 +74,43 @@ impl Plain<'_> {
             }
             _ => refusal(
                 "404 Not Found",
-                "there are /v2/iex, /v2/sip, /v2/test, /v2/stocks/trades, /health, /control",
+                "there are /v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us, /v2/stocks/trades, /v2/clock, /health, /control",
             ),
         }
+    }
+}
+
+/// Does as ordered; what concerns the market goes there.
+fn control(house: &House, mut order: Order) -> Answer {
+    if let Some(text) = &order.market_time {
+        match text.parse() {
+            Ok(time) => house.market.set_clock(time),
+            Err(error) => return refusal("400 Bad Request", &format!("market_time: {error}")),
+        }
+    }
+    house.market.halt(std::mem::take(&mut order.halt), true);
+    house.market.halt(std::mem::take(&mut order.resume), false);
+    ok(&house.trouble.obey(order))
+}
+
+/// The refusal that stands, if one does.
+fn refused_rest(house: &House) -> Option<Answer> {
+    let status = house.trouble.standing().borrow().refuse_rest?;
+    Some(match status {
+        429 => refusal("429 Too Many Requests\r\nRetry-After: 1", "too many requests."),
+        403 => refusal(
+            "403 Forbidden",
+            "subscription does not permit querying recent SIP data",
+        ),
+        _ => refusal("500 Internal Server Error", "internal server error occurred"),
+    })
+}
+
+async fn clock(house: &House) -> Answer {
+    let closed = house.trouble.standing().borrow().closed;
+    match house.market.time().await {
+        Some(now) => ok(&clock::told(now, closed)),
+        None => refusal("503 Service Unavailable", "the market is closing down"),
     }
 }
 

@@ -83,6 +83,7 @@ impl Tape {
             id,
             exchange: match self.feed {
                 Feed::Iex => "V",
+                Feed::Crypto => "",
                 Feed::Sip | Feed::Test => EXCHANGES[random.below(EXCHANGES.len())],
             },
             price: (self.price.max(0.01) * 100.0).round() / 100.0,

@@ -56,12 +56,33 @@ pub(crate) struct Bar {
     pub(crate) at: Timestamp,
 }
 
+/// Which bar it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BarKind {
+    Minute,
+    Updated,
+    Daily,
+}
+
+/// A halt or a resumption.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Status {
+    pub(crate) symbol: Arc<str>,
+    pub(crate) is_halted: bool,
+    pub(crate) at: Timestamp,
+}
+
 /// Anything that is told of a symbol.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     Trade(Trade),
     Quote(Quote),
-    Bar(Bar),
+    Bar(BarKind, Bar),
+    Status(Status),
+    /// The trade as it was, and the price that it should have been.
+    Correction(Trade, f64),
+    /// The trade never was.
+    Cancel(Trade),
 }
 
 impl Item {
@@ -69,7 +90,9 @@ impl Item {
         match self {
             Self::Trade(trade) => &trade.symbol,
             Self::Quote(quote) => &quote.symbol,
-            Self::Bar(bar) => &bar.symbol,
+            Self::Bar(_, bar) => &bar.symbol,
+            Self::Status(status) => &status.symbol,
+            Self::Correction(trade, _) | Self::Cancel(trade) => &trade.symbol,
         }
     }
 }
@@ -122,6 +145,21 @@ impl Bar {
         }
         self.add(trade);
         None
+    }
+
+    /// Takes one more trade, whenever it was.
+    pub(crate) fn join(&mut self, trade: &Trade) {
+        self.add(trade);
+    }
+
+    /// A share more at its last price: what a late trade does.
+    pub(crate) fn take_late(&mut self, trade: &Trade) {
+        let price = self.close;
+        self.add(&Trade {
+            price,
+            size: 1,
+            ..trade.clone()
+        });
     }
 
     fn add(&mut self, trade: &Trade) {

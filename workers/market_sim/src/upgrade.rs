@@ -51,6 +51,14 @@ pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Visit
         let feed = Feed::at(request.uri().path())?;
         Some((request, feed, create_response(request).ok()?))
     });
+    let refused = house.trouble.standing().borrow().refuse_upgrade;
+    if let (Some(_), Some(status)) = (&upgrade, refused) {
+        let refusal = format!("HTTP/1.1 {status} Refused\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
+        // Who is refused may be gone.
+        let _ = stream.write_all(refusal.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        return None;
+    }
     let Some((request, feed, response)) = upgrade else {
         opening.as_plain().answer(&mut stream, house).await;
         return None;

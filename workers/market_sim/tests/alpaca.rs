@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use alpaca::{ConnectionManager, Credentials, Event, MarketData, Options, State};
+use alpaca::{ConnectionManager, Credentials, Event, MarketData, Options, State, Topic};
 use common::{Sim, within};
 use market_sim::Settings;
 use tokio::sync::mpsc::Receiver;
@@ -15,6 +15,10 @@ fn credentials() -> Credentials {
 
 fn symbols(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
+}
+
+fn topics(names: &[&str]) -> Vec<Topic> {
+    names.iter().copied().map(Topic::trades).collect()
 }
 
 fn connect(manager: &ConnectionManager, sim: &Sim) -> MarketData {
@@ -52,9 +56,9 @@ async fn from_subscription_to_trades_to_a_clean_close() {
     let mut events = data.events();
     data.subscribe(&symbols(&["aapl", "TSLA"]));
     assert_eq!(within(events.recv()).await, Some(Event::Connected));
-    let confirmed = symbols(&["AAPL", "TSLA"]);
+    let confirmed = topics(&["AAPL", "TSLA"]);
     let subscribed = Event::Subscribed {
-        symbols: confirmed.clone(),
+        topics: confirmed.clone(),
     };
     assert_eq!(within(events.recv()).await, Some(subscribed));
     let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
@@ -88,7 +92,7 @@ async fn msgpack_carries_the_same() {
     assert_eq!((trades[0].symbol.as_str(), trades[0].id), ("AAPL", 1));
     assert!(trades[0].price.to_f64() > 200.0 && !trades[0].conditions.is_empty());
     assert!(trades[0].timestamp.starts_with("20") && trades[0].timestamp.ends_with('Z'));
-    assert_eq!(data.status().borrow().confirmed, symbols(&["AAPL"]));
+    assert_eq!(data.status().borrow().confirmed, topics(&["AAPL"]));
 }
 
 #[tokio::test]
@@ -139,7 +143,7 @@ async fn over_the_limit_the_newest_symbols_are_refused() {
     data.subscribe(&symbols(&["E", "D", "C", "B", "A"]));
     let refusal = event(&mut events, |e| matches!(e, Event::Refused { .. })).await;
     let expected = Event::Refused {
-        symbols: symbols(&["A", "B"]),
+        topics: topics(&["A", "B"]),
         code: 405,
         message: "symbol limit exceeded".into(),
     };
@@ -149,7 +153,7 @@ async fn over_the_limit_the_newest_symbols_are_refused() {
     event(&mut events, |e| matches!(e, Event::Disconnected { .. })).await;
     trade_of(&mut events, "E").await;
     let status = data.status().borrow().clone();
-    assert_eq!(status.confirmed, symbols(&["C", "D", "E"]));
+    assert_eq!(status.confirmed, topics(&["C", "D", "E"]));
     assert_eq!(status.reconnects, 1);
 }
 

@@ -49,7 +49,7 @@ async fn a_mute_feed_is_replaced_in_market_hours_and_left_alone_at_night() {
     assert!(detected < Duration::from_secs(4), "{detected:?}");
     let why = mute.detail.clone().expect("a reason");
     assert!(
-        why.starts_with("the feed is mute: no trade for 2") && why.contains("core session"),
+        why.starts_with("the feed is mute: no data for 2") && why.contains("core session"),
         "{why}"
     );
     let anew = reached(&mut day_status, |status| status.state == State::Live).await;

@@ -5,23 +5,32 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Position, parse_symbol};
+use crate::{Channel, Position, parse_symbol};
 
 /// A request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// Send me the trades of these symbols (at least one, upper-case, no duplicates).
+    /// Send me the trades, or these channels, of these symbols (at least one, upper-case, no duplicates).
     Subscribe {
         /// The symbols, in the order they were named.
         symbols: Vec<String>,
-        /// Where the client already is in the one symbol it names: what came after is replayed.
+        /// What of them; at least one, trades where none was named.
+        channels: Vec<Channel>,
+        /// Where the client already is in the one symbol and channel it names: what came after is
+        /// replayed.
         since: Option<Position>,
     },
-    /// No longer send me the trades of these symbols (at least one, upper-case, no duplicates).
+    /// No longer send me these channels of these symbols (at least one each, as above).
     Unsubscribe {
         /// The symbols, in the order they were named.
         symbols: Vec<String>,
+        /// What of them.
+        channels: Vec<Channel>,
     },
+    /// Tell me what becomes of the orders of this account. Answered by `orders_subscribed`.
+    SubscribeOrders,
+    /// No longer tell me. Answered by `orders_unsubscribed`.
+    UnsubscribeOrders,
     /// Are you there? Answered by `pong`.
     Ping,
     /// How are you? Answered by `health`.
@@ -38,18 +47,21 @@ pub enum ClientMessage {
 pub struct BadRequest(pub String);
 
 const EXAMPLE: &str = r#"send for example {"action":"subscribe","symbol":"AAPL"}"#;
-const ACTIONS: &str = "subscribe, unsubscribe, ping, health, heartbeat, reconnect";
+const ACTIONS: &str =
+    "subscribe, unsubscribe, subscribe_orders, unsubscribe_orders, ping, health, heartbeat, reconnect";
 
 #[derive(Deserialize)]
 struct Wire {
     action: Option<Value>,
     symbol: Option<OneOrMany>,
     symbols: Option<OneOrMany>,
+    channel: Option<OneOrMany>,
+    channels: Option<OneOrMany>,
     since: Option<Value>,
 }
 
 /// `symbol` and `symbols` each take a text or a list, since people mix them up.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
     One(String),
@@ -71,8 +83,11 @@ impl ClientMessage {
         match action.as_str() {
             "subscribe" => wire.subscribe(&action),
             "unsubscribe" => Ok(Self::Unsubscribe {
+                channels: channels([&wire.channel, &wire.channels])?,
                 symbols: wire.symbols(&action)?,
             }),
+            "subscribe_orders" => Ok(Self::SubscribeOrders),
+            "unsubscribe_orders" => Ok(Self::UnsubscribeOrders),
             "ping" => Ok(Self::Ping),
             "health" => Ok(Self::Health),
             "heartbeat" => Ok(Self::Heartbeat),
@@ -84,14 +99,20 @@ impl ClientMessage {
     /// The message as a client writes it, `symbol` for one and `symbols` for many.
     pub fn to_json(&self) -> String {
         let value = match self {
-            Self::Subscribe { symbols, since } => {
-                let mut value = with_symbols("subscribe", symbols);
+            Self::Subscribe {
+                symbols,
+                channels,
+                since,
+            } => {
+                let mut value = with_symbols("subscribe", symbols, channels);
                 if let Some(since) = since {
                     value["since"] = json!(since);
                 }
                 value
             }
-            Self::Unsubscribe { symbols } => with_symbols("unsubscribe", symbols),
+            Self::Unsubscribe { symbols, channels } => with_symbols("unsubscribe", symbols, channels),
+            Self::SubscribeOrders => json!({"action": "subscribe_orders"}),
+            Self::UnsubscribeOrders => json!({"action": "unsubscribe_orders"}),
             Self::Ping => json!({"action": "ping"}),
             Self::Health => json!({"action": "health"}),
             Self::Heartbeat => json!({"action": "heartbeat"}),
@@ -101,19 +122,49 @@ impl ClientMessage {
     }
 }
 
-fn with_symbols(action: &str, symbols: &[String]) -> Value {
-    match symbols {
+fn with_symbols(action: &str, symbols: &[String], channels: &[Channel]) -> Value {
+    let mut value = match symbols {
         [symbol] => json!({"action": action, "symbol": symbol}),
         symbols => json!({"action": action, "symbols": symbols}),
+    };
+    if channels != [Channel::Trades] {
+        value["channels"] = json!(channels);
     }
+    value
+}
+
+/// The channels that are named in either field; trades when none is.
+fn channels(fields: [&Option<OneOrMany>; 2]) -> Result<Vec<Channel>, BadRequest> {
+    let mut channels = Vec::new();
+    for named in fields.into_iter().flatten() {
+        for text in named.clone().texts()? {
+            let Some(channel) = Channel::named(&text) else {
+                let names = Channel::names();
+                return bad(format!("unknown channel {text:?}; there are {names}"));
+            };
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+    }
+    if channels.is_empty() {
+        channels.push(Channel::Trades);
+    }
+    Ok(channels)
 }
 
 impl Wire {
     fn subscribe(mut self, action: &str) -> Result<ClientMessage, BadRequest> {
         let since = self.since.take().filter(|since| !since.is_null());
+        let channels = channels([&self.channel, &self.channels])?;
         let symbols = self.symbols(action)?;
-        let since = since.map(|since| position(since, &symbols)).transpose()?;
-        Ok(ClientMessage::Subscribe { symbols, since })
+        let is_one = symbols.len() == 1 && channels.len() == 1;
+        let since = since.map(|since| position(since, is_one)).transpose()?;
+        Ok(ClientMessage::Subscribe {
+            symbols,
+            channels,
+            since,
+        })
     }
 
     fn symbols(self, action: &str) -> Result<Vec<String>, BadRequest> {
@@ -135,10 +186,10 @@ impl Wire {
     }
 }
 
-/// Every symbol is numbered by itself, so a position belongs to one.
-fn position(since: Value, symbols: &[String]) -> Result<Position, BadRequest> {
-    if symbols.len() != 1 {
-        return bad("\"since\" goes with one \"symbol\": subscribe each with its own".into());
+/// Every symbol is numbered by itself, and so is every channel of it: a position belongs to one.
+fn position(since: Value, is_one: bool) -> Result<Position, BadRequest> {
+    if !is_one {
+        return bad("\"since\" goes with one \"symbol\" and one channel: subscribe each with its own".into());
     }
     serde_json::from_value(since).map_err(|_| {
         BadRequest(r#""since" is what was last seen of the symbol: {"epoch":"5f3a.1","seq":42}"#.into())
@@ -151,7 +202,7 @@ impl OneOrMany {
             Self::One(text) => Ok(vec![text]),
             Self::Many(texts) => Ok(texts),
             Self::Other(Value::Null) => Ok(Vec::new()),
-            Self::Other(_) => bad("a symbol must be a text, or a list of texts".into()),
+            Self::Other(_) => bad("a symbol or channel must be a text, or a list of texts".into()),
         }
     }
 }
@@ -175,11 +226,13 @@ impl std::error::Error for BadRequest {}
 #[cfg(test)]
 mod tests {
     use super::ClientMessage;
-    use crate::Position;
+    use crate::{Channel, Position};
 
     fn symbols(text: &str) -> Vec<String> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Subscribe { symbols, .. } | ClientMessage::Unsubscribe { symbols }) => symbols,
+            Ok(ClientMessage::Subscribe { symbols, .. } | ClientMessage::Unsubscribe { symbols, .. }) => {
+                symbols
+            }
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -207,16 +260,28 @@ mod tests {
         for message in [
             ClientMessage::Subscribe {
                 symbols: symbols[..1].to_vec(),
+                channels: vec![Channel::Trades],
+                since: None,
+            },
+            ClientMessage::Subscribe {
+                symbols: symbols.clone(),
+                channels: vec![Channel::Quotes, Channel::UpdatedBars],
                 since: None,
             },
             ClientMessage::Subscribe {
                 symbols: symbols[..1].to_vec(),
+                channels: vec![Channel::Bars],
                 since: Some(Position {
                     epoch: "5f3a.1".into(),
                     seq: 42,
                 }),
             },
-            ClientMessage::Unsubscribe { symbols },
+            ClientMessage::Unsubscribe {
+                symbols,
+                channels: vec![Channel::Trades],
+            },
+            ClientMessage::SubscribeOrders,
+            ClientMessage::UnsubscribeOrders,
             ClientMessage::Heartbeat,
             ClientMessage::Ping,
             ClientMessage::Health,
@@ -239,6 +304,10 @@ mod tests {
             (r#"{"action":"subscribe","symbols":[]}"#, "needs \"symbol\""),
             (r#"{"action":"subscribe","symbol":7}"#, "must be a text"),
             (r#"{"action":"subscribe","symbol":"A B"}"#, "must not contain"),
+            (
+                r#"{"action":"subscribe","symbol":"A","channels":["news"]}"#,
+                "there are trades, quotes",
+            ),
             (
                 r#"{"action":"subscribe","symbol":"A","since":7}"#,
                 "was last seen",

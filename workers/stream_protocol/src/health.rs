@@ -37,6 +37,61 @@ pub struct Health {
     /// What is also told at `GET /metrics`.
     #[serde(default)]
     pub figures: Figures,
+    /// How the upstream's feed is.
+    #[serde(default, flatten)]
+    pub vitals: Vitals,
+}
+
+/// How the upstream's feed is, beyond what old clients read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Vitals {
+    /// What the upstream connection is doing, in one word: `LIVE`, `QUIET_OK`, `SLOT_HELD`, `MUTE` …
+    pub state: String,
+    /// The state in a sentence: age of the last data, what is expected, what the market does.
+    pub sentence: String,
+    /// The mean time between two arrivals of data, where enough is known.
+    pub expected_every_s: Option<f64>,
+    /// The silence after which something is done.
+    pub alarm_after_s: f64,
+    /// The round trip of the last answered ping.
+    pub round_trip_ms: Option<f64>,
+    /// More than 3 reconnects within 10 minutes.
+    pub flapping: bool,
+    /// What Alpaca refused of late, and why.
+    pub quarantined: Vec<Quarantined>,
+    /// The order stream's state in one word; null where order updates are not relayed.
+    pub orders_state: Option<String>,
+    /// How long trades take, since the start of the backend.
+    pub latency: Latency,
+}
+
+/// A symbol that Alpaca will not send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The symbol, upper-case.
+    pub symbol: String,
+    /// Of which channel, such as `trades`.
+    pub channel: String,
+    /// Alpaca's code.
+    pub code: u16,
+    /// Alpaca's words.
+    pub message: String,
+}
+
+/// Times that half, or all but one in a hundred, of the trades were within, in milliseconds; null
+/// before there are any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Latency {
+    /// From the upstream's socket to the clients' queues.
+    pub inside_p50_ms: Option<f64>,
+    /// The same.
+    pub inside_p99_ms: Option<f64>,
+    /// From the exchange's timestamp to the clients' queues, by this host's clock.
+    pub feed_p50_ms: Option<f64>,
+    /// The same.
+    pub feed_p99_ms: Option<f64>,
 }
 
 /// Counts since the start of the backend, and what waits now.
@@ -59,6 +114,22 @@ pub struct Figures {
     pub replays: u64,
     /// Bytes that wait for clients now.
     pub queue_bytes: u64,
+    /// Gaps that were filled from Alpaca's REST endpoint, one for each symbol.
+    pub backfills: u64,
+    /// Trades that came so.
+    pub backfilled: u64,
+    /// Gaps that could not be filled so, one for each symbol.
+    pub backfills_failed: u64,
+    /// Times that the feed was found mute and the connection was made anew.
+    pub mute_alarms: u64,
+    /// Symbols that were subscribed anew since they alone were silent.
+    pub renewed_symbols: u64,
+    /// Times that Alpaca called this backend too slow.
+    pub slow_client: u64,
+    /// Data besides trades received from upstream.
+    pub data_in: u64,
+    /// Updates of orders received.
+    pub order_updates: u64,
 }
 
 /// The life of the upstream connection, in the seeds' words.

@@ -8,7 +8,9 @@
 //! trimmed and upper-cased), writing is to the letter. Used by both workers, by sentinel's probe
 //! and by tests, so that there is one spelling of everything.
 
+mod channel;
 mod client;
+mod datum;
 mod health;
 mod number;
 mod position;
@@ -16,8 +18,10 @@ mod server;
 mod symbol;
 mod timestamp;
 
+pub use channel::Channel;
 pub use client::{BadRequest, ClientMessage};
-pub use health::{Figures, Health, Market, TaskStatus};
+pub use datum::{DatumMessage, field_name};
+pub use health::{Figures, Health, Latency, Market, Quarantined, TaskStatus, Vitals};
 pub use number::{NotANumber, Number};
 pub use position::{Gap, GapReason, Position};
 pub use server::{ServerMessage, TradeData, Unreadable};

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Channel;
+
 /// A place in the trades of one symbol. A client that names the last one it has seen when it
 /// subscribes again gets what it missed, or is told that it cannot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Gap<'a> {
     /// like a trade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// What of the symbol, where it is not its trades.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 /// Where trades were lost.
@@ -66,6 +71,7 @@ impl<'a> Gap<'a> {
             since: None,
             until: None,
             seq: None,
+            channel: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BadRequest, Gap, Health, Number, Position};
+use crate::{BadRequest, Channel, Gap, Health, Number, Position};
 
 /// A message of the server. Borrows where it can, so that a trade is written without copies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,6 +17,9 @@ pub enum ServerMessage<'a> {
         symbol: Cow<'a, str>,
         /// The trade itself.
         data: TradeData<'a>,
+        /// True for a trade that was fetched later, to fill a gap: it may be older than the one before.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        backfill: bool,
         /// Its number within the symbol and the epoch that `subscribed` named, one more than that
         /// of the message before.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +39,9 @@ pub enum ServerMessage<'a> {
         /// of it does and a `gap` says so.
         #[serde(skip_serializing_if = "Option::is_none")]
         recovered: Option<bool>,
+        /// What of the symbol, where it is not its trades.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
     },
     /// Trades that this client does not get.
     Gap(Gap<'a>),
@@ -54,6 +60,9 @@ pub enum ServerMessage<'a> {
         symbol: Cow<'a, str>,
         /// For a person.
         message: String,
+        /// What of the symbol, where it is not its trades.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
     },
     /// The upstream is not connected; the subscription is kept and takes effect by itself.
     Connecting {
@@ -68,7 +77,24 @@ pub enum ServerMessage<'a> {
         alpaca_connected: bool,
     },
     /// The answer to `health`.
-    Health(Health),
+    Health(Box<Health>),
+    /// Order updates are sent from now on.
+    OrdersSubscribed {
+        /// For a person.
+        message: String,
+    },
+    /// Order updates are no longer sent.
+    OrdersUnsubscribed {
+        /// For a person.
+        message: String,
+    },
+    /// Order updates may have been missed, since there was no connection: ask Alpaca for the orders.
+    OrdersGap {
+        /// Since when, RFC 3339.
+        since: String,
+        /// Until when.
+        until: String,
+    },
     /// The answer to `reconnect`.
     ReconnectInitiated {
         /// For a person.
@@ -110,24 +136,32 @@ impl<'a> ServerMessage<'a> {
             message: format!("Subscribed to {symbol} trades"),
             position: None,
             recovered: None,
+            channel: None,
         }
     }
 
     /// The same with the place in the symbol's numbering, and the answer to `since` if it was asked.
-    pub fn subscribed_at(symbol: &'a str, position: Position, recovered: Option<bool>) -> Self {
+    pub fn subscribed_at(
+        channel: Channel,
+        symbol: &'a str,
+        position: Position,
+        recovered: Option<bool>,
+    ) -> Self {
         Self::Subscribed {
             symbol: symbol.into(),
-            message: format!("Subscribed to {symbol} trades"),
+            message: format!("Subscribed to {symbol} {}", channel.name()),
             position: Some(position),
             recovered,
+            channel: channel.told(),
         }
     }
 
     /// `Unsubscribed from AAPL trades`
-    pub fn unsubscribed(symbol: &'a str) -> Self {
+    pub fn unsubscribed(channel: Channel, symbol: &'a str) -> Self {
         Self::Unsubscribed {
             symbol: symbol.into(),
-            message: format!("Unsubscribed from {symbol} trades"),
+            message: format!("Unsubscribed from {symbol} {}", channel.name()),
+            channel: channel.told(),
         }
     }
 
@@ -188,6 +222,8 @@ struct Tag<'a> {
 struct Trade {
     symbol: String,
     data: TradeData<'static>,
+    #[serde(default)]
+    backfill: bool,
     seq: Option<u64>,
 }
 
@@ -196,6 +232,7 @@ impl Trade {
         ServerMessage::Trade {
             symbol: self.symbol.into(),
             data: self.data,
+            backfill: self.backfill,
             seq: self.seq,
         }
     }
@@ -208,10 +245,13 @@ enum Plain {
     Subscribed(Subscribed),
     Gap(Gap<'static>),
     Heartbeat(Heartbeat),
-    Unsubscribed { symbol: String, message: String },
+    Unsubscribed(Unsubscribed),
+    OrdersSubscribed { message: String },
+    OrdersUnsubscribed { message: String },
+    OrdersGap { since: String, until: String },
     Connecting { symbol: String, message: String },
     Pong { alpaca_connected: bool },
-    Health(Health),
+    Health(Box<Health>),
     ReconnectInitiated { message: String },
     Error { code: String, message: String },
 }
@@ -223,6 +263,14 @@ struct Subscribed {
     epoch: Option<String>,
     seq: Option<u64>,
     recovered: Option<bool>,
+    channel: Option<Channel>,
+}
+
+#[derive(Deserialize)]
+struct Unsubscribed {
+    symbol: String,
+    message: String,
+    channel: Option<Channel>,
 }
 
 #[derive(Deserialize)]
@@ -240,6 +288,7 @@ impl From<Subscribed> for ServerMessage<'static> {
             message: read.message,
             position: at.map(|(epoch, seq)| Position { epoch, seq }),
             recovered: read.recovered,
+            channel: read.channel,
         }
     }
 }
@@ -254,10 +303,14 @@ impl Plain {
                 state: read.state.into(),
                 silence_s: read.silence_s,
             },
-            Self::Unsubscribed { symbol, message } => ServerMessage::Unsubscribed {
-                symbol: symbol.into(),
-                message,
+            Self::Unsubscribed(read) => ServerMessage::Unsubscribed {
+                symbol: read.symbol.into(),
+                message: read.message,
+                channel: read.channel,
             },
+            Self::OrdersSubscribed { message } => ServerMessage::OrdersSubscribed { message },
+            Self::OrdersUnsubscribed { message } => ServerMessage::OrdersUnsubscribed { message },
+            Self::OrdersGap { since, until } => ServerMessage::OrdersGap { since, until },
             Self::Connecting { symbol, message } => ServerMessage::Connecting {
                 symbol: symbol.into(),
                 message,

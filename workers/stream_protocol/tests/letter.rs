@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use stream_protocol::{
-    BadRequest, ClientMessage, Figures, Gap, GapReason, Health, Market, Number, Position, ServerMessage,
-    TaskStatus, TradeData,
+    BadRequest, Channel, ClientMessage, Figures, Gap, GapReason, Health, Market, Number, Position,
+    ServerMessage, TaskStatus, TradeData, Vitals,
 };
 
 const TRADE: &str = r#"{"type":"trade","symbol":"AAPL","data":{"timestamp":"2025-12-14T10:30:45.123456Z","price":150.25,"size":100,"exchange":"NASDAQ","conditions":[]}}"#;
-const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42,"figures":{"trades_in":9,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,"gaps_history":0,"replays":0,"queue_bytes":0}}"#;
+const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42,"figures":{"trades_in":9,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,"gaps_history":0,"replays":0,"queue_bytes":0,"backfills":0,"backfilled":0,"backfills_failed":0,"mute_alarms":0,"renewed_symbols":0,"slow_client":0,"data_in":0,"order_updates":0},"state":"LIVE","sentence":"","expected_every_s":null,"alarm_after_s":0.0,"round_trip_ms":null,"flapping":false,"quarantined":[],"orders_state":null,"latency":{"inside_p50_ms":null,"inside_p99_ms":null,"feed_p50_ms":null,"feed_p99_ms":null}}"#;
 
 fn trade() -> ServerMessage<'static> {
     ServerMessage::Trade {
@@ -20,6 +20,7 @@ fn trade() -> ServerMessage<'static> {
             exchange: "NASDAQ".into(),
             conditions: Cow::Borrowed(&[]),
         },
+        backfill: false,
         seq: None,
     }
 }
@@ -41,11 +42,11 @@ fn additions() -> Vec<(ServerMessage<'static>, &'static str)> {
     };
     vec![
         (
-            ServerMessage::subscribed_at("AAPL", position(), None),
+            ServerMessage::subscribed_at(Channel::Trades, "AAPL", position(), None),
             r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades","epoch":"5f3a.1","seq":42}"#,
         ),
         (
-            ServerMessage::subscribed_at("AAPL", position(), Some(true)),
+            ServerMessage::subscribed_at(Channel::Trades, "AAPL", position(), Some(true)),
             r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades","epoch":"5f3a.1","seq":42,"recovered":true}"#,
         ),
         (
@@ -55,6 +56,21 @@ fn additions() -> Vec<(ServerMessage<'static>, &'static str)> {
         (
             ServerMessage::Gap(upstream),
             r#"{"type":"gap","symbol":"AAPL","from":null,"to":null,"missed":null,"reason":"upstream","since":"2025-12-14T10:30:45.123456Z","until":"2025-12-14T10:30:47.000000Z","seq":43}"#,
+        ),
+        (
+            ServerMessage::subscribed_at(Channel::Quotes, "AAPL", position(), None),
+            r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL quotes","epoch":"5f3a.1","seq":42,"channel":"quotes"}"#,
+        ),
+        (
+            ServerMessage::unsubscribed(Channel::UpdatedBars, "AAPL"),
+            r#"{"type":"unsubscribed","symbol":"AAPL","message":"Unsubscribed from AAPL updatedBars","channel":"updatedBars"}"#,
+        ),
+        (
+            ServerMessage::OrdersGap {
+                since: "2025-12-14T10:30:45.123456Z".into(),
+                until: "2025-12-14T10:30:47.000000Z".into(),
+            },
+            r#"{"type":"orders_gap","since":"2025-12-14T10:30:45.123456Z","until":"2025-12-14T10:30:47.000000Z"}"#,
         ),
         (
             ServerMessage::Heartbeat {
@@ -87,6 +103,10 @@ fn health() -> Health {
             trades_in: 9,
             ..Figures::default()
         },
+        vitals: Vitals {
+            state: "LIVE".into(),
+            ..Vitals::default()
+        },
     }
 }
 
@@ -98,7 +118,7 @@ fn every_message() -> Vec<(ServerMessage<'static>, &'static str)> {
             r#"{"type":"subscribed","symbol":"AAPL","message":"Subscribed to AAPL trades"}"#,
         ),
         (
-            ServerMessage::unsubscribed("AAPL"),
+            ServerMessage::unsubscribed(Channel::Trades, "AAPL"),
             r#"{"type":"unsubscribed","symbol":"AAPL","message":"Unsubscribed from AAPL trades"}"#,
         ),
         (
@@ -111,7 +131,7 @@ fn every_message() -> Vec<(ServerMessage<'static>, &'static str)> {
             },
             r#"{"type":"pong","alpaca_connected":true}"#,
         ),
-        (ServerMessage::Health(health()), HEALTH),
+        (ServerMessage::Health(Box::new(health())), HEALTH),
         (
             ServerMessage::reconnect_initiated(),
             r#"{"type":"reconnect_initiated","message":"Reconnecting to Alpaca stream. Subscriptions are kept."}"#,
@@ -139,6 +159,7 @@ fn client_messages_are_written_to_the_letter() {
         (
             ClientMessage::Subscribe {
                 symbols: one.clone(),
+                channels: vec![Channel::Trades],
                 since: None,
             },
             r#"{"action":"subscribe","symbol":"AAPL"}"#,
@@ -146,13 +167,24 @@ fn client_messages_are_written_to_the_letter() {
         (
             ClientMessage::Subscribe {
                 symbols: one,
+                channels: vec![Channel::Trades],
                 since: Some(position()),
             },
             r#"{"action":"subscribe","since":{"epoch":"5f3a.1","seq":42},"symbol":"AAPL"}"#,
         ),
         (
-            ClientMessage::Unsubscribe { symbols: two },
+            ClientMessage::Unsubscribe {
+                symbols: two.clone(),
+                channels: vec![Channel::Trades],
+            },
             r#"{"action":"unsubscribe","symbols":["AAPL","TSLA"]}"#,
+        ),
+        (
+            ClientMessage::Unsubscribe {
+                symbols: two,
+                channels: vec![Channel::Quotes, Channel::DailyBars],
+            },
+            r#"{"action":"unsubscribe","channels":["quotes","dailyBars"],"symbols":["AAPL","TSLA"]}"#,
         ),
         (ClientMessage::Ping, r#"{"action":"ping"}"#),
         (ClientMessage::Health, r#"{"action":"health"}"#),
@@ -174,6 +206,8 @@ fn prices_keep_their_spelling() {
 fn later_versions_may_add_fields_but_not_drop_any() {
     let more = TRADE.replace(r#""symbol""#, r#""venue":7,"symbol""#);
     assert_eq!(ServerMessage::parse(&more).expect("a trade"), trade());
+    let late = TRADE.replace("}}", r#"},"backfill":true,"seq":7}"#);
+    assert_eq!(ServerMessage::parse(&late).expect("a trade").to_json(), late);
     let numbered = TRADE.replace("}}", r#"},"seq":7}"#);
     assert_eq!(
         ServerMessage::parse(&numbered).expect("a trade").to_json(),

@@ -21,12 +21,14 @@ mod feed;
 mod hub;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alpaca::MarketData;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tracing::warn;
 use ws_listener::{Door, Places, Stop};
 
 pub use client::{Limits, Slow};
@@ -34,7 +36,7 @@ pub use feed::{ALPACA, BadSource, Feed, Source};
 
 use client::Reception;
 pub use hub::Retention;
-use hub::{ClientId, Hub};
+use hub::{ClientId, Hub, Resumable};
 
 /// Requests that wait for the hub, of all clients together; more wait in their sockets.
 const MAILBOX: usize = 256;
@@ -62,6 +64,10 @@ pub struct Settings {
     /// How long the upstream keeps a symbol that nobody is subscribed to any more, so that a page
     /// that is loaded again does not cost an unsubscribe and a subscribe.
     pub linger: Duration,
+    /// How long live trades wait for those that were missed before them.
+    pub hold: Duration,
+    /// Where to leave the positions of all symbols for the next process, if anywhere.
+    pub positions: Option<PathBuf>,
     /// How long the upstream may be gone before the stream calls itself unhealthy.
     pub grace: Duration,
     /// How many clients at a time.
@@ -115,13 +121,23 @@ pub async fn run(
             client::run(stream, peer, id, reception.clone(), clients_stopped.clone())
         },
     );
-    let hub = Hub::new(&settings, upstream.clone());
-    let directing = async {
+    let mut hub = Hub::new(&settings, upstream.clone());
+    if let Some(file) = &settings.positions {
+        hub.resume_from(Resumable::take(file));
+    }
+    let directing = async move {
         let ended = tokio::select! {
             fatal = hub.run(mailbox) => Err(fatal),
             () = stop.requested() => Ok(()),
         };
         drop(stop_clients);
+        if let (Some(file), Ok(())) = (&settings.positions, &ended)
+            && let Err(error) = hub.positions().leave(file)
+        {
+            warn!("cannot leave the positions in {}: {error}", file.display());
+        }
+        // Its reference to the upstream would keep that open.
+        drop(hub);
         upstream.close().await;
         ended
     };

@@ -1,5 +1,6 @@
 //! The command `trade-stream`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -71,6 +72,12 @@ struct Arguments {
     /// Seconds the upstream keeps a symbol that nobody is subscribed to any more.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     linger: u64,
+    /// Milliseconds that live trades wait, after a loss, for those that were missed before them.
+    #[arg(long, default_value_t = 500, value_name = "MS")]
+    hold: u64,
+    /// Where to leave each symbol's position at a clean end, for the next process; "none" for nowhere.
+    #[arg(long, env = "TRADE_STREAM_POSITIONS", value_name = "FILE")]
+    positions: Option<PathBuf>,
     /// Seconds the upstream may be gone before `health` says so.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
@@ -118,6 +125,7 @@ async fn main() -> ExitCode {
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
     let options = alpaca::Options::from_env().map_err(Failure::Setting)?;
+    let positions = arguments.positions(&options);
     let upstream = ConnectionManager::with(options)
         .market_data(&source.credentials, &source.url)
         .map_err(Failure::Address)?;
@@ -127,13 +135,26 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         .map_err(Failure::System)?;
     let address = listener.local_addr().map_err(Failure::System)?;
     info!("trade-stream listens on ws://{address}, upstream {}", source.url);
-    trade_stream::run(listener, upstream, arguments.settings(source), stop)
+    trade_stream::run(listener, upstream, arguments.settings(source, positions), stop)
         .await
         .map_err(Failure::Upstream)
 }
 
 impl Arguments {
-    fn settings(self, source: Source) -> Settings {
+    /// The file for positions: as named, or one for this port beside the leases.
+    fn positions(&self, options: &alpaca::Options) -> Option<PathBuf> {
+        match &self.positions {
+            Some(path) if path.as_os_str() == "none" => None,
+            Some(path) => Some(path.clone()),
+            None if self.port == 0 => None,
+            None => {
+                let name = format!("trade-stream-{}.positions", self.port);
+                Some(options.lease_dir()?.join(name))
+            }
+        }
+    }
+
+    fn settings(self, source: Source, positions: Option<PathBuf>) -> Settings {
         Settings {
             source,
             door: Door {
@@ -161,6 +182,8 @@ impl Arguments {
             },
             heartbeat: Duration::from_secs(self.heartbeat),
             linger: Duration::from_secs(self.linger),
+            hold: Duration::from_millis(self.hold),
+            positions,
             grace: Duration::from_secs(self.grace),
             places: Places {
                 total: self.max_clients,

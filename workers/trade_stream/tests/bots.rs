@@ -15,7 +15,7 @@ fn error(code: u16, msg: &str) -> Value {
 
 fn subscription(trades: &[&str]) -> Value {
     json!([{"T":"subscription","trades":trades,"quotes":[],"bars":[],"updatedBars":[],"dailyBars":[],
-        "statuses":[],"lulds":[],"corrections":[],"cancelErrors":[]}])
+        "statuses":[],"lulds":[],"corrections":trades,"cancelErrors":trades}])
 }
 
 async fn authenticated(stream: &Stream) -> Client {
@@ -72,7 +72,7 @@ async fn requests_are_refused_with_alpacas_codes() {
             error(400, "invalid syntax"),
         ),
         (
-            r#"{"action":"subscribe","quotes":["AAPL"]}"#,
+            r#"{"action":"subscribe","imbalances":["AAPL"]}"#,
             error(410, "invalid subscribe action for this feed"),
         ),
         (
@@ -112,4 +112,63 @@ async fn a_symbol_that_alpaca_refuses_is_refused_in_alpacas_words() {
     let mut bot = authenticated(&stream).await;
     bot.ask(r#"{"action":"subscribe","trades":["REFUSED"]}"#).await;
     assert_eq!(bot.hear().await, error(400, "invalid syntax"));
+}
+
+#[tokio::test]
+async fn channels_reach_bots_as_alpaca_sent_them_and_browsers_in_words() {
+    let alpaca = Alpaca::start().await;
+    let stream = Stream::start(alpaca.address).await;
+    let mut bot = authenticated(&stream).await;
+    let subscribed = bot
+        .ask(r#"{"action":"subscribe","trades":["AAPL"],"quotes":["AAPL"],"bars":["SPY"]}"#)
+        .await;
+    assert_eq!(
+        (
+            &subscribed[0]["quotes"],
+            &subscribed[0]["bars"],
+            &subscribed[0]["cancelErrors"]
+        ),
+        (&json!(["AAPL"]), &json!(["SPY"]), &json!(["AAPL"]))
+    );
+    let mut browser = stream.client().await;
+    browser
+        .say(r#"{"action":"subscribe","symbol":"AAPL","channels":["quotes","corrections"]}"#)
+        .await;
+    let told = browser.hear_all().await;
+    let channels: Vec<&Value> = told
+        .iter()
+        .filter(|m| m["type"] == "subscribed")
+        .map(|m| &m["channel"])
+        .collect();
+    assert_eq!(channels, [&json!("quotes"), &json!("corrections")], "{told:?}");
+    alpaca
+        .saw("all channels", |seen| seen.trades.contains("AAPL"))
+        .await;
+    let quote = json!({"T":"q","S":"AAPL","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,
+        "c":["R"],"z":"C","t":"2021-02-22T15:51:45.335689322Z"});
+    let cancel = json!({"T":"x","S":"AAPL","i":9007199254740993_u64,"x":"D","p":105.31,"s":300,"a":"C",
+        "z":"C","t":"2023-04-06T13:15:42.83540958Z"});
+    alpaca.send(json!([quote, cancel]));
+    assert_eq!(bot.hear().await, json!([quote]));
+    assert_eq!(bot.hear().await, json!([cancel]));
+    assert_eq!(
+        browser.hear().await,
+        json!({"type":"quote","symbol":"AAPL","data":{"bid_exchange":"MEMX","bid_price":87.66,"bid_size":1,
+            "ask_exchange":"NASDAQ","ask_price":87.68,"ask_size":4,"conditions":["R"],"tape":"C",
+            "timestamp":"2021-02-22T15:51:45.335689322Z"},"seq":1})
+    );
+    let cancelled = browser.hear().await;
+    assert_eq!(
+        (
+            &cancelled["type"],
+            &cancelled["data"]["id"],
+            &cancelled["data"]["exchange"]
+        ),
+        (&json!("cancel"), &json!("9007199254740993"), &json!("FINRA ADF"))
+    );
+    alpaca.cut();
+    let gaps = [browser.hear().await, browser.hear().await];
+    for (gap, channel) in gaps.iter().zip(["corrections", "quotes"]) {
+        assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!(channel)));
+    }
 }

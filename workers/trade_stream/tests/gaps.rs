@@ -133,3 +133,89 @@ async fn heartbeats_tell_the_upstreams_state_to_those_who_asked() {
     }
     assert_eq!(plain.hear_all().await, [Value::Null; 0], "nothing unasked");
 }
+
+fn past(ids: std::ops::RangeInclusive<u64>) -> Value {
+    let mut trades: Vec<Value> = ids.map(|id| trade("AAPL", id)).collect();
+    for trade in &mut trades {
+        let fields = trade.as_object_mut().expect("an object");
+        fields.remove("T");
+        fields.remove("S");
+    }
+    json!({"AAPL": trades})
+}
+
+#[tokio::test]
+async fn what_an_upstream_loss_cost_is_fetched_before_live_goes_on_and_marked() {
+    let alpaca = Alpaca::start().await;
+    let stream = Stream::start(alpaca.address).await;
+    let mut client = stream.client().await;
+    client.subscribe(&alpaca, "AAPL").await;
+    alpaca.send(json!([trade("AAPL", 1), trade("AAPL", 2)]));
+    client.hear().await;
+    client.hear().await;
+    alpaca.remember(&past(1..=5));
+    alpaca.cut();
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(client.hear().await);
+    }
+    assert_eq!(numbers(&heard), [3, 4, 5], "1 and 2 had come");
+    assert!(heard.iter().all(|trade| trade["backfill"] == true), "{heard:?}");
+    alpaca.send(json!([trade("AAPL", 5), trade("AAPL", 6)]));
+    let live = [client.hear().await, client.hear().await];
+    assert_eq!(numbers(&live), [6, 7]);
+    assert!(
+        live.iter().all(|trade| trade.get("backfill").is_none()),
+        "{live:?}"
+    );
+    let health = client.ask(r#"{"action":"health"}"#).await;
+    let figures = &health["figures"];
+    assert_eq!(
+        (
+            &figures["backfills"],
+            &figures["backfilled"],
+            &figures["gaps_upstream"]
+        ),
+        (&json!(1), &json!(3), &json!(0)),
+        "{health}"
+    );
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_numbers_and_fetches_what_was_made_meanwhile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("positions");
+    let alpaca = Alpaca::start().await;
+    let kept = |settings: &mut trade_stream::Settings| settings.positions = Some(file.clone());
+    let first = Stream::with(alpaca.address, kept).await;
+    let mut client = first.client().await;
+    let epoch = {
+        client.ask(r#"{"action":"subscribe","symbol":"AAPL"}"#).await;
+        client.hear().await["epoch"].take()
+    };
+    alpaca.subscribed(&["AAPL"]).await;
+    alpaca.send(json!([trade("AAPL", 1)]));
+    client.hear().await;
+    drop(first.stop);
+    common::soon("the end", first.ended)
+        .await
+        .expect("no panic")
+        .expect("told to");
+
+    alpaca.remember(&past(1..=3));
+    let second = Stream::with(alpaca.address, kept).await;
+    let mut client = second.client().await;
+    client
+        .say(&json!({"action":"subscribe","symbol":"AAPL","since":{"epoch":epoch,"seq":1}}).to_string())
+        .await;
+    assert_eq!(client.hear().await["type"], "connecting");
+    let subscribed = client.hear().await;
+    assert_eq!(
+        (&subscribed["recovered"], &subscribed["seq"]),
+        (&json!(true), &json!(1)),
+        "{subscribed}"
+    );
+    let filled = [client.hear().await, client.hear().await];
+    assert_eq!(numbers(&filled), [2, 3]);
+    assert!(filled.iter().all(|trade| trade["backfill"] == true), "{filled:?}");
+}

@@ -27,6 +27,24 @@ impl Metrics {
         }
     }
 
+    /// How many took how long: pairs of an upper bound in seconds, ascending and last infinity, and a
+    /// count; and the sum of all.
+    pub fn histogram(&mut self, name: &str, help: &str, buckets: &[(f64, u64)], sum: f64) {
+        self.family(name, help, "histogram");
+        let mut total = 0;
+        for (bound, count) in buckets {
+            total += count;
+            let bound = if bound.is_finite() {
+                bound.to_string()
+            } else {
+                "+Inf".to_owned()
+            };
+            self.line(&format!("{name}_bucket{{le=\"{bound}\"}}"), total);
+        }
+        self.line(&format!("{name}_sum"), sum);
+        self.line(&format!("{name}_count"), total);
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.0
@@ -44,6 +62,17 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::Metrics;
+
+    #[test]
+    fn histograms_add_up() {
+        let mut metrics = Metrics::default();
+        metrics.histogram("took", "Time.", &[(0.001, 3), (0.5, 2), (f64::INFINITY, 1)], 2.5);
+        assert_eq!(
+            metrics.text(),
+            "# HELP took Time.\n# TYPE took histogram\ntook_bucket{le=\"0.001\"} 3\n\
+             took_bucket{le=\"0.5\"} 5\ntook_bucket{le=\"+Inf\"} 6\ntook_sum 2.5\ntook_count 6\n"
+        );
+    }
 
     #[test]
     fn families_are_written_as_prometheus_reads_them() {

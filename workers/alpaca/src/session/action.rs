@@ -15,6 +15,8 @@ pub enum Action {
     Authenticate,
     /// Send a change of the subscription.
     Send(Request),
+    /// From the next connection on, speak msgpack: the feed knows nothing else.
+    SpeakMsgpack,
     /// Find out whether newer trades of these symbols were made than came, and tell by `Input::Looked`.
     Look(Vec<String>),
     /// Send a WebSocket ping with this payload.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::MarketPhase;
 use crate::wire::{Control, Halt};
+use crate::{MarketPhase, Topic};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +35,14 @@ pub enum Input {
 /// What the users of a connection may ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Want these symbols.
-    Want(Vec<String>),
-    /// No longer want these symbols.
-    Unwant(Vec<String>),
+    /// Want these.
+    Want(Vec<Topic>),
+    /// No longer want these.
+    Unwant(Vec<Topic>),
     /// Connect anew.
     Reconnect,
+    /// Connect anew, if connected: nothing is wrong, but the socket is old and trading begins soon.
+    Freshen,
     /// Close, for good.
     Close,
 }
@@ -56,7 +58,7 @@ pub enum News {
     Heard,
     /// A pong came, with its payload.
     Pong(u64),
-    /// Trades came; `Session::count` was told of each.
+    /// Data came; `Session::count` was told of each trade.
     Data,
     /// Trading of a symbol is halted, or goes on.
     Halt(Halt),

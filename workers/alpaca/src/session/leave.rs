@@ -31,6 +31,14 @@ impl Session {
         }
     }
 
+    /// Takes a fresh connection in place of one that is old.
+    pub(super) fn freshen(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.is_online() {
+            let why = "a fresh connection before trading begins";
+            self.say_close(now, Next::Wait { until: now }, why, actions);
+        }
+    }
+
     /// Closes for good.
     pub(super) fn close(&mut self, now: Instant, actions: &mut Vec<Action>) {
         match &mut self.phase {

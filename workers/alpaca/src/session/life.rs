@@ -1,12 +1,13 @@
 //! Whether the feed is alive: what is known of it, and what is done when it is not.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::phase::{Phase, Step};
 use super::watch::Finding;
 use super::{Action, STEP, Session};
 use crate::liveness::short;
-use crate::{MarketPhase, Verdict};
+use crate::{MarketPhase, Topic, Verdict};
 
 /// How alive the feed is, in the session's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +74,15 @@ impl Session {
                     None => "and newer ones were made".into(),
                 };
                 let silence = short(silence);
-                let reason = format!("the feed is mute: no trade for {silence} in {market}, {proof}");
+                let reason = format!("the feed is mute: no data for {silence} in {market}, {proof}");
                 self.mute_alarms += 1;
                 self.leave(now, &reason, actions);
                 self.watch.offline(Some(Verdict::Mute));
             }
             Finding::Renew(symbols) => {
                 self.renewed_symbols += symbols.len() as u64;
-                self.subscriptions.renew(symbols);
+                self.subscriptions
+                    .renew(symbols.into_iter().map(Topic::trades).collect());
             }
         }
     }
@@ -98,7 +100,12 @@ impl Session {
         {
             *answer_due = Some(now + STEP);
             actions.push(Action::Send(request));
-            actions.push(Action::Look(self.subscriptions.confirmed()));
+            let lively = self.subscriptions.confirmed().into_iter();
+            let lively = lively
+                .filter(|topic| topic.channel.is_lively())
+                .map(|topic| topic.symbol);
+            let symbols: BTreeSet<String> = lively.collect();
+            actions.push(Action::Look(symbols.into_iter().collect()));
         }
     }
 

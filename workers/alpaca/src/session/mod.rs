@@ -28,6 +28,7 @@ mod life;
 mod news;
 mod phase;
 mod pulse;
+mod quarantine;
 mod rate;
 mod reaction;
 mod reconnects;
@@ -47,11 +48,12 @@ pub use state::State;
 use backoff::Backoff;
 use phase::{Phase, Step};
 use pulse::Beat;
+use quarantine::Quarantine;
 use reconnects::Reconnects;
 use subscriptions::Subscriptions;
 use watch::Watch;
 
-use crate::Verdict;
+use crate::{Quarantined, Topic, Verdict};
 
 /// The longest that opening, each step of the handshake, and each answer to a request may take.
 const STEP: Duration = Duration::from_secs(5);
@@ -68,6 +70,8 @@ pub struct Session {
     connection: u64,
     opened_at: Option<Instant>,
     subscriptions: Subscriptions,
+    quarantine: Quarantine,
+    slow_client: u64,
     backoff: Backoff,
     watch: Watch,
     reconnects: Reconnects,
@@ -95,10 +99,14 @@ pub struct Snapshot {
     pub state: State,
     /// Since when.
     pub since: Instant,
-    /// Wanted symbols, in alphabetical order.
-    pub desired: Vec<String>,
-    /// Confirmed symbols, in alphabetical order.
-    pub confirmed: Vec<String>,
+    /// What is wanted, in alphabetical order.
+    pub desired: Vec<Topic>,
+    /// What is confirmed, in alphabetical order.
+    pub confirmed: Vec<Topic>,
+    /// What was refused of late.
+    pub quarantined: Vec<Quarantined>,
+    /// Times that the server called us too slow.
+    pub slow_client: u64,
     /// Times authenticated after the first.
     pub reconnects: u64,
     /// When the last trades came.
@@ -117,6 +125,8 @@ impl Session {
             connection: 0,
             opened_at: None,
             subscriptions: Subscriptions::new(),
+            quarantine: Quarantine::default(),
+            slow_client: 0,
             backoff: Backoff::new(seed),
             watch: Watch::new(now),
             reconnects: Reconnects::default(),
@@ -171,9 +181,20 @@ impl Session {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// True while a socket is in use, so that its trades are to be passed on.
+    /// True while a socket is in use, so that its data is to be passed on.
     pub fn is_receiving(&self) -> bool {
         matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// True once it has given up and its last socket has ended.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self.phase, Phase::Fatal)
+    }
+
+    /// How long the present connection has stood.
+    pub fn connected_for(&self, now: Instant) -> Option<Duration> {
+        let since = self.connected_at.filter(|_| self.is_online())?;
+        Some(now.saturating_duration_since(since))
     }
 
     /// What it is doing.
@@ -198,6 +219,8 @@ impl Session {
             since: self.since,
             desired: self.subscriptions.desired(),
             confirmed: self.subscriptions.confirmed(),
+            quarantined: self.quarantine.list(),
+            slow_client: self.slow_client,
             reconnects: self.authenticated.saturating_sub(1),
             last_data: self.last_data,
             connected_at: self.connected_at,
@@ -207,8 +230,12 @@ impl Session {
 
     fn asked(&mut self, now: Instant, ask: Ask, actions: &mut Vec<Action>) {
         match ask {
-            Ask::Want(symbols) => self.subscriptions.want(symbols),
-            Ask::Unwant(symbols) => self.subscriptions.unwant(symbols),
+            Ask::Want(topics) => self.want(now, topics, actions),
+            Ask::Unwant(topics) => {
+                self.quarantine.make_room();
+                self.subscriptions.unwant(topics);
+            }
+            Ask::Freshen => self.freshen(now, actions),
             Ask::Reconnect => self.reconnect(now, actions),
             Ask::Close => self.close(now, actions),
         }

@@ -7,8 +7,8 @@ use super::pulse::Pulse;
 use super::reaction::{self, Reaction};
 use super::subscriptions::Refusal;
 use super::{Action, News, OpenFailure, STEP, Session};
-use crate::Event;
 use crate::wire::Control;
+use crate::{Event, Topic};
 
 /// The longest wait that a server may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
@@ -116,8 +116,8 @@ impl Session {
             (Control::Authenticated, Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. }) => {
                 self.online(now, actions);
             }
-            (Control::Subscription { trades }, Step::Online { .. }) => {
-                self.subscription(now, trades, actions);
+            (Control::Subscription { topics }, Step::Online { .. }) => {
+                self.subscription(now, topics, actions);
             }
             (Control::Error { code, message }, _) => self.error(now, code, message, actions),
             // Said twice, or before its time: it tells nothing new.
@@ -144,22 +144,20 @@ impl Session {
         actions.push(Action::Emit(Event::Connected));
     }
 
-    fn subscription(&mut self, now: Instant, trades: Vec<String>, actions: &mut Vec<Action>) {
+    fn subscription(&mut self, now: Instant, topics: Vec<Topic>, actions: &mut Vec<Action>) {
         if self.subscriptions.is_in_flight() {
             self.backoff.proven();
         }
         let subscriptions = &self.subscriptions;
-        let wanted = |symbol: &str| subscriptions.is_desired(symbol);
-        self.watch.subscribed(now, &trades, wanted);
+        let wanted = |symbol: &str| subscriptions.is_desired(&Topic::trades(symbol));
+        self.watch.subscribed(now, &topics, wanted);
         self.watch.answered();
-        let answer = self.subscriptions.answered(trades);
+        let answer = self.subscriptions.answered(topics);
         self.request_over();
         if !answer.added.is_empty() {
-            actions.push(Action::Emit(Event::Subscribed {
-                symbols: answer.added,
-            }));
+            actions.push(Action::Emit(Event::Subscribed { topics: answer.added }));
         }
-        tell_refusal(answer.refused, actions);
+        self.tell_refusal(now, answer.refused, actions);
     }
 
     fn error(&mut self, now: Instant, code: u16, message: String, actions: &mut Vec<Action>) {
@@ -176,7 +174,7 @@ impl Session {
                 self.watch.answered();
                 let refusal = self.subscriptions.refused(code, message);
                 self.request_over();
-                tell_refusal(refusal, actions);
+                self.tell_refusal(now, refusal, actions);
             }
             (Some(Reaction::SlotHeld), Step::Welcome { .. } | Step::Auth { .. } | Step::Held { .. }) => {
                 self.held(now, code, &message);
@@ -185,6 +183,18 @@ impl Session {
                 self.online(now, actions);
             }
             (Some(Reaction::Authenticated), Step::Held { .. } | Step::Online { .. }) | (None, _) => {}
+            (Some(Reaction::Msgpack), _) => {
+                actions.push(Action::SpeakMsgpack);
+                self.leave(now, &format!("{message} (code {code})"), actions);
+            }
+            (Some(Reaction::SlowClient), _) => {
+                self.slow_client += 1;
+                self.leave(
+                    now,
+                    &format!("{message} (code {code}): this process read too slowly"),
+                    actions,
+                );
+            }
             (Some(Reaction::Reconnect | Reaction::Refusal | Reaction::SlotHeld), _) => {
                 self.leave(now, &format!("{message} (code {code})"), actions);
             }
@@ -200,6 +210,20 @@ impl Session {
         }
     }
 
+    /// Wants these, but for what was refused a moment ago: that is told again at once.
+    pub(super) fn want(&mut self, now: Instant, topics: Vec<Topic>, actions: &mut Vec<Action>) {
+        let (free, refused) = self.quarantine.split(now, topics);
+        self.subscriptions.want(free);
+        actions.extend(refused.into_iter().map(told));
+    }
+
+    fn tell_refusal(&mut self, now: Instant, refusal: Option<Refusal>, actions: &mut Vec<Action>) {
+        if let Some(refusal) = refusal {
+            self.quarantine.add(now, &refusal);
+            actions.push(told(refusal));
+        }
+    }
+
     fn request_over(&mut self) {
         if let Phase::Up {
             step: Step::Online { answer_due },
@@ -212,17 +236,15 @@ impl Session {
     }
 }
 
-fn tell_refusal(refusal: Option<Refusal>, actions: &mut Vec<Action>) {
-    if let Some(Refusal {
-        symbols,
+fn told(refusal: Refusal) -> Action {
+    let Refusal {
+        topics,
         code,
         message,
-    }) = refusal
-    {
-        actions.push(Action::Emit(Event::Refused {
-            symbols,
-            code,
-            message,
-        }));
-    }
+    } = refusal;
+    Action::Emit(Event::Refused {
+        topics,
+        code,
+        message,
+    })
 }

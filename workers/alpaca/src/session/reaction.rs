@@ -13,21 +13,25 @@ pub(crate) enum Reaction {
     Authenticated,
     /// This connection is of no use; make another.
     Reconnect,
+    /// The same, and it is our own fault.
+    SlowClient,
+    /// The feed speaks msgpack only; make another connection that does.
+    Msgpack,
 }
 
 /// The reaction to an error code; `None` for a code nobody documents, which is only logged.
 pub(crate) fn to(code: u16) -> Option<Reaction> {
     Some(match code {
-        400 | 405 | 410 => Reaction::Refusal,
-        401 | 404 | 407 | 500 => Reaction::Reconnect,
+        400 | 405 | 410 | 413 => Reaction::Refusal,
+        401 | 404 | 500 => Reaction::Reconnect,
+        407 => Reaction::SlowClient,
+        412 => Reaction::Msgpack,
         402 => Reaction::Fatal("check ALPACA_API_KEY and ALPACA_SECRET_KEY"),
         403 => Reaction::Authenticated,
         406 => Reaction::SlotHeld,
         408 => Reaction::Fatal("this account may not use the v2 streams"),
         409 => Reaction::Fatal("this feed is not in your Alpaca plan; the free plan has iex"),
         411 => Reaction::Fatal("the OAuth token lacks the scope for market data"),
-        412 => Reaction::Fatal("this feed speaks msgpack only, which is not supported"),
-        413 => Reaction::Fatal("this feed does not allow \"*\""),
         _ => return None,
     })
 }

@@ -2,13 +2,14 @@
 //!
 //! The server answers every request with the whole subscription, or refuses it whole without
 //! saying which symbol it meant. So there is never more than one request in flight, a refused one
-//! is halved until the culprit stands alone, and a refusal costs the other symbols nothing.
+//! is halved until the culprit stands alone, and a refusal costs the other topics nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Topic;
 use crate::wire::{Request, Verb, chunk_len};
 
-/// Said of a symbol that a confirmation passes over in silence.
+/// Said of what a confirmation passes over in silence.
 const NOT_CONFIRMED: &str = "not confirmed by Alpaca";
 const INVALID_SYNTAX: u16 = 400;
 
@@ -16,16 +17,16 @@ const INVALID_SYNTAX: u16 = 400;
 #[derive(Clone, Debug)]
 pub(crate) struct Subscriptions {
     /// With the order in which they were first wanted: a limit is felt by the newest.
-    desired: BTreeMap<String, u64>,
-    confirmed: BTreeSet<String>,
+    desired: BTreeMap<Topic, u64>,
+    confirmed: BTreeSet<Topic>,
     in_flight: Option<Request>,
-    /// Symbols the server keeps though it was told to stop; not asked again on this connection.
-    kept: BTreeSet<String>,
-    /// Confirmed symbols to be given up and asked for anew.
-    stale: BTreeSet<String>,
+    /// What the server keeps though it was told to stop; not asked again on this connection.
+    kept: BTreeSet<Topic>,
+    /// Confirmed topics to be given up and asked for anew.
+    stale: BTreeSet<Topic>,
     /// The request in flight only asks for a sign of life.
     asking: bool,
-    /// The most symbols per subscribe request, lowered by refusals.
+    /// The most topics per subscribe request, lowered by refusals.
     batch: usize,
     next_age: u64,
     /// True when there is nothing to ask; spares the comparison on every input.
@@ -37,15 +38,15 @@ pub(crate) struct Subscriptions {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Newly confirmed.
-    pub(crate) added: Vec<String>,
+    pub(crate) added: Vec<Topic>,
     /// No longer desired, because the server will not have them.
     pub(crate) refused: Option<Refusal>,
 }
 
-/// Symbols that the server will not send.
+/// What the server will not send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) symbols: Vec<String>,
+    pub(crate) topics: Vec<Topic>,
     pub(crate) code: u16,
     pub(crate) message: String,
 }
@@ -66,10 +67,9 @@ impl Subscriptions {
         }
     }
 
-    pub(crate) fn want(&mut self, symbols: Vec<String>) {
-        for mut symbol in symbols {
-            symbol.make_ascii_uppercase();
-            if let std::collections::btree_map::Entry::Vacant(place) = self.desired.entry(symbol) {
+    pub(crate) fn want(&mut self, topics: Vec<Topic>) {
+        for topic in topics {
+            if let std::collections::btree_map::Entry::Vacant(place) = self.desired.entry(topic) {
                 place.insert(self.next_age);
                 self.next_age += 1;
                 self.changed();
@@ -77,10 +77,9 @@ impl Subscriptions {
         }
     }
 
-    pub(crate) fn unwant(&mut self, symbols: Vec<String>) {
-        for mut symbol in symbols {
-            symbol.make_ascii_uppercase();
-            if self.desired.remove(&symbol).is_some() {
+    pub(crate) fn unwant(&mut self, topics: Vec<Topic>) {
+        for topic in topics {
+            if self.desired.remove(&topic).is_some() {
                 self.changed();
             }
         }
@@ -90,8 +89,8 @@ impl Subscriptions {
         !self.desired.is_empty()
     }
 
-    pub(crate) fn is_desired(&self, symbol: &str) -> bool {
-        self.desired.contains_key(symbol)
+    pub(crate) fn is_desired(&self, topic: &Topic) -> bool {
+        self.desired.contains_key(topic)
     }
 
     /// True when all is as desired and no answer is awaited.
@@ -108,11 +107,11 @@ impl Subscriptions {
         self.revision
     }
 
-    pub(crate) fn desired(&self) -> Vec<String> {
+    pub(crate) fn desired(&self) -> Vec<Topic> {
         self.desired.keys().cloned().collect()
     }
 
-    pub(crate) fn confirmed(&self) -> Vec<String> {
+    pub(crate) fn confirmed(&self) -> Vec<Topic> {
         self.confirmed.iter().cloned().collect()
     }
 
@@ -123,28 +122,28 @@ impl Subscriptions {
             return None;
         }
         let surplus = self.surplus();
-        let (verb, mut symbols) = if surplus.is_empty() {
+        let (verb, mut topics) = if surplus.is_empty() {
             let mut missing = self.missing();
             missing.truncate(self.batch);
             (Verb::Subscribe, missing)
         } else {
             (Verb::Unsubscribe, surplus)
         };
-        if symbols.is_empty() {
+        if topics.is_empty() {
             self.settled = true;
             return None;
         }
-        symbols.truncate(chunk_len(&symbols));
-        for symbol in &symbols {
-            self.stale.remove(symbol);
+        topics.truncate(chunk_len(&topics));
+        for topic in &topics {
+            self.stale.remove(topic);
         }
-        self.in_flight = Some(Request { verb, symbols });
+        self.in_flight = Some(Request { verb, topics });
         self.in_flight.clone()
     }
 
-    /// Gives these symbols up and asks for them anew.
-    pub(crate) fn renew(&mut self, symbols: Vec<String>) {
-        let held = symbols.into_iter().filter(|s| self.confirmed.contains(s));
+    /// Gives these topics up and asks for them anew.
+    pub(crate) fn renew(&mut self, topics: Vec<Topic>) {
+        let held = topics.into_iter().filter(|s| self.confirmed.contains(s));
         self.stale.extend(held);
         self.changed();
     }
@@ -158,15 +157,15 @@ impl Subscriptions {
         let held = self.confirmed.iter().find(|s| self.desired.contains_key(*s))?;
         self.in_flight = Some(Request {
             verb: Verb::Subscribe,
-            symbols: vec![held.clone()],
+            topics: vec![held.clone()],
         });
         self.asking = true;
         self.in_flight.clone()
     }
 
     /// The server told the whole subscription: that is how it is.
-    pub(crate) fn answered(&mut self, trades: Vec<String>) -> Answer {
-        let now: BTreeSet<String> = trades.into_iter().collect();
+    pub(crate) fn answered(&mut self, told: Vec<Topic>) -> Answer {
+        let now: BTreeSet<Topic> = told.into_iter().collect();
         let added = now.difference(&self.confirmed);
         let mut answer = Answer {
             added: added.filter(|s| self.desired.contains_key(*s)).cloned().collect(),
@@ -179,12 +178,12 @@ impl Subscriptions {
         match self.take_in_flight() {
             Some(request) if request.verb == Verb::Subscribe => {
                 self.batch = self.batch.saturating_mul(2);
-                let passed_over = request.symbols.into_iter();
+                let passed_over = request.topics.into_iter();
                 let passed_over = passed_over.filter(|s| !self.confirmed.contains(s));
                 answer.refused = self.refuse(passed_over.collect(), INVALID_SYNTAX, NOT_CONFIRMED.into());
             }
             Some(request) => {
-                let still = request.symbols.into_iter();
+                let still = request.topics.into_iter();
                 self.kept.extend(still.filter(|s| self.confirmed.contains(s)));
             }
             None => {}
@@ -202,18 +201,24 @@ impl Subscriptions {
         }
         match (request.verb, code) {
             (Verb::Unsubscribe, _) => {
-                self.kept.extend(request.symbols);
+                self.kept.extend(request.topics);
                 None
             }
-            // No trades on this feed: every other symbol would fare the same.
-            (Verb::Subscribe, 410) => self.refuse(self.missing(), code, message),
-            (Verb::Subscribe, _) if request.symbols.len() > 1 => {
-                self.batch = request.symbols.len() / 2;
+            (Verb::Subscribe, code)
+                if request.topics.len() > 1 && !(code == 410 && is_one_channel(&request)) =>
+            {
+                self.batch = request.topics.len() / 2;
                 None
             }
-            // Not one more: nor would any of the others, which are newer, find room.
-            (Verb::Subscribe, 405) => self.refuse(self.missing(), code, message),
-            (Verb::Subscribe, _) => self.refuse(request.symbols, code, message),
+            // Not one more, or no such channel on this feed: all others that are missing of this
+            // channel would fare the same.
+            (Verb::Subscribe, 405 | 410) => {
+                let channel = request.topics.first().map(|topic| topic.channel);
+                let mut missing = self.missing();
+                missing.retain(|topic| Some(topic.channel) == channel);
+                self.refuse(missing, code, message)
+            }
+            (Verb::Subscribe, _) => self.refuse(request.topics, code, message),
         }
     }
 
@@ -228,20 +233,20 @@ impl Subscriptions {
         self.changed();
     }
 
-    fn refuse(&mut self, symbols: Vec<String>, code: u16, message: String) -> Option<Refusal> {
-        let desired = symbols.into_iter();
+    fn refuse(&mut self, topics: Vec<Topic>, code: u16, message: String) -> Option<Refusal> {
+        let desired = topics.into_iter();
         // Those that were given up meanwhile need not be told of.
-        let mut symbols: Vec<String> = desired.filter(|s| self.desired.remove(s).is_some()).collect();
-        symbols.sort_unstable();
-        (!symbols.is_empty()).then_some(Refusal {
-            symbols,
+        let mut topics: Vec<Topic> = desired.filter(|s| self.desired.remove(s).is_some()).collect();
+        topics.sort_unstable();
+        (!topics.is_empty()).then_some(Refusal {
+            topics,
             code,
             message,
         })
     }
 
     /// Confirmed and not desired.
-    fn surplus(&self) -> Vec<String> {
+    fn surplus(&self) -> Vec<Topic> {
         let surplus = self.confirmed.iter();
         surplus
             .filter(|s| self.stale.contains(*s) || !self.desired.contains_key(*s) && !self.kept.contains(*s))
@@ -250,9 +255,9 @@ impl Subscriptions {
     }
 
     /// Desired and not confirmed, the oldest first.
-    fn missing(&self) -> Vec<String> {
+    fn missing(&self) -> Vec<Topic> {
         let missing = self.desired.iter();
-        let mut missing: Vec<(&String, &u64)> =
+        let mut missing: Vec<(&Topic, &u64)> =
             missing.filter(|(s, _)| !self.confirmed.contains(*s)).collect();
         missing.sort_unstable_by_key(|(_, age)| **age);
         missing.into_iter().map(|(s, _)| s.clone()).collect()
@@ -269,4 +274,10 @@ impl Subscriptions {
         self.settled = false;
         self.revision += 1;
     }
+}
+
+fn is_one_channel(request: &Request) -> bool {
+    let mut channels = request.topics.iter().map(|topic| topic.channel);
+    let first = channels.next();
+    channels.all(|channel| Some(channel) == first)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::rate::{LONGEST, Rate};
-use crate::{MarketPhase, Verdict};
+use crate::{MarketPhase, Topic, Verdict};
 
 /// Stands for every symbol, so it has no clock of its own.
 const EVERYTHING: &str = "*";
@@ -128,15 +128,19 @@ impl Watch {
         self.subscribed = 0;
     }
 
-    /// This is the whole subscription now. A symbol that is wanted keeps what was learned of it,
+    /// This is the whole subscription now. Symbols have clocks of their own for their trades; one that is wanted keeps what was learned of it,
     /// also while it is subscribed anew.
-    pub(super) fn subscribed(&mut self, now: Instant, symbols: &[String], wanted: impl Fn(&str) -> bool) {
+    pub(super) fn subscribed(&mut self, now: Instant, topics: &[Topic], wanted: impl Fn(&str) -> bool) {
         let before = self.total();
         self.symbols.retain(|symbol, _| wanted(symbol));
         if before > 0.0 {
             self.rate.scale((self.total() / before).clamp(0.0, 1.0));
         }
-        for symbol in symbols.iter().filter(|symbol| *symbol != EVERYTHING) {
+        let trades = topics.iter().filter(|topic| topic.is_trades());
+        for symbol in trades
+            .map(|topic| &topic.symbol)
+            .filter(|symbol| *symbol != EVERYTHING)
+        {
             if !self.symbols.contains_key(symbol) && wanted(symbol) {
                 self.symbols.insert(symbol.clone(), SymbolClock::new(now));
             }
@@ -144,7 +148,7 @@ impl Watch {
         if self.subscribed == 0 {
             self.start(now);
         }
-        self.subscribed = symbols.len();
+        self.subscribed = topics.iter().filter(|topic| topic.channel.is_lively()).count();
     }
 
     /// Data came.

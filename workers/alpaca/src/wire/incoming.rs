@@ -1,12 +1,16 @@
 //! What the server sends. One bad element never costs the rest of its array.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use stream_protocol::Number;
 
-use super::packed;
-use crate::{Exchange, Trade};
+use super::{fields, packed};
+use crate::datum::{Datum, Kind};
+use crate::{Channel, Exchange, Topic, Trade};
 
 /// One message of the server, sorted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +21,9 @@ pub struct Frame {
     pub trades: Vec<Trade>,
     /// Halts and resumptions, in order.
     pub halts: Vec<Halt>,
-    /// Elements of kinds that are not used here, such as quotes.
+    /// All other data, in order.
+    pub data: Vec<Datum>,
+    /// Elements of kinds that are not known here.
     pub ignored: usize,
     /// Elements that could not be read; a frame that is no array counts as one.
     pub broken: usize,
@@ -41,8 +47,8 @@ pub enum Control {
     Authenticated,
     /// The whole subscription as it now stands; the answer to every request.
     Subscription {
-        /// Symbols whose trades are sent.
-        trades: Vec<String>,
+        /// All that is sent, sorted. What follows the trades by itself is not named.
+        topics: Vec<Topic>,
     },
     /// A refusal or a failure.
     Error {
@@ -54,9 +60,9 @@ pub enum Control {
 }
 
 #[derive(Deserialize)]
-struct Kind<'a> {
+struct Tagged<'a> {
     #[serde(rename = "T", borrow)]
-    kind: Cow<'a, str>,
+    tag: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -96,14 +102,32 @@ impl WireStatus<'_> {
 }
 
 /// Every list is optional: the test stream names only some, others may be null.
+type Subscription<'a> = BTreeMap<Cow<'a, str>, IgnoredOr<Vec<String>>>;
+
+/// A value, or one of another type.
 #[derive(Deserialize)]
-struct Subscription {
-    trades: Option<Vec<String>>,
+#[serde(untagged)]
+enum IgnoredOr<T> {
+    Value(T),
+    Ignored(IgnoredAny),
+}
+
+fn topics(lists: Subscription<'_>) -> Vec<Topic> {
+    let mut topics: Vec<Topic> = lists
+        .into_iter()
+        .filter_map(|(name, list)| match (Channel::named(&name)?, list) {
+            (channel, IgnoredOr::Value(symbols)) => Some((channel, symbols)),
+            (_, IgnoredOr::Ignored(_)) => None,
+        })
+        .flat_map(|(channel, symbols)| symbols.into_iter().map(move |symbol| Topic { symbol, channel }))
+        .collect();
+    topics.sort_unstable();
+    topics
 }
 
 #[derive(Deserialize)]
 struct WireTrade {
-    #[serde(rename = "S")]
+    #[serde(rename = "S", default)]
     symbol: String,
     #[serde(default)]
     i: u64,
@@ -114,6 +138,7 @@ struct WireTrade {
     c: Option<Conditions>,
     t: String,
     z: Option<String>,
+    tks: Option<String>,
 }
 
 /// Stocks carry a list, options a single text.
@@ -122,6 +147,15 @@ struct WireTrade {
 pub(super) enum Conditions {
     Many(Vec<String>),
     One(String),
+}
+
+/// Reads a trade of the REST endpoint, which names the symbol once for many.
+pub(crate) fn past_trade(symbol: &str, text: &str) -> Option<Trade> {
+    let wire: WireTrade = serde_json::from_str(text).ok()?;
+    Some(Trade {
+        symbol: symbol.to_owned(),
+        ..Trade::from(wire)
+    })
 }
 
 /// Reads one message of the server, JSON or msgpack.
@@ -145,6 +179,7 @@ pub fn decode(message: &[u8]) -> Frame {
 pub(super) trait Element<'a>: Copy {
     fn read<T: Deserialize<'a>>(self) -> Option<T>;
     fn trade(self) -> Option<Trade>;
+    fn fields(self) -> Option<fields::Fields>;
 }
 
 /// One element, as JSON.
@@ -157,7 +192,12 @@ impl<'a> Element<'a> for Text<'a> {
     }
 
     fn trade(self) -> Option<Trade> {
-        self.read::<WireTrade>().map(Trade::from)
+        let trade: WireTrade = self.read()?;
+        (!trade.symbol.is_empty()).then(|| trade.into())
+    }
+
+    fn fields(self) -> Option<fields::Fields> {
+        fields::from_json(self.0)
     }
 }
 
@@ -170,25 +210,35 @@ impl Frame {
     }
 
     fn sort<'a>(&mut self, element: impl Element<'a>) -> Option<()> {
-        let kind: Kind<'_> = element.read()?;
-        match kind.kind.as_ref() {
+        let Tagged { tag } = element.read()?;
+        match tag.as_ref() {
             "t" => self.trades.push(element.trade()?),
-            "s" => self.halts.extend(element.read::<WireStatus<'_>>()?.halt()),
             "success" => match element.read::<Success<'_>>()?.msg.as_ref() {
                 "connected" => self.controls.push(Control::Welcome),
                 "authenticated" => self.controls.push(Control::Authenticated),
                 _ => self.ignored += 1,
             },
             "subscription" => {
-                let trades = element.read::<Subscription>()?.trades.unwrap_or_default();
-                self.controls.push(Control::Subscription { trades });
+                let topics = topics(element.read()?);
+                self.controls.push(Control::Subscription { topics });
             }
             "error" => {
                 let Failure { code, msg } = element.read()?;
                 self.controls.push(Control::Error { code, message: msg });
             }
-            _ => self.ignored += 1,
+            other => match Kind::named(other) {
+                Some(kind) => self.datum(kind, element)?,
+                None => self.ignored += 1,
+            },
         }
+        Some(())
+    }
+
+    fn datum<'a>(&mut self, kind: Kind, element: impl Element<'a>) -> Option<()> {
+        if kind == Kind::Status {
+            self.halts.extend(element.read::<WireStatus<'_>>()?.halt());
+        }
+        self.data.push(fields::datum(kind, element.fields()?)?);
         Some(())
     }
 }
@@ -213,6 +263,7 @@ impl From<WireTrade> for Trade {
             conditions: wire.c.map(Conditions::into_list).unwrap_or_default(),
             timestamp: wire.t,
             tape: wire.z.unwrap_or_default(),
+            taker: wire.tks.unwrap_or_default(),
         }
     }
 }
@@ -220,6 +271,7 @@ impl From<WireTrade> for Trade {
 #[cfg(test)]
 mod tests {
     use super::{Control, decode};
+    use crate::{Channel, Topic};
 
     #[test]
     fn a_documented_trade_is_read_whole() {
@@ -258,8 +310,8 @@ mod tests {
             code,
             message: message.into(),
         };
-        let subscription = |trades: &[&str]| Control::Subscription {
-            trades: trades.iter().map(ToString::to_string).collect(),
+        let subscription = |topics: &[Topic]| Control::Subscription {
+            topics: topics.to_vec(),
         };
         assert_eq!(
             frame.controls,
@@ -268,7 +320,7 @@ mod tests {
                 Control::Authenticated,
                 error(406, "connection limit exceeded"),
                 error(0, ""),
-                subscription(&["AAPL"]),
+                subscription(&[Topic::new(Channel::Bars, "*"), Topic::trades("AAPL")]),
                 subscription(&[]),
                 subscription(&[]),
             ]
@@ -304,7 +356,7 @@ mod tests {
     #[test]
     fn one_bad_element_does_not_cost_the_rest() {
         let frame = decode(
-            br#"[{"T":"t","S":"A"},7,{"T":"q","S":"A"},{"S":"A"},{"T":"t","S":"B","p":"1","s":1,"t":"x"},{"T":"t","S":"B","p":1.5,"s":1,"t":"x"}]"#,
+            br#"[{"T":"t","S":"A"},7,{"T":"news","S":"A"},{"S":"A"},{"T":"t","S":"B","p":"1","s":1,"t":"x"},{"T":"t","S":"B","p":1.5,"s":1,"t":"x"}]"#,
         );
         assert_eq!((frame.trades.len(), frame.ignored, frame.broken), (1, 1, 4));
         for garbage in [&b""[..], b"hello", b"{}", b"[", b"\xff", b"[1,", b"null"] {

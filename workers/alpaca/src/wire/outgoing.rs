@@ -1,25 +1,25 @@
 //! What the client sends.
 
-use serde::Serialize;
-
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::Credentials;
+use crate::{Channel, Credentials, Topic};
 
 /// The longest frame that is sent, in bytes. The official Python client cuts at this length, so the
 /// server is known to take it.
 pub const MAX_FRAME: usize = 32 * 1024;
 
-/// Room for everything in a frame that is not a symbol.
-const ENVELOPE: usize = 64;
+/// Room for everything in a frame that is not a symbol: the action and the names of all channels.
+const ENVELOPE: usize = 160;
 
 /// A change of the subscription. The server applies it whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What is asked.
     pub verb: Verb,
-    /// For which symbols; at least one.
-    pub symbols: Vec<String>,
+    /// For what; at least one.
+    pub topics: Vec<Topic>,
 }
 
 /// What a request asks.
@@ -41,12 +41,8 @@ pub(crate) enum Spelling {
 }
 
 impl Spelling {
-    /// A request in this spelling, also for statuses if they are told.
-    pub(crate) fn request(self, request: &Request, statuses: bool) -> Message {
-        self.message(&request.wire(statuses.then_some(&request.symbols)))
-    }
-
-    fn message(self, value: &impl Serialize) -> Message {
+    /// A message in this spelling.
+    pub(crate) fn message(self, value: &impl Serialize) -> Message {
         match self {
             Self::Json => Message::text(json(value)),
             Self::Msgpack => {
@@ -57,12 +53,22 @@ impl Spelling {
     }
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
-    action: Verb,
-    trades: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statuses: Option<&'a [String]>,
+/// The channels that are meant, each with its symbols.
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let lists = Channel::ALL.map(|channel| {
+            let topics = self.topics.iter().filter(|topic| topic.channel == channel);
+            let symbols: Vec<&str> = topics.map(|topic| topic.symbol.as_str()).collect();
+            (channel, symbols)
+        });
+        let named = lists.iter().filter(|(_, symbols)| !symbols.is_empty());
+        let mut map = serializer.serialize_map(Some(1 + named.clone().count()))?;
+        map.serialize_entry("action", &self.verb)?;
+        for (channel, symbols) in named {
+            map.serialize_entry(channel.name(), symbols)?;
+        }
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -75,24 +81,7 @@ struct Auth<'a> {
 impl Request {
     /// The text frame.
     pub fn encode(&self) -> String {
-        self.frame(None)
-    }
-
-    /// The text frame that also asks for halts and resumptions, which only stock feeds tell.
-    pub fn encode_with_statuses(&self) -> String {
-        self.frame(Some(&self.symbols))
-    }
-
-    fn frame(&self, statuses: Option<&[String]>) -> String {
-        json(&self.wire(statuses))
-    }
-
-    fn wire<'a>(&'a self, statuses: Option<&'a [String]>) -> Wire<'a> {
-        Wire {
-            action: self.verb,
-            trades: &self.symbols,
-            statuses,
-        }
+        json(self)
     }
 }
 
@@ -105,12 +94,11 @@ pub(crate) fn auth(spelling: Spelling, credentials: &Credentials) -> Message {
     })
 }
 
-/// How many of these symbols, taken from the front, fit into one frame that names them twice; at
-/// least one.
-pub(crate) fn chunk_len(symbols: &[String]) -> usize {
-    let mut room = (MAX_FRAME - ENVELOPE) / 2;
-    let fitting = symbols.iter().take_while(|symbol| {
-        let needed = json(symbol).len() + 1;
+/// How many of these, taken from the front, fit into one frame; at least one.
+pub(crate) fn chunk_len(topics: &[Topic]) -> usize {
+    let mut room = MAX_FRAME - ENVELOPE;
+    let fitting = topics.iter().take_while(|topic| {
+        let needed = json(&topic.symbol).len() + 1;
         let fits = needed <= room;
         room = room.saturating_sub(needed);
         fits
@@ -125,25 +113,25 @@ fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{MAX_FRAME, Message, Request, Spelling, Verb, auth, chunk_len};
-    use crate::Credentials;
+    use crate::{Channel, Credentials, Topic};
 
     #[test]
     fn requests_are_written_to_the_letter() {
         let request = |verb| Request {
             verb,
-            symbols: vec!["AAPL".into(), "BRK.B".into()],
+            topics: vec![
+                Topic::trades("AAPL"),
+                Topic::new(Channel::Quotes, "SPY"),
+                Topic::trades("BRK.B"),
+            ],
         };
         assert_eq!(
             request(Verb::Subscribe).encode(),
-            r#"{"action":"subscribe","trades":["AAPL","BRK.B"]}"#
+            r#"{"action":"subscribe","trades":["AAPL","BRK.B"],"quotes":["SPY"]}"#
         );
         assert_eq!(
             request(Verb::Unsubscribe).encode(),
-            r#"{"action":"unsubscribe","trades":["AAPL","BRK.B"]}"#
-        );
-        assert_eq!(
-            request(Verb::Subscribe).encode_with_statuses(),
-            r#"{"action":"subscribe","trades":["AAPL","BRK.B"],"statuses":["AAPL","BRK.B"]}"#
+            r#"{"action":"unsubscribe","trades":["AAPL","BRK.B"],"quotes":["SPY"]}"#
         );
         assert_eq!(
             auth(Spelling::Json, &Credentials::new("K", "S")),
@@ -153,15 +141,16 @@ mod tests {
 
     #[test]
     fn a_chunk_fills_a_frame_and_no_more() {
-        let symbols: Vec<String> = (0..10_000).map(|n| format!("S\"{n}")).collect();
-        let length = chunk_len(&symbols);
-        let frame = |symbols: &[String]| Request {
-            verb: Verb::Unsubscribe,
-            symbols: symbols.to_vec(),
+        let topic = |n: usize| Topic::new(Channel::ALL[n % 8], format!("S\"{n}"));
+        let topics: Vec<Topic> = (0..10_000).map(topic).collect();
+        let length = chunk_len(&topics);
+        let length_of = |topics: &[Topic]| {
+            let verb = Verb::Unsubscribe;
+            let topics = topics.to_vec();
+            Request { verb, topics }.encode().len()
         };
-        let length_of = |symbols| frame(symbols).encode_with_statuses().len();
-        assert!(length_of(&symbols[..length]) <= MAX_FRAME);
-        assert!(length_of(&symbols[..length + 10]) > MAX_FRAME);
-        assert_eq!(chunk_len(&["x".repeat(MAX_FRAME)]), 1);
+        assert!(length_of(&topics[..length]) <= MAX_FRAME);
+        assert!(length_of(&topics[..length + 20]) > MAX_FRAME);
+        assert_eq!(chunk_len(&[Topic::trades("x".repeat(MAX_FRAME))]), 1);
     }
 }

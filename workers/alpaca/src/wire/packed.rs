@@ -8,6 +8,7 @@ use serde::de::{Error as _, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 use stream_protocol::Number;
 
+use super::fields;
 use super::incoming::{Conditions, Element, Frame};
 use crate::{Exchange, Trade};
 
@@ -76,6 +77,10 @@ impl<'a> Element<'a> for Packed<'a> {
     fn trade(self) -> Option<Trade> {
         self.read::<PackedTrade>().map(Trade::from)
     }
+
+    fn fields(self) -> Option<fields::Fields> {
+        fields::from_msgpack(self.0)
+    }
 }
 
 #[derive(Deserialize)]
@@ -91,6 +96,7 @@ struct PackedTrade {
     c: Option<Conditions>,
     t: Time,
     z: Option<String>,
+    tks: Option<String>,
 }
 
 impl From<PackedTrade> for Trade {
@@ -104,6 +110,7 @@ impl From<PackedTrade> for Trade {
             conditions: packed.c.map(Conditions::into_list).unwrap_or_default(),
             timestamp: packed.t.0,
             tape: packed.z.unwrap_or_default(),
+            taker: packed.tks.unwrap_or_default(),
         }
     }
 }
@@ -162,14 +169,14 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 /// The bytes of an extension, at most the 12 of the longest timestamp.
-struct Octets {
+pub(super) struct Octets {
     bytes: [u8; 12],
     length: usize,
 }
 
 impl Octets {
     /// <https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type>
-    fn timestamp(&self) -> Option<Timestamp> {
+    pub(super) fn timestamp(&self) -> Option<Timestamp> {
         let bytes = &self.bytes[..self.length];
         match self.length {
             4 => Timestamp::new(u32::from_be_bytes(bytes.try_into().ok()?).into(), 0).ok(),
@@ -213,6 +220,7 @@ impl<'de> Deserialize<'de> for Octets {
 #[cfg(test)]
 mod tests {
     use super::super::{Control, decode};
+    use crate::Topic;
 
     fn trade(price: &[u8]) -> Vec<u8> {
         let packed = (838_232_225_u64 << 34) | 1_680_782_066;
@@ -259,8 +267,8 @@ mod tests {
         assert_eq!(frame.controls, [Control::Welcome, error]);
         assert_eq!((frame.trades.len(), frame.broken), (1, 2));
         let subscription = b"\x91\x83\xa1T\xacsubscription\xa6trades\x91\xa4AAPL\xa6quotes\x90";
-        let trades = vec!["AAPL".to_owned()];
-        assert_eq!(decode(subscription).controls, [Control::Subscription { trades }]);
+        let topics = vec![Topic::trades("AAPL")];
+        assert_eq!(decode(subscription).controls, [Control::Subscription { topics }]);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! A client that speaks Alpaca's own protocol: everything until it is authenticated, and the
 //! reading of its requests. A program with an official SDK gets here by changing its URL.
 //!
-//! Only trades are offered: other channels are refused with 410, as Alpaca refuses a channel that a
-//! feed does not have. With tokens configured the secret must be one of them, whatever the key.
+//! Channels that the feed does not have are refused with 410, as Alpaca does. With tokens configured the secret must be one of them, whatever the key.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use stream_protocol::parse_symbol;
+use stream_protocol::{Channel, parse_symbol};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 use ws_listener::Tokens;
 
+use super::format::offered;
 use super::{Format, Outbox};
 
 /// RFC 6455 §7.4.1.
@@ -21,10 +21,10 @@ const POLICY: u16 = 1008;
 pub enum Ask {
     /// It is authenticated.
     Join,
-    /// It wants these trades too; answered by the whole subscription.
-    Subscribe(Vec<String>),
+    /// It wants these too; answered by the whole subscription.
+    Subscribe(Vec<(Channel, String)>),
     /// It no longer wants these; answered likewise.
-    Unsubscribe(Vec<String>),
+    Unsubscribe(Vec<(Channel, String)>),
 }
 
 /// One such client.
@@ -32,8 +32,8 @@ pub(super) struct Bot {
     format: Format,
     outbox: Arc<Outbox>,
     tokens: Tokens,
-    /// The feed it asked for is the one that we have.
-    has_feed: bool,
+    /// The feed that there is, if it is the one asked for.
+    feed: Option<Arc<str>>,
     is_authenticated: bool,
 }
 
@@ -46,13 +46,13 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
 }
 
 impl Bot {
-    /// A bot that connected to `/v2/` and the name of a feed, ours or not.
-    pub(super) fn new(outbox: Arc<Outbox>, tokens: Tokens, has_feed: bool) -> Self {
+    /// A bot that connected to this feed, or to one that there is not.
+    pub(super) fn new(outbox: Arc<Outbox>, tokens: Tokens, feed: Option<Arc<str>>) -> Self {
         Self {
             format: outbox.format(),
             outbox,
             tokens,
-            has_feed,
+            feed,
             is_authenticated: false,
         }
     }
@@ -96,7 +96,7 @@ impl Bot {
         if key.is_empty() || secret.is_empty() || !is_known {
             return self.end(402, "auth failed");
         }
-        if !self.has_feed {
+        if self.feed.is_none() {
             return self.end(409, "insufficient subscription");
         }
         self.is_authenticated = true;
@@ -104,24 +104,30 @@ impl Bot {
         Some(Ask::Join)
     }
 
-    fn symbols(&self, message: &Map<String, Value>) -> Option<Vec<String>> {
+    fn symbols(&self, message: &Map<String, Value>) -> Option<Vec<(Channel, String)>> {
         let channels = message.iter().filter(|(key, _)| *key != "action");
-        let mut symbols = Vec::new();
-        for (channel, named) in channels {
+        let offered = offered(self.feed.as_deref().unwrap_or_default());
+        let mut pairs = Vec::new();
+        for (name, named) in channels {
             let Some(named) = named.as_array() else {
                 return self.refuse(400, "invalid syntax");
             };
-            if channel != "trades" && !named.is_empty() {
-                return self.refuse(410, "invalid subscribe action for this feed");
+            // These follow the trades by themselves: naming them changes nothing.
+            if matches!(name.as_str(), "corrections" | "cancelErrors") || named.is_empty() {
+                continue;
             }
+            let channel = Channel::named(name).filter(|channel| offered.contains(channel));
+            let Some(channel) = channel else {
+                return self.refuse(410, "invalid subscribe action for this feed");
+            };
             for symbol in named {
                 match symbol.as_str().map(parse_symbol) {
-                    Some(Ok(symbol)) => symbols.push(symbol),
+                    Some(Ok(symbol)) => pairs.push((channel, symbol)),
                     Some(Err(_)) | None => return self.refuse(400, "invalid syntax"),
                 }
             }
         }
-        Some(symbols)
+        Some(pairs)
     }
 
     fn refuse<T>(&self, code: u16, msg: &str) -> Option<T> {

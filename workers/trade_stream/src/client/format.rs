@@ -4,11 +4,14 @@
 //! objects whose first key is `T` (the Go client relies on that), as JSON in text frames or as
 //! msgpack in binary ones, where times are of msgpack's timestamp type.
 
-use alpaca::{Number, Trade};
+use std::collections::BTreeSet;
+
+use alpaca::{Datum, Exchange, Figure, Kind, Stamp, Trade, Value};
 use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Map;
+use stream_protocol::{Channel, DatumMessage, Gap, ServerMessage, field_name};
 use ws_listener::frame;
 
 /// The spelling of one connection.
@@ -35,7 +38,7 @@ impl Format {
     }
 
     /// A client's message; `None` when it is no object in this spelling.
-    pub fn read(self, message: &[u8]) -> Option<Map<String, Value>> {
+    pub fn read(self, message: &[u8]) -> Option<Map<String, serde_json::Value>> {
         match self {
             Self::Stream | Self::AlpacaJson => serde_json::from_slice(message).ok(),
             Self::AlpacaMsgpack => rmp_serde::from_slice(message).ok(),
@@ -54,17 +57,41 @@ impl Format {
     }
 
     /// The whole subscription as it stands, framed.
-    pub fn subscription<'a>(self, trades: impl Iterator<Item = &'a String>) -> Bytes {
-        self.frame(&Subscription {
-            kind: "subscription",
-            trades: trades.map(String::as_str).collect(),
-            ..Subscription::default()
-        })
+    pub fn subscription(self, feed: &str, pairs: &BTreeSet<(Channel, String)>) -> Bytes {
+        self.frame(&Subscription { feed, pairs })
     }
 
     /// Writes a trade as Alpaca sent it.
     pub fn write_trade(self, out: &mut Vec<u8>, trade: &Trade) {
-        self.write(out, &WireTrade::new(trade));
+        self.write(out, &WireTrade(trade));
+    }
+
+    /// Writes a datum: in the stream's own words, or as Alpaca sent it.
+    pub fn write_datum(self, out: &mut Vec<u8>, datum: &Datum, seq: u64) {
+        match self {
+            Self::Stream => {
+                let r#type = message_name(datum.kind);
+                let message = DatumMessage {
+                    r#type,
+                    symbol: &datum.symbol,
+                    data: Named(r#type, &datum.fields),
+                    seq,
+                };
+                serde_json::to_writer(out, &message).expect("texts and numbers, into memory");
+            }
+            Self::AlpacaJson | Self::AlpacaMsgpack => self.write(out, datum),
+        }
+    }
+
+    /// Writes a gap; Alpaca's protocol has no word for it.
+    pub fn write_gap(self, out: &mut Vec<u8>, gap: Gap<'_>) {
+        match self {
+            Self::Stream => {
+                let gap = ServerMessage::Gap(gap);
+                serde_json::to_writer(out, &gap).expect("texts and numbers, into memory");
+            }
+            Self::AlpacaJson | Self::AlpacaMsgpack => {}
+        }
     }
 
     fn frame<T: Serialize>(self, message: &T) -> Bytes {
@@ -99,109 +126,126 @@ struct Failure<'a> {
     msg: &'a str,
 }
 
-/// Only trades are offered; the other lists are there since clients expect them.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// Every list, as the feed has them.
 struct Subscription<'a> {
-    #[serde(rename = "T")]
-    kind: &'static str,
-    trades: Vec<&'a str>,
-    quotes: [&'a str; 0],
-    bars: [&'a str; 0],
-    updated_bars: [&'a str; 0],
-    daily_bars: [&'a str; 0],
-    statuses: [&'a str; 0],
-    lulds: [&'a str; 0],
-    corrections: [&'a str; 0],
-    cancel_errors: [&'a str; 0],
+    feed: &'a str,
+    pairs: &'a BTreeSet<(Channel, String)>,
 }
 
-#[derive(Serialize)]
-struct WireTrade<'a> {
-    #[serde(rename = "T")]
-    kind: &'static str,
-    #[serde(rename = "S")]
-    symbol: &'a str,
-    #[serde(rename = "i")]
-    id: u64,
-    #[serde(rename = "x")]
-    exchange: &'a str,
-    #[serde(rename = "p")]
-    price: Figure<'a>,
-    #[serde(rename = "s")]
-    size: Figure<'a>,
-    #[serde(rename = "c")]
-    conditions: &'a [String],
-    #[serde(rename = "z")]
-    tape: &'a str,
-    #[serde(rename = "t")]
-    at: Stamp<'a>,
-}
-
-impl<'a> WireTrade<'a> {
-    fn new(trade: &'a Trade) -> Self {
-        Self {
-            kind: "t",
-            symbol: &trade.symbol,
-            id: trade.id,
-            exchange: trade.exchange.code(),
-            price: Figure(&trade.price),
-            size: Figure(&trade.size),
-            conditions: &trade.conditions,
-            tape: &trade.tape,
-            at: Stamp(&trade.timestamp),
+impl Serialize for Subscription<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let list = |channel: Channel| {
+            let pairs = self.pairs.iter().filter(move |(one, _)| *one == channel);
+            pairs.map(|(_, symbol)| symbol.as_str()).collect::<Vec<_>>()
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("T", "subscription")?;
+        for channel in offered(self.feed) {
+            map.serialize_entry(channel.name(), &list(*channel))?;
         }
+        if is_of_stocks(self.feed) {
+            map.serialize_entry("corrections", &list(Channel::Corrections))?;
+            map.serialize_entry("cancelErrors", &list(Channel::Corrections))?;
+        }
+        map.end()
     }
 }
 
-/// A number digit for digit where that can be written, else its value.
-struct Figure<'a>(&'a Number);
-
-impl Serialize for Figure<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return self.0.serialize(serializer);
-        }
-        match self.0.as_str().parse() {
-            Ok(whole) => serializer.serialize_u64(whole),
-            Err(_) => serializer.serialize_f64(self.0.to_f64()),
-        }
+/// The channels that clients of Alpaca's protocol may name on a feed.
+pub fn offered(feed: &str) -> &'static [Channel] {
+    use Channel::{Bars, DailyBars, Lulds, Orderbooks, Quotes, Statuses, Trades, UpdatedBars};
+    match feed {
+        "test" => &[Trades, Quotes, Bars],
+        "crypto" => &[Trades, Quotes, Orderbooks, Bars, UpdatedBars, DailyBars],
+        _ => &[Trades, Quotes, Bars, UpdatedBars, DailyBars, Statuses, Lulds],
     }
 }
 
-/// A time: RFC 3339 as it was sent, or msgpack's timestamp.
-struct Stamp<'a>(&'a str);
+fn is_of_stocks(feed: &str) -> bool {
+    !matches!(feed, "test" | "crypto")
+}
 
-impl Serialize for Stamp<'_> {
+/// A trade as Alpaca sent it; crypto has no exchange, conditions or tape, but tells the taker.
+struct WireTrade<'a>(&'a Trade);
+
+impl Serialize for WireTrade<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at = if serializer.is_human_readable() {
-            None
+        let trade = self.0;
+        let is_of_stocks = trade.taker.is_empty();
+        let mut map = serializer.serialize_map(Some(if is_of_stocks { 9 } else { 7 }))?;
+        map.serialize_entry("T", "t")?;
+        map.serialize_entry("S", &trade.symbol)?;
+        map.serialize_entry("i", &trade.id)?;
+        if is_of_stocks {
+            map.serialize_entry("x", trade.exchange.code())?;
+        }
+        map.serialize_entry("p", &Figure(&trade.price))?;
+        map.serialize_entry("s", &Figure(&trade.size))?;
+        if is_of_stocks {
+            map.serialize_entry("c", &trade.conditions)?;
+            map.serialize_entry("z", &trade.tape)?;
         } else {
-            self.0.parse::<Timestamp>().ok()
-        };
-        let Some(at) = at else {
-            return serializer.serialize_str(self.0);
-        };
-        // Timestamp 64: nanoseconds in the upper 30 bits, seconds in the lower 34.
-        let nanoseconds = u64::from(at.subsec_nanosecond().unsigned_abs());
-        let packed = (nanoseconds << 34) | at.as_second().unsigned_abs();
-        let extension = (-1_i8, Octets(packed.to_be_bytes()));
-        serializer.serialize_newtype_struct(rmp_serde::MSGPACK_EXT_STRUCT_NAME, &extension)
+            map.serialize_entry("tks", &trade.taker)?;
+        }
+        map.serialize_entry("t", &Stamp(&trade.timestamp))?;
+        map.end()
     }
 }
 
-/// Bytes that serialize as bytes; an array would serialize as a list of numbers.
-struct Octets([u8; 8]);
+/// The fields of a datum by the stream's own names.
+struct Named<'a>(&'a str, &'a [(String, Value)]);
 
-impl Serialize for Octets {
+impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        let Self(message, fields) = self;
+        serializer.collect_map(
+            fields
+                .iter()
+                .map(|(name, value)| (field_name(message, name), NamedValue(message, name, value))),
+        )
+    }
+}
+
+struct NamedValue<'a>(&'a str, &'a str, &'a Value);
+
+impl Serialize for NamedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, name, value) = self;
+        match value {
+            Value::Fields(fields) => Named(message, fields).serialize(serializer),
+            Value::List(values) => {
+                serializer.collect_seq(values.iter().map(|one| NamedValue(message, "", one)))
+            }
+            // Ids have more digits than JavaScript keeps; exchanges are spelled out as in trades.
+            Value::Number(id) if matches!(*name, "i" | "oi" | "ci") => serializer.serialize_str(id.as_str()),
+            Value::Text(code) if matches!(*name, "x" | "ax" | "bx") => {
+                serializer.serialize_str(Exchange::from_code(code).name())
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// What a message about a datum of this kind is called.
+fn message_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Quote => "quote",
+        Kind::Bar => "bar",
+        Kind::UpdatedBar => "updated_bar",
+        Kind::DailyBar => "daily_bar",
+        Kind::Status => "status",
+        Kind::Luld => "luld",
+        Kind::Correction => "correction",
+        Kind::Cancel => "cancel",
+        Kind::Orderbook => "orderbook",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use alpaca::wire;
+
+    use stream_protocol::Channel;
 
     use super::Format;
 
@@ -235,8 +279,8 @@ mod tests {
             text(Format::AlpacaJson.error(401, "not authenticated")),
             r#"[{"T":"error","code":401,"msg":"not authenticated"}]"#
         );
-        let symbols = ["AAPL".to_owned()];
-        let subscription = text(Format::AlpacaJson.subscription(symbols.iter()));
+        let pairs = [(Channel::Trades, "AAPL".to_owned())].into();
+        let subscription = text(Format::AlpacaJson.subscription("iex", &pairs));
         assert!(
             subscription.ends_with(
                 r#"[{"T":"subscription","trades":["AAPL"],"quotes":[],"bars":[],"updatedBars":[],"dailyBars":[],"statuses":[],"lulds":[],"corrections":[],"cancelErrors":[]}]"#

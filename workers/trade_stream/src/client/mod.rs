@@ -76,8 +76,8 @@ pub async fn run(
     let format = feed.map_or(Format::Stream, |_| bot::format(&opening.headers));
     let outbox = Arc::new(Outbox::new(reception.limits, format));
     let mut bot = feed.map(|feed| {
-        let has_feed = feed == &*reception.feed;
-        Bot::new(Arc::clone(&outbox), reception.door.tokens.clone(), has_feed)
+        let ours = (feed == &*reception.feed).then(|| Arc::clone(&reception.feed));
+        Bot::new(Arc::clone(&outbox), reception.door.tokens.clone(), ours)
     });
     let client = Client {
         id,
@@ -110,8 +110,12 @@ async fn tell_metrics(stream: TcpStream, reception: &Reception) {
 
 /// The feed that a client of Alpaca's protocol connects to.
 fn alpaca_feed(path: &str) -> Option<&str> {
-    let feed = path.strip_prefix("/v2/")?;
-    feed.split('?').next()
+    let path = path.split('?').next()?;
+    match path.strip_prefix("/v1beta3/") {
+        Some(feed) if feed.starts_with("crypto/") => Some("crypto"),
+        Some(other) => Some(other),
+        None => path.strip_prefix("/v2/"),
+    }
 }
 
 impl Client {

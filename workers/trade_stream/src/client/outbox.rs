@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
+use stream_protocol::Channel;
 use tokio::sync::Notify;
 use ws_listener::frame::{self, Sender};
 
@@ -47,6 +48,8 @@ pub struct Limits {
 /// Framed trades of one symbol, shared by all its subscribers.
 #[derive(Clone, Debug)]
 pub struct Chunk {
+    /// What of the symbol.
+    pub channel: Channel,
     /// The symbol, upper-case.
     pub symbol: Arc<str>,
     /// The number of the first of them; the others follow without a hole.

@@ -1,9 +1,11 @@
 //! The requests of clients that speak Alpaca's protocol: the answer is always the whole subscription.
 
-use std::time::Instant;
+use std::sync::Arc;
 
+use stream_protocol::Channel;
 use tracing::info;
 
+use super::subscribing::{Pair, names};
 use super::{ClientId, Hub};
 use crate::client::Ask;
 
@@ -12,47 +14,54 @@ impl Hub {
         match ask {
             // Told by `Joined`, as of every client.
             Ask::Join => {}
-            Ask::Subscribe(symbols) => self.bot_subscribes(id, symbols),
-            Ask::Unsubscribe(symbols) => self.bot_unsubscribes(id, &symbols),
+            Ask::Subscribe(pairs) => self.bot_subscribes(id, &pairs),
+            Ask::Unsubscribe(pairs) => {
+                let pairs = with_corrections(pairs);
+                self.leave(id, &pairs);
+                self.tell_subscription(id);
+            }
         }
     }
 
-    fn bot_subscribes(&mut self, id: ClientId, symbols: Vec<String>) {
+    fn bot_subscribes(&mut self, id: ClientId, pairs: &[Pair]) {
         let connected = self.is_connected();
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        let format = client.outbox.format();
-        let new = symbols.iter().filter(|symbol| !client.symbols.contains(*symbol));
-        if client.symbols.len() + new.count() > self.max_symbols {
-            return client
-                .outbox
-                .push_frame(format.error(405, "symbol limit exceeded"));
+        let new = pairs.iter().filter(|pair| !client.pairs.contains(*pair));
+        let had = client
+            .pairs
+            .iter()
+            .filter(|(channel, _)| *channel != Channel::Corrections);
+        if had.count() + new.count() > self.max_symbols {
+            let refusal = client.outbox.format().error(405, "symbol limit exceeded");
+            return client.outbox.push_frame(refusal);
         }
-        info!("client {}: subscribes {}", client.peer, symbols.join(" "));
-        client.symbols.extend(symbols.iter().cloned());
-        client
-            .outbox
-            .push_frame(format.subscription(client.symbols.iter()));
-        let mut wanted = Vec::new();
-        for symbol in symbols {
-            if self.topics.subscribe(&symbol, id, &client.outbox, None).is_new {
-                wanted.push(symbol);
-            }
+        info!("client {}: subscribes {}", client.peer, names(pairs));
+        let outbox = Arc::clone(&client.outbox);
+        client.pairs.extend(with_corrections(pairs.to_vec()));
+        self.tell_subscription(id);
+        for pair in with_corrections(pairs.to_vec()) {
+            // Alpaca's protocol tells no places.
+            let _ = self.join(id, &pair, &outbox, None);
         }
-        self.want(&wanted, connected);
+        self.want(pairs, connected);
     }
 
-    fn bot_unsubscribes(&mut self, id: ClientId, symbols: &[String]) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        let now = Instant::now();
-        for symbol in symbols {
-            client.symbols.remove(symbol);
-            self.topics.unsubscribe(symbol, id, now);
+    fn tell_subscription(&self, id: ClientId) {
+        if let Some(client) = self.clients.get(&id) {
+            let subscription = client.outbox.format().subscription(&self.feed, &client.pairs);
+            client.outbox.push_frame(subscription);
         }
-        let subscription = client.outbox.format().subscription(client.symbols.iter());
-        client.outbox.push_frame(subscription);
     }
+}
+
+/// Corrections and cancels follow the trades by themselves.
+fn with_corrections(mut pairs: Vec<Pair>) -> Vec<Pair> {
+    let trades = pairs.iter().filter(|(channel, _)| *channel == Channel::Trades);
+    let follow: Vec<Pair> = trades
+        .map(|(_, symbol)| (Channel::Corrections, symbol.clone()))
+        .collect();
+    pairs.extend(follow);
+    pairs
 }

@@ -25,7 +25,7 @@ impl Hub {
             alpaca_connected: connected,
             total_clients: self.clients.len(),
             alpaca_task_status: task_status(&status, down.is_some()),
-            alpaca_subscribed: status.confirmed.clone(),
+            alpaca_subscribed: symbols(&status),
             last_data_received: status.last_data.map(rfc3339),
             connection_established_at: status.connected_at.filter(|_| connected).map(rfc3339),
             healthy: reason.is_none() || is_within_grace(&status, down, self.grace),
@@ -37,8 +37,20 @@ impl Hub {
             trades_per_minute: self.rate.total(now),
             figures: self.figures(),
             active_symbols,
+            vitals: self.vitals(&status),
         }
     }
+}
+
+/// The symbols of which anything is confirmed, each once.
+fn symbols(status: &Status) -> Vec<String> {
+    let mut symbols: Vec<String> = status
+        .confirmed
+        .iter()
+        .map(|topic| topic.symbol.clone())
+        .collect();
+    symbols.dedup();
+    symbols
 }
 
 /// The session's state in the words of the seeds. `wanted` is true from the first subscription
@@ -89,6 +101,9 @@ fn complaint(status: &Status, down: Option<Duration>, wanted: usize) -> Option<S
         | State::BackingOff
         | State::Closing => {
             let down = down.filter(|_| wanted > 0)?.as_secs();
+            if status.state == State::SlotHeld {
+                return Some(format!("slot held elsewhere, {down} s: {detail}"));
+            }
             let symbols = if wanted == 1 {
                 "1 symbol waits".into()
             } else {
@@ -144,6 +159,8 @@ mod tests {
             since: SystemTime::UNIX_EPOCH,
             desired: Vec::new(),
             confirmed: Vec::new(),
+            quarantined: Vec::new(),
+            slow_client: 0,
             reconnects: 0,
             last_data: None,
             connected_at: None,

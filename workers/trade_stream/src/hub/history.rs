@@ -84,6 +84,7 @@ mod tests {
             .flat_map(|text| frame::text(text.as_bytes()))
             .collect();
         Chunk {
+            channel: stream_protocol::Channel::Trades,
             symbol: Arc::from("A"),
             first,
             trades: texts.len(),

@@ -2,14 +2,21 @@
 //! and answers without ever waiting for anyone.
 
 mod bots;
+mod channels;
+mod fill;
 mod health;
 mod history;
+mod late;
+mod latency;
 mod metrics;
-mod outages;
+mod positions;
 mod pulse;
 mod rate;
+mod recent;
+mod subscribing;
 mod topics;
 mod upstream;
+mod vitals;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -17,16 +24,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alpaca::{MarketData, Status};
-use stream_protocol::{BadRequest, ClientMessage, Figures, Position, ServerMessage};
+use stream_protocol::{BadRequest, Channel, ClientMessage, Figures, ServerMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
+use channels::Channels;
+use fill::Fillings;
 pub use history::Retention;
-use outages::Outages;
+use late::Late;
+use latency::Histogram;
+pub use positions::Resumable;
 use rate::PerMinute;
-use topics::{Joined, Recovery, Topics};
+use subscribing::{Pair, pairs};
+use topics::Topics;
 
 /// Events that are taken together before their trades are passed on, when they are there anyway.
 const EVENTS_AT_ONCE: usize = 64;
@@ -81,7 +93,18 @@ pub struct Hub {
     status: watch::Receiver<Status>,
     /// Since when a connection is wanted and missing.
     down_since: Option<Instant>,
-    outages: Outages,
+    /// Channels besides trades.
+    channels: Channels,
+    late: Late,
+    fillings: Fillings,
+    /// How long live trades wait for those that were missed.
+    hold: Duration,
+    /// Where an earlier process was, for symbols that were not asked for again yet.
+    resumable: Resumable,
+    inside: Histogram,
+    /// Arrivals that were not published yet, and how many trades each.
+    unmeasured: Vec<(Instant, usize)>,
+    feed_latency: Histogram,
     /// Trades that the upstream's client had dropped when we last looked.
     overruns: u64,
     /// How long a client that wants heartbeats may hear nothing.
@@ -102,7 +125,7 @@ pub struct Hub {
 struct Client {
     peer: SocketAddr,
     outbox: Arc<Outbox>,
-    symbols: BTreeSet<String>,
+    pairs: BTreeSet<Pair>,
     wants_heartbeats: bool,
     /// Pings since it was heard of last.
     unanswered: u8,
@@ -113,11 +136,18 @@ impl Hub {
     pub fn new(settings: &Settings, upstream: MarketData) -> Self {
         Self {
             clients: HashMap::new(),
-            topics: Topics::new(settings.linger, settings.retention),
+            topics: Topics::new(Channel::Trades, settings.linger, settings.retention),
             status: upstream.status(),
             upstream,
             down_since: None,
-            outages: Outages::default(),
+            channels: Channels::new(settings.linger, settings.retention),
+            late: Late::default(),
+            fillings: Fillings::default(),
+            hold: settings.hold,
+            resumable: Resumable::default(),
+            inside: Histogram::default(),
+            unmeasured: Vec::new(),
+            feed_latency: Histogram::default(),
             overruns: 0,
             pulse: settings.heartbeat,
             next_pulse: None,
@@ -132,7 +162,7 @@ impl Hub {
     }
 
     /// Runs until the upstream refuses for good; then all clients have been told.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Fatal {
+    pub async fn run(&mut self, mut requests: mpsc::Receiver<Request>) -> Fatal {
         let mut events = self.upstream.events();
         let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
@@ -151,8 +181,12 @@ impl Hub {
                     }
                     self.tell_overruns();
                     self.topics.publish();
+                    self.measure();
                 }
+                page = self.fillings.next() => self.filled(page),
+                () = at(self.late.next_overdue()) => self.let_go_overdue(),
                 () = at(self.topics.next_expiry()) => self.expire(),
+                () = at(self.channels.next_expiry()) => self.expire(),
                 () = at(self.next_pulse) => self.pulse(),
                 () = at(self.next_ping) => self.ping_silent(),
             }
@@ -180,7 +214,7 @@ impl Hub {
                     Client {
                         peer,
                         outbox,
-                        symbols: BTreeSet::new(),
+                        pairs: BTreeSet::new(),
                         wants_heartbeats: false,
                         unanswered: 0,
                     },
@@ -199,17 +233,22 @@ impl Hub {
 
     fn asked(&mut self, id: ClientId, asked: Result<ClientMessage, BadRequest>) {
         match asked {
-            Ok(ClientMessage::Subscribe { symbols, since }) => {
-                self.subscribe(id, symbols, since.as_ref());
+            Ok(ClientMessage::Subscribe {
+                symbols,
+                channels,
+                since,
+            }) => self.subscribe(id, &pairs(&symbols, &channels), since.as_ref()),
+            Ok(ClientMessage::Unsubscribe { symbols, channels }) => {
+                self.unsubscribe(id, &pairs(&symbols, &channels));
             }
-            Ok(ClientMessage::Unsubscribe { symbols }) => self.unsubscribe(id, &symbols),
+            Ok(ClientMessage::SubscribeOrders | ClientMessage::UnsubscribeOrders) => {}
             Ok(ClientMessage::Ping) => {
                 let alpaca_connected = self.is_connected();
                 self.reply(id, &ServerMessage::Pong { alpaca_connected });
             }
             Ok(ClientMessage::Health) => {
                 let health = self.health();
-                self.reply(id, &ServerMessage::Health(health));
+                self.reply(id, &ServerMessage::Health(Box::new(health)));
             }
             Ok(ClientMessage::Heartbeat) => self.wants_heartbeats(id),
             Ok(ClientMessage::Reconnect) => {
@@ -221,71 +260,12 @@ impl Hub {
         }
     }
 
-    fn subscribe(&mut self, id: ClientId, symbols: Vec<String>, since: Option<&Position>) {
-        let connected = self.is_connected();
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        let new = symbols.iter().filter(|symbol| !client.symbols.contains(*symbol));
-        if client.symbols.len() + new.count() > self.max_symbols {
-            let bad = BadRequest(format!("a client may have {} symbols at most", self.max_symbols));
-            return client.outbox.reply(&ServerMessage::from(bad).to_json());
-        }
-        info!("client {}: subscribes {}", client.peer, symbols.join(" "));
-        let mut wanted = Vec::new();
-        for symbol in symbols {
-            if !connected {
-                client.outbox.reply(&ServerMessage::connecting(&symbol).to_json());
-            }
-            let joined = self.topics.subscribe(&symbol, id, &client.outbox, since);
-            if joined.is_new {
-                wanted.push(symbol.clone());
-            }
-            match &joined.recovery {
-                Recovery::NotAsked => {}
-                Recovery::Whole(_) => self.counted.replays += 1,
-                Recovery::Lost(_) => self.counted.gaps_history += 1,
-            }
-            tell_joined(&client.outbox, &symbol, joined);
-            client.symbols.insert(symbol);
-        }
-        self.want(&wanted, connected);
-    }
-
-    /// Asks the upstream for symbols that it does not carry yet.
-    fn want(&mut self, symbols: &[String], connected: bool) {
-        if symbols.is_empty() {
-            return;
-        }
-        self.upstream.subscribe(symbols);
-        if !connected {
-            self.down_since.get_or_insert_with(Instant::now);
-        }
-    }
-
-    fn unsubscribe(&mut self, id: ClientId, symbols: &[String]) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        info!("client {}: unsubscribes {}", client.peer, symbols.join(" "));
-        let now = Instant::now();
-        for symbol in symbols {
-            client.symbols.remove(symbol);
-            self.topics.unsubscribe(symbol, id, now);
-            client
-                .outbox
-                .reply(&ServerMessage::unsubscribed(symbol).to_json());
-        }
-    }
-
     fn left(&mut self, id: ClientId) {
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
-        let now = Instant::now();
-        for symbol in &client.symbols {
-            self.topics.unsubscribe(symbol, id, now);
-        }
+        let pairs: Vec<Pair> = client.pairs.iter().cloned().collect();
+        self.leave(id, &pairs);
         self.counted.missed += client.outbox.missed() as u64;
         match client.outbox.missed() {
             0 => info!("client {}: disconnected", client.peer),
@@ -293,17 +273,6 @@ impl Hub {
                 "client {}: disconnected, was too slow for {missed} trades",
                 client.peer
             ),
-        }
-    }
-
-    fn expire(&mut self) {
-        let expired = self.topics.expire(Instant::now());
-        if !expired.is_empty() {
-            info!("nobody is subscribed to {} any more", expired.join(" "));
-            self.upstream.unsubscribe(&expired);
-            for symbol in &expired {
-                self.outages.forget(symbol);
-            }
         }
     }
 
@@ -315,26 +284,6 @@ impl Hub {
         if let Some(client) = self.clients.get(&id) {
             client.outbox.reply(&message.to_json());
         }
-    }
-}
-
-/// `subscribed`, then what the client missed, or that it cannot have it.
-fn tell_joined(outbox: &Outbox, symbol: &str, joined: Joined) {
-    let recovered = match &joined.recovery {
-        Recovery::NotAsked => None,
-        Recovery::Whole(_) => Some(true),
-        Recovery::Lost(_) => Some(false),
-    };
-    let subscribed = ServerMessage::subscribed_at(symbol, joined.position, recovered);
-    outbox.reply(&subscribed.to_json());
-    match joined.recovery {
-        Recovery::NotAsked => {}
-        Recovery::Whole(chunks) => {
-            for chunk in chunks {
-                outbox.push_trades(chunk);
-            }
-        }
-        Recovery::Lost(gap) => outbox.reply(&ServerMessage::Gap(gap).to_json()),
     }
 }
 

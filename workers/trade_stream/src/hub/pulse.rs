@@ -60,7 +60,7 @@ impl Hub {
         let status = self.status.borrow();
         ServerMessage::Heartbeat {
             alpaca_connected: status.state.is_connected(),
-            state: status.state.as_str().into(),
+            state: status.word().into(),
             silence_s: super::health::silence(&status, std::time::SystemTime::now()),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use stream_protocol::{Gap, GapReason, Position};
+use stream_protocol::{Channel, Gap, GapReason, Position};
 
 use super::ClientId;
 use super::history::{History, Retention};
@@ -18,6 +18,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// All symbols that have subscribers, or had them a moment ago.
 #[derive(Debug)]
 pub struct Topics {
+    channel: Channel,
     topics: HashMap<Arc<str>, Topic>,
     /// Topics with trades that were not passed on yet.
     dirty: Vec<Arc<str>>,
@@ -40,9 +41,10 @@ pub struct Topics {
 
 #[derive(Debug)]
 struct Topic {
+    channel: Channel,
     symbol: Arc<str>,
-    /// Which of the topics made, for the epoch.
-    number: u64,
+    /// Which numbering this is.
+    epoch: Box<str>,
     /// One for each of `Format::ALL`.
     lanes: [Lane; 3],
     /// When the upstream may drop the symbol; set while nobody is subscribed.
@@ -65,8 +67,6 @@ struct Lane {
 /// What a new subscriber is told.
 #[derive(Debug)]
 pub struct Joined {
-    /// The upstream must be asked for the symbol.
-    pub is_new: bool,
     /// Where the symbol is.
     pub position: Position,
     /// The answer to `since`.
@@ -85,9 +85,10 @@ pub enum Recovery {
 }
 
 impl Topics {
-    /// No topics. A symbol that loses its last subscriber is kept upstream for `linger`.
-    pub fn new(linger: Duration, retention: Retention) -> Self {
+    /// No topics of this channel. A symbol that loses its last subscriber is kept upstream for `linger`.
+    pub fn new(channel: Channel, linger: Duration, retention: Retention) -> Self {
         Self {
+            channel,
             topics: HashMap::new(),
             dirty: Vec::new(),
             linger,
@@ -110,25 +111,38 @@ impl Topics {
         since: Option<&Position>,
     ) -> Joined {
         self.publish();
-        let is_new = !self.topics.contains_key(symbol);
-        self.made += u64::from(is_new);
-        let made = self.made;
+        self.made += u64::from(!self.topics.contains_key(symbol));
+        let (epoch, channel) = (format!("{:x}.{}", self.boot, self.made), self.channel);
         let topic = self
             .topics
             .entry(symbol.into())
-            .or_insert_with_key(|symbol| Topic::new(symbol, made));
+            .or_insert_with_key(|symbol| Topic::new(channel, symbol, epoch));
         topic.drop_at = None;
         topic.lane(outbox.format()).add(id, outbox);
         let position = Position {
-            epoch: format!("{:x}.{}", self.boot, topic.number),
+            epoch: topic.epoch.to_string(),
             seq: topic.head,
         };
         let recovery = since.map_or(Recovery::NotAsked, |since| topic.recover(since, &position));
-        Joined {
-            is_new,
-            position,
-            recovery,
-        }
+        Joined { position, recovery }
+    }
+
+    /// Goes on with a numbering of an earlier process, unless the symbol has one already.
+    pub fn resume(&mut self, symbol: &str, position: Position) {
+        let channel = self.channel;
+        let topic = self.topics.entry(symbol.into());
+        topic.or_insert_with_key(|symbol| Topic {
+            head: position.seq,
+            ..Topic::new(channel, symbol, position.epoch)
+        });
+    }
+
+    /// Where each symbol is.
+    pub fn positions(&self) -> impl Iterator<Item = (&str, Position)> {
+        self.topics.values().map(|topic| {
+            let (epoch, seq) = (topic.epoch.to_string(), topic.head);
+            (&*topic.symbol, Position { epoch, seq })
+        })
     }
 
     /// Removes a subscriber; one that is not subscribed changes nothing.
@@ -175,6 +189,11 @@ impl Topics {
     /// When `expire` may have something to do next.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.expiries.front().map(|(at, _)| *at)
+    }
+
+    /// Whether anyone is subscribed to this symbol.
+    pub fn is_active(&self, symbol: &str) -> bool {
+        self.topics.get(symbol).is_some_and(Topic::is_wanted)
     }
 
     /// The symbols with subscribers, sorted.
@@ -227,10 +246,11 @@ impl Topics {
 }
 
 impl Topic {
-    fn new(symbol: &Arc<str>, number: u64) -> Self {
+    fn new(channel: Channel, symbol: &Arc<str>, epoch: String) -> Self {
         Self {
+            channel,
             symbol: Arc::clone(symbol),
-            number,
+            epoch: epoch.into(),
             lanes: Format::ALL.map(Lane::new),
             drop_at: None,
             head: 0,
@@ -250,7 +270,7 @@ impl Topic {
     fn publish(&mut self, retention: &Retention, kept: &mut usize) -> u64 {
         let mut delivered = 0;
         for lane in &mut self.lanes {
-            let Some(chunk) = lane.take(&self.symbol, self.head) else {
+            let Some(chunk) = lane.take(self.channel, &self.symbol, self.head) else {
                 continue;
             };
             delivered += (chunk.trades * lane.subscribers.len()) as u64;
@@ -267,7 +287,10 @@ impl Topic {
     fn recover(&self, since: &Position, here: &Position) -> Recovery {
         if since.epoch != here.epoch || since.seq > here.seq {
             let symbol = self.symbol.to_string();
-            return Recovery::Lost(Gap::unknown(symbol, GapReason::History));
+            return Recovery::Lost(Gap {
+                channel: self.channel.told(),
+                ..Gap::unknown(symbol, GapReason::History)
+            });
         }
         self.history
             .after(since.seq, here.seq)
@@ -276,7 +299,10 @@ impl Topic {
 
     fn lost_since(&self, seq: u64) -> Recovery {
         let symbol = self.symbol.to_string();
-        Recovery::Lost(Gap::range(symbol, seq + 1, self.head, GapReason::History))
+        Recovery::Lost(Gap {
+            channel: self.channel.told(),
+            ..Gap::range(symbol, seq + 1, self.head, GapReason::History)
+        })
     }
 }
 
@@ -310,9 +336,10 @@ impl Lane {
         self.frames.len() >= CHUNK_BYTES
     }
 
-    fn take(&mut self, symbol: &Arc<str>, head: u64) -> Option<Chunk> {
+    fn take(&mut self, channel: Channel, symbol: &Arc<str>, head: u64) -> Option<Chunk> {
         let trades = std::mem::take(&mut self.trades);
         (trades > 0).then(|| Chunk {
+            channel,
             symbol: Arc::clone(symbol),
             first: head + 1 - trades as u64,
             trades,

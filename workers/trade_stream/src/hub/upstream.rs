@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use alpaca::{Event, Trade};
+use alpaca::{Batch, Event, Topic, Trade};
+use jiff::Timestamp;
 use stream_protocol::{Gap, GapReason, ServerMessage, TradeData, rfc3339};
 use tracing::warn;
 
 use super::Hub;
+use super::channels::channel_of;
 use crate::Fatal;
 use crate::client::Format;
 
@@ -18,21 +20,26 @@ impl Hub {
     /// Takes one event; returns the end if it is one, with all clients told.
     pub(super) fn event(&mut self, event: Event) -> Option<Fatal> {
         match event {
-            Event::Trades(trades) => self.trades(&trades),
+            Event::Trades(batch) => self.trades(batch),
+            Event::Data(data) => {
+                self.counted.data_in += data.len() as u64;
+                self.channels.add(&data);
+            }
             // The client logs its connection itself.
             Event::Connected => self.down_since = None,
-            Event::Disconnected { .. } => {
-                self.down_since.get_or_insert_with(Instant::now);
-                let good = self.status.borrow().last_data;
-                self.outages
-                    .disconnected(&rfc3339(good.unwrap_or_else(SystemTime::now)));
+            Event::Disconnected { .. } => self.lost(),
+            Event::Subscribed { topics } => {
+                let trades = topics.iter().filter(|topic| topic.is_trades());
+                let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
+                self.confirmed(&symbols);
+                let now = rfc3339(SystemTime::now());
+                self.counted.gaps_upstream += self.channels.confirmed(&topics, &now);
             }
-            Event::Subscribed { symbols } => self.confirmed(&symbols),
             Event::Refused {
-                symbols,
+                topics,
                 code,
                 message,
-            } => self.refused(&symbols, code, &message),
+            } => self.refused(&topics, code, &message),
             Event::Fatal { code, message } => {
                 let fatal = Fatal { code, message };
                 self.give_up(&fatal);
@@ -42,28 +49,37 @@ impl Hub {
         None
     }
 
-    fn trades(&mut self, trades: &[Trade]) {
-        self.counted.trades_in += trades.len() as u64;
-        self.rate.add(Instant::now(), trades.len());
-        for trade in trades {
-            self.topics.add(&trade.symbol, |format, text, seq| match format {
-                Format::Stream => write_trade(text, trade, seq),
-                Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
-            });
+    fn trades(&mut self, batch: Batch) {
+        let count = batch.trades.len();
+        self.counted.trades_in += count as u64;
+        self.rate.add(Instant::now(), count);
+        if let Some(first) = batch
+            .first()
+            .and_then(|trade| trade.timestamp.parse::<Timestamp>().ok())
+        {
+            let took = self.upstream.market_time().duration_since(first.into());
+            self.feed_latency.add(took.unwrap_or_default(), count);
+        }
+        self.unmeasured.push((batch.received, count));
+        for trade in batch.trades {
+            if let Some(trade) = self.late.pass(trade) {
+                self.put_one(&trade, false);
+            }
         }
     }
 
-    fn confirmed(&mut self, symbols: &[String]) {
-        let now = rfc3339(SystemTime::now());
-        for symbol in symbols {
-            if let Some(since) = self.outages.confirmed(symbol) {
-                self.gap(&Gap {
-                    since: Some(since),
-                    until: Some(now.clone()),
-                    ..Gap::unknown(symbol, GapReason::Upstream)
-                });
-            }
+    /// How long what has just been published was inside.
+    pub(super) fn measure(&mut self) {
+        for (received, count) in self.unmeasured.drain(..) {
+            self.inside.add(received.elapsed(), count);
         }
+    }
+
+    pub(super) fn put_one(&mut self, trade: &Trade, backfill: bool) {
+        self.topics.add(&trade.symbol, |format, text, seq| match format {
+            Format::Stream => write_trade(text, trade, backfill, seq),
+            Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+        });
     }
 
     /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
@@ -79,6 +95,11 @@ impl Hub {
     }
 
     pub(super) fn gap_everywhere(&mut self) {
+        for (channel, symbol) in self.channels.carried() {
+            self.counted.gaps_overrun += 1;
+            self.channels
+                .gap(channel, &Gap::unknown(&*symbol, GapReason::Overrun));
+        }
         let carried: Vec<_> = self.topics.carried().cloned().collect();
         for symbol in carried {
             self.gap(&Gap::unknown(&*symbol, GapReason::Overrun));
@@ -86,7 +107,7 @@ impl Hub {
     }
 
     /// Puts a gap where the trades would have been; those who come back later find it there too.
-    fn gap(&mut self, gap: &Gap<'_>) {
+    pub(super) fn gap(&mut self, gap: &Gap<'_>) {
         match gap.reason {
             GapReason::Upstream => self.counted.gaps_upstream += 1,
             GapReason::Overrun => self.counted.gaps_overrun += 1,
@@ -94,36 +115,37 @@ impl Hub {
             GapReason::Slow | GapReason::History => {}
         }
         let symbol = gap.symbol.to_string();
-        self.topics.add(&symbol, |format, text, seq| match format {
-            Format::Stream => {
-                let numbered = Gap {
-                    seq: Some(seq),
-                    ..gap.clone()
-                };
-                write(text, &ServerMessage::Gap(numbered));
-            }
-            // Alpaca's protocol has no word for it.
-            Format::AlpacaJson | Format::AlpacaMsgpack => {}
+        self.topics.add(&symbol, |format, text, seq| {
+            let numbered = Gap {
+                seq: Some(seq),
+                ..gap.clone()
+            };
+            format.write_gap(text, numbered);
         });
     }
 
     /// A refused symbol costs its own subscribers that symbol, and nobody anything else.
-    fn refused(&mut self, symbols: &[String], code: u16, message: &str) {
-        warn!("upstream: refused {}: {message} ({code})", symbols.join(" "));
-        for symbol in symbols {
-            self.outages.forget(symbol);
+    fn refused(&mut self, topics: &[Topic], code: u16, message: &str) {
+        for topic in topics {
             let told = ServerMessage::Error {
                 code: "refused".into(),
-                message: format!("Alpaca refused {symbol}: {message} ({code})"),
+                message: format!("Alpaca refused {topic}: {message} ({code})"),
             };
             let told = told.to_json();
-            for (id, outbox) in self.topics.remove(symbol) {
+            let wanted = if topic.is_trades() {
+                self.late.forget(&topic.symbol);
+                self.topics.remove(&topic.symbol)
+            } else {
+                self.channels.remove(topic)
+            };
+            let pair = (channel_of(topic.channel), topic.symbol.clone());
+            for (id, outbox) in wanted {
                 match outbox.format() {
                     Format::Stream => outbox.reply(&told),
                     format => outbox.push_frame(format.error(code, message)),
                 }
                 if let Some(client) = self.clients.get_mut(&id) {
-                    client.symbols.remove(symbol);
+                    client.pairs.remove(&pair);
                 }
             }
         }
@@ -146,7 +168,7 @@ impl Hub {
     }
 }
 
-fn write_trade(text: &mut Vec<u8>, trade: &Trade, seq: u64) {
+fn write_trade(text: &mut Vec<u8>, trade: &Trade, backfill: bool, seq: u64) {
     let message = ServerMessage::Trade {
         symbol: trade.symbol.as_str().into(),
         data: TradeData {
@@ -156,6 +178,7 @@ fn write_trade(text: &mut Vec<u8>, trade: &Trade, seq: u64) {
             exchange: trade.exchange.name().into(),
             conditions: trade.conditions.as_slice().into(),
         },
+        backfill,
         seq: Some(seq),
     };
     write(text, &message);

@@ -1,11 +1,12 @@
 //! A stand-in for Alpaca's market-data stream: its real wire protocol, on a port of this host, doing
 //! what the test says. Messages as in <https://docs.alpaca.markets/docs/streaming-market-data>.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
@@ -25,7 +26,11 @@ enum Order {
 pub struct Seen {
     pub connections: usize,
     pub trades: BTreeSet<String>,
+    /// All other channels.
+    pub others: BTreeMap<String, BTreeSet<String>>,
     pub closed_cleanly: bool,
+    /// The answer to whoever asks for past trades; none is 404.
+    pub past: Option<String>,
 }
 
 /// The server; it ends with the test's runtime.
@@ -33,6 +38,7 @@ pub struct Alpaca {
     pub address: SocketAddr,
     orders: mpsc::UnboundedSender<Order>,
     seen: watch::Receiver<Seen>,
+    publisher: watch::Sender<Seen>,
 }
 
 /// How the server answers.
@@ -58,12 +64,19 @@ impl Alpaca {
         let address = listener.local_addr().expect("bound");
         let (orders, inbox) = mpsc::unbounded_channel();
         let (publisher, seen) = watch::channel(Seen::default());
-        tokio::spawn(serve(listener, manner, inbox, publisher));
+        tokio::spawn(serve(listener, manner, inbox, publisher.clone()));
         Self {
             address,
             orders,
             seen,
+            publisher,
         }
+    }
+
+    /// Lets these be the past trades that REST knows, as Alpaca tells them.
+    pub fn remember(&self, trades: &Value) {
+        let body = json!({"trades": trades, "next_page_token": null}).to_string();
+        self.publisher.send_modify(|seen| seen.past = Some(body));
     }
 
     /// Sends one array of messages on the connection there is.
@@ -107,14 +120,37 @@ async fn serve(
     mut inbox: mpsc::UnboundedReceiver<Order>,
     seen: watch::Sender<Seen>,
 ) {
-    while let Ok((stream, _)) = listener.accept().await {
+    let (sender, mut streams) = mpsc::unbounded_channel();
+    tokio::spawn(sort(listener, sender, seen.clone()));
+    while let Some(stream) = streams.recv().await {
         seen.send_modify(|seen| {
             seen.connections += 1;
             seen.trades.clear();
+            seen.others.clear();
         });
         if let Ok(socket) = accept_async(stream).await {
             converse(socket, manner, &mut inbox, &seen).await;
         }
+    }
+}
+
+/// Streams are served one after the other, plain requests at once: past trades as the test gave them.
+async fn sort(listener: TcpListener, streams: mpsc::UnboundedSender<TcpStream>, seen: watch::Sender<Seen>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut head = [0; 1024];
+        let read = stream.peek(&mut head).await.unwrap_or(0);
+        let head = String::from_utf8_lossy(&head[..read]).to_lowercase();
+        if head.contains("upgrade: websocket") {
+            // A test that has ended takes none.
+            let _ = streams.send(stream);
+            continue;
+        }
+        let past = seen.borrow().past.clone();
+        let answer = match past {
+            Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+            None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into(),
+        };
+        let _ = stream.write_all(answer.as_bytes()).await;
     }
 }
 
@@ -167,11 +203,24 @@ fn answer(request: &Value, manner: Manner, seen: &watch::Sender<Seen>) -> Value 
         Some("subscribe") if named.iter().any(|symbol| symbol == manner.refuse) => {
             return json!([{"T":"error","code":400,"msg":"invalid syntax"}]);
         }
-        Some("subscribe") => seen.send_modify(|seen| seen.trades.extend(named)),
+        Some("subscribe") => seen.send_modify(|seen| {
+            seen.trades.extend(named);
+            for (channel, symbols) in request.as_object().expect("an object") {
+                let symbols = symbols.as_array().into_iter().flatten().filter_map(Value::as_str);
+                if channel != "trades" {
+                    let list = seen.others.entry(channel.clone()).or_default();
+                    list.extend(symbols.map(str::to_owned));
+                }
+            }
+        }),
         Some("unsubscribe") => {
             seen.send_modify(|seen| seen.trades.retain(|symbol| !named.contains(symbol)));
         }
         _ => return json!([{"T":"error","code":400,"msg":"invalid syntax"}]),
     }
-    json!([{"T":"subscription","trades":seen.borrow().trades,"quotes":[],"bars":[]}])
+    let mut answer = json!({"T":"subscription","trades":seen.borrow().trades,"quotes":[],"bars":[]});
+    for (channel, symbols) in &seen.borrow().others {
+        answer[channel] = json!(symbols);
+    }
+    json!([answer])
 }

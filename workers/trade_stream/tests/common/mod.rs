@@ -107,6 +107,8 @@ fn settings(upstream: SocketAddr) -> Settings {
         },
         heartbeat: Duration::from_secs(15),
         linger: Duration::from_secs(30),
+        hold: Duration::from_millis(500),
+        positions: None,
         grace: Duration::from_secs(30),
         places: Places {
             total: 100,

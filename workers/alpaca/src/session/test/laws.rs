@@ -35,7 +35,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let code = prop::sample::select(vec![
-        400_u16, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 500, 999,
+        400_u16, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 500, 999,
     ]);
     let status = prop::sample::select(vec![0_u16, 1, 401, 404, 429, 503]);
     prop_oneof![
@@ -117,7 +117,7 @@ impl Observer {
             Action::Send(request) => {
                 assert!(self.authenticated && !self.closing, "before authentication");
                 assert!(!self.request_in_flight, "two requests in flight");
-                assert!(!request.symbols.is_empty());
+                assert!(!request.topics.is_empty());
                 self.request_in_flight = true;
             }
             Action::Emit(Event::Connected) => {
@@ -132,10 +132,11 @@ impl Observer {
                 assert!(!self.fatal, "fatal once");
                 self.fatal = true;
             }
-            Action::Emit(Event::Subscribed { symbols } | Event::Refused { symbols, .. }) => {
-                assert!(!symbols.is_empty());
+            Action::Emit(Event::Subscribed { topics } | Event::Refused { topics, .. }) => {
+                assert!(!topics.is_empty());
             }
-            Action::Emit(Event::Trades(_)) => panic!("the machine does not see trades"),
+            Action::SpeakMsgpack => assert!(self.socket),
+            Action::Emit(Event::Trades(_) | Event::Data(_)) => panic!("the machine does not see trades"),
         }
     }
 }
@@ -226,7 +227,7 @@ fn settle(stage: &mut Stage, opening: &mut bool) {
             (State::Closing, false) => stage.ended(),
             (State::Subscribing, false) => {
                 let trades = stage.session.snapshot().desired;
-                stage.control(Control::Subscription { trades })
+                stage.control(Control::Subscription { topics: trades })
             }
             (State::SlotHeld, false) => {
                 let actions = stage.tick();

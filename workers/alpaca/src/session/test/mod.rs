@@ -2,6 +2,7 @@
 
 mod errors;
 mod laws;
+mod refusals;
 mod silence;
 mod stories;
 
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::{Action, Ask, Input, News, Session, State};
 use crate::Event;
 use crate::wire::{Control, Halt, Request, Verb};
-use crate::{MarketPhase, Verdict};
+use crate::{MarketPhase, Topic, Verdict};
 
 /// A session in virtual time.
 struct Stage {
@@ -93,8 +94,8 @@ impl Stage {
     }
 
     fn confirm(&mut self, trades: &[&str]) -> Vec<Action> {
-        let trades = owned(trades);
-        self.control(Control::Subscription { trades })
+        let topics = owned(trades);
+        self.control(Control::Subscription { topics })
     }
 
     fn ended(&mut self) -> Vec<Action> {
@@ -144,27 +145,27 @@ impl Stage {
     }
 }
 
-fn owned(symbols: &[&str]) -> Vec<String> {
-    symbols.iter().map(ToString::to_string).collect()
+fn owned(symbols: &[&str]) -> Vec<Topic> {
+    symbols.iter().copied().map(Topic::trades).collect()
 }
 
 fn subscribe(symbols: &[&str]) -> Action {
     Action::Send(Request {
         verb: Verb::Subscribe,
-        symbols: owned(symbols),
+        topics: owned(symbols),
     })
 }
 
 fn unsubscribe(symbols: &[&str]) -> Action {
     Action::Send(Request {
         verb: Verb::Unsubscribe,
-        symbols: owned(symbols),
+        topics: owned(symbols),
     })
 }
 
 fn subscribed(symbols: &[&str]) -> Action {
     Action::Emit(Event::Subscribed {
-        symbols: owned(symbols),
+        topics: owned(symbols),
     })
 }
 
@@ -176,7 +177,7 @@ fn disconnected(reason: &str) -> Action {
 
 fn refused(symbols: &[&str], code: u16) -> Action {
     Action::Emit(Event::Refused {
-        symbols: owned(symbols),
+        topics: owned(symbols),
         code,
         message: format!("error {code}"),
     })

@@ -68,7 +68,7 @@ impl Stage {
                 && !self.session.snapshot().confirmed.is_empty()
             {
                 let confirmed = self.session.snapshot().confirmed;
-                self.control(Control::Subscription { trades: confirmed });
+                self.control(Control::Subscription { topics: confirmed });
             }
         }
         self.now = end;
@@ -91,7 +91,7 @@ fn the_seeds_worst_day_ends_after_seconds() {
     };
     assert!((30..33).contains(seconds), "{seconds}");
     assert!(
-        reason.starts_with("the feed is mute: no trade for 31 s in the core session"),
+        reason.starts_with("the feed is mute: no data for 31 s in the core session"),
         "{reason}"
     );
     assert_eq!(stage.verdict(), Some(Verdict::Mute));
@@ -121,7 +121,7 @@ fn a_quiet_night_costs_no_connection() {
     // Early trading is thin: the server is asked for a sign of life, and the connection stays.
     stage.input(Input::Market(MarketPhase::Pre));
     let done = stage.silence(3600);
-    let signs = [subscribe(&["SPY"]), Action::Look(owned(&["SPY"]))];
+    let signs = [subscribe(&["SPY"]), Action::Look(vec!["SPY".into()])];
     assert!(done.iter().all(|(_, action)| signs.contains(action)), "{done:?}");
     assert_eq!(done.first().map(|(seconds, _)| *seconds), Some(120));
     assert_eq!(done.len(), 60);
@@ -136,7 +136,7 @@ fn too_thin_to_judge_is_asked_and_an_unanswered_question_is_death() {
     while asked.is_empty() {
         asked = stage.answered_tick();
     }
-    assert_eq!(asked, [subscribe(&["THIN"]), Action::Look(owned(&["THIN"]))]);
+    assert_eq!(asked, [subscribe(&["THIN"]), Action::Look(vec!["THIN".into()])]);
     assert_eq!(stage.session.state(), State::Live, "asking is no change");
     assert_eq!(stage.verdict(), Some(Verdict::Suspect));
     let mut refused = stage.clone_of();
@@ -146,7 +146,7 @@ fn too_thin_to_judge_is_asked_and_an_unanswered_question_is_death() {
         "a refusal is an answer, and costs nothing"
     );
     assert_eq!(refused.verdict(), Some(Verdict::Quiet));
-    assert_eq!(refused.session.snapshot().desired, ["THIN"]);
+    assert_eq!(refused.session.snapshot().desired, owned(&["THIN"]));
     let actions = stage.tick_past_pings();
     let why = "no answer to a subscription within 5 s";
     assert_eq!(actions, [disconnected(why), Action::Close]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use stream_protocol::{Gap, GapReason, ServerMessage};
+use stream_protocol::{Channel, Gap, GapReason, ServerMessage};
 use ws_listener::frame;
 
 use super::{Chunk, Format, Limits};
@@ -17,7 +17,7 @@ pub(super) struct Queue {
     reply_bytes: usize,
     trades: usize,
     /// Trades dropped since the last gap message, all older than any entry.
-    missed: BTreeMap<Arc<str>, Missed>,
+    missed: BTreeMap<(Channel, Arc<str>), Missed>,
     missed_ever: usize,
     ended: bool,
     /// Something worth hearing was queued since `was_idle` was asked.
@@ -142,7 +142,7 @@ impl Queue {
         let mut newest = BTreeMap::new();
         for entry in &self.entries {
             if let Entry::Trades(chunk) = entry {
-                newest.insert(Arc::clone(&chunk.symbol), chunk.last());
+                newest.insert((chunk.channel, Arc::clone(&chunk.symbol)), chunk.last());
             }
         }
         let entries = std::mem::take(&mut self.entries);
@@ -154,10 +154,11 @@ impl Queue {
         }
     }
 
-    fn keep_newest(&mut self, chunk: Chunk, newest: &BTreeMap<Arc<str>, u64>) {
+    fn keep_newest(&mut self, chunk: Chunk, newest: &BTreeMap<(Channel, Arc<str>), u64>) {
         self.bytes -= chunk.frames.len();
         self.trades -= chunk.trades;
-        let last = newest.get(&chunk.symbol).copied().unwrap_or_default();
+        let key = (chunk.channel, Arc::clone(&chunk.symbol));
+        let last = newest.get(&key).copied().unwrap_or_default();
         if chunk.first < last {
             let older = chunk.trades.min((last - chunk.first) as usize);
             self.miss(&Chunk {
@@ -174,7 +175,7 @@ impl Queue {
     fn miss(&mut self, chunk: &Chunk) {
         self.missed_ever += chunk.trades;
         let (from, to) = (chunk.first, chunk.last());
-        let missed = self.missed.entry(Arc::clone(&chunk.symbol));
+        let missed = self.missed.entry((chunk.channel, Arc::clone(&chunk.symbol)));
         missed.or_insert(Missed { from, to }).to = to;
     }
 
@@ -226,12 +227,15 @@ impl Queue {
 }
 
 /// A gap for each symbol; Alpaca's protocol has one word for all.
-fn gap_frames(missed: BTreeMap<Arc<str>, Missed>, format: Format) -> Vec<Bytes> {
+fn gap_frames(missed: BTreeMap<(Channel, Arc<str>), Missed>, format: Format) -> Vec<Bytes> {
     match format {
         Format::Stream => missed
             .into_iter()
-            .map(|(symbol, Missed { from, to })| {
-                let gap = Gap::range(&*symbol, from, to, GapReason::Slow);
+            .map(|((channel, symbol), Missed { from, to })| {
+                let gap = Gap {
+                    channel: channel.told(),
+                    ..Gap::range(&*symbol, from, to, GapReason::Slow)
+                };
                 frame::text(ServerMessage::Gap(gap).to_json().as_bytes())
             })
             .collect(),

@@ -20,6 +20,7 @@ fn chunk(symbol: &str, first: u64, texts: &[&str]) -> Chunk {
         .flat_map(|text| frame::text(text.as_bytes()))
         .collect();
     Chunk {
+        channel: stream_protocol::Channel::Trades,
         symbol: Arc::from(symbol),
         first,
         trades: texts.len(),

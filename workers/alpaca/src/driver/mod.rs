@@ -1,5 +1,8 @@
 //! Performs what the session decides, and tells it what came of it.
 
+mod hours;
+mod told;
+
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,20 +10,20 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
+use crate::halts::Halts;
 use crate::lease::{Lease, NotYet};
 use crate::listeners::Listeners;
 use crate::market::MarketClock;
 use crate::market_data::Command;
-use crate::rest::LatestTrades;
-use crate::session::{Action, Ask, Input, News, OpenFailure, Session, VitalSigns};
+use crate::rest::{LatestTrades, TradingApi};
+use crate::session::{Action, Ask, Input, News, OpenFailure, Session};
 use crate::socket::{Report, Socket};
 use crate::wire::{self, Frame, Spelling};
-use crate::{Credentials, Event, Liveness, Status};
-
-/// The market's phase is looked up this often at least: the host's clock may be set, or have slept.
-const MARKET_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
+use crate::{Batch, Credentials, Event, Status};
+use hours::Hours;
+use told::{liveness, log, says_why, wall_clock};
 
 /// The host's clock and the exchanges' differ by less.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
@@ -34,19 +37,20 @@ pub(crate) struct Endpoint {
     /// Held from the first connection to the end of the last.
     pub(crate) lease: Option<Lease>,
     pub(crate) latest: Option<LatestTrades>,
+    pub(crate) trading_api: Option<TradingApi>,
 }
 
 struct Driver {
     endpoint: Endpoint,
     session: Session,
+    halts: Halts,
     socket: Socket,
     /// The number of the socket, as the session gave it.
     connection: u64,
     listeners: Listeners,
     publisher: watch::Sender<Status>,
     published: (u64, u64),
-    /// When the market may come to another phase.
-    market_until: Instant,
+    hours: Hours,
     no_tick_before: Instant,
     /// What is looked up, and for which connection.
     looking: Option<(u64, Looking)>,
@@ -77,6 +81,7 @@ pub(crate) async fn run(
             report = driver.socket.next() => driver.report(report),
             (connection, latest) = looked(&mut driver.looking) => driver.looked(connection, latest),
             () = granted(&mut driver.endpoint.lease) => driver.feed(Input::Leased),
+            () = driver.hours.answered() => driver.look_at_the_market(Instant::now()),
             () = timer.as_mut(), if deadline.is_some() => driver.tick(deadline),
         }
     }
@@ -117,6 +122,7 @@ impl Driver {
     fn new(endpoint: Endpoint, publisher: watch::Sender<Status>) -> Self {
         let session = Session::new(Instant::now(), RandomState::new().hash_one(()));
         Self {
+            halts: Halts::new(endpoint.market.tells_halts()),
             endpoint,
             published: session.revision(),
             session,
@@ -124,7 +130,7 @@ impl Driver {
             connection: 0,
             listeners: Listeners::default(),
             publisher,
-            market_until: Instant::now(),
+            hours: Hours::new(Instant::now()),
             no_tick_before: Instant::now(),
             looking: None,
         }
@@ -133,7 +139,7 @@ impl Driver {
     /// Without a connection nothing waits for the market.
     fn deadline(&self) -> Option<Instant> {
         let deadline = self.session.next_deadline()?;
-        Some(deadline.min(self.market_until).max(self.no_tick_before))
+        Some(deadline.min(self.hours.until()).max(self.no_tick_before))
     }
 
     fn tick(&mut self, due: Option<Instant>) {
@@ -142,18 +148,28 @@ impl Driver {
             self.no_tick_before = now + CATCH_UP;
             return;
         }
-        if self.market_until <= now {
-            let (phase, left) = self.endpoint.market.phase(SystemTime::now());
-            self.market_until = now + left.min(MARKET_AT_LEAST_EVERY);
-            self.feed(Input::Market(phase));
+        if self.hours.until() <= now {
+            self.look_at_the_market(now);
         }
         self.feed(Input::Tick);
     }
 
+    fn look_at_the_market(&mut self, now: Instant) {
+        let connected = self.session.connected_for(now);
+        let phase = self.hours.look(now, &self.endpoint.market, connected.is_some());
+        self.feed(Input::Market(phase));
+        if self.hours.wants_clock() {
+            self.hours.ask(self.endpoint.trading_api.clone());
+        }
+        if connected.is_some_and(|age| self.hours.is_old(age)) {
+            self.feed(Input::Asked(Ask::Freshen));
+        }
+    }
+
     fn command(&mut self, command: Command) {
         let ask = match command {
-            Command::Subscribe(symbols) => Ask::Want(symbols),
-            Command::Unsubscribe(symbols) => Ask::Unwant(symbols),
+            Command::Subscribe(topics) => Ask::Want(self.halts.with(topics)),
+            Command::Unsubscribe(topics) => Ask::Unwant(self.halts.without(topics)),
             Command::Reconnect => Ask::Reconnect,
             Command::Close => Ask::Close,
             Command::Listen(sender) => return self.listeners.add(sender),
@@ -172,7 +188,7 @@ impl Driver {
         if frame.broken > 0 {
             debug!("{} unreadable elements in a message", frame.broken);
         }
-        if frame.trades.is_empty() && frame.controls.is_empty() {
+        if frame.trades.is_empty() && frame.data.is_empty() && frame.controls.is_empty() {
             self.news(News::Heard);
         }
         for halt in frame.halts {
@@ -181,15 +197,25 @@ impl Driver {
         for control in frame.controls {
             self.news(News::Control(control));
         }
+        if frame.trades.is_empty() && frame.data.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for trade in &frame.trades {
+            self.session.count(now, &trade.symbol);
+        }
+        self.news(News::Data);
+        if !self.session.is_receiving() {
+            return;
+        }
         if !frame.trades.is_empty() {
-            let now = Instant::now();
-            for trade in &frame.trades {
-                self.session.count(now, &trade.symbol);
-            }
-            self.news(News::Data);
-            if self.session.is_receiving() {
-                self.listeners.tell(Event::Trades(frame.trades));
-            }
+            self.listeners.tell(Event::Trades(Batch {
+                received: now,
+                trades: frame.trades,
+            }));
+        }
+        if !frame.data.is_empty() {
+            self.listeners.tell(Event::Data(frame.data));
         }
     }
 
@@ -205,6 +231,12 @@ impl Driver {
         let told = actions.iter().any(says_why);
         for action in actions {
             self.perform(action);
+        }
+        if self.session.is_given_up()
+            && let Some(lease) = &mut self.endpoint.lease
+        {
+            // Nothing will be connected any more: others may.
+            lease.give_back();
         }
         self.publish(told);
     }
@@ -225,19 +257,49 @@ impl Driver {
                 self.socket.send(wire::auth(*spelling, credentials));
             }
             Action::Send(request) => {
-                let statuses = self.endpoint.market.tells_halts();
-                self.socket
-                    .send(self.endpoint.spelling.request(&request, statuses));
+                self.socket.send(self.endpoint.spelling.message(&request));
             }
+            Action::SpeakMsgpack => self.endpoint.spelling = wire::Spelling::Msgpack,
             Action::Look(symbols) => self.look(symbols),
             Action::Ping(payload) => self.socket.ping(payload),
             Action::Close => self.socket.close(),
             Action::Drop => self.socket.let_go(),
-            Action::Emit(event) => {
-                log(&event);
-                self.listeners.tell(event);
-            }
+            Action::Emit(event) => self.emit(event),
         }
+    }
+
+    fn emit(&mut self, event: Event) {
+        let event = match event {
+            Event::Subscribed { topics } => {
+                let topics = self.halts.own(topics);
+                if topics.is_empty() {
+                    return;
+                }
+                Event::Subscribed { topics }
+            }
+            Event::Refused {
+                topics,
+                code,
+                message,
+            } => {
+                let topics = self.halts.own(topics);
+                if topics.is_empty() {
+                    return debug!("no halts are told ({code}: {message})");
+                }
+                Event::Refused {
+                    topics,
+                    code,
+                    message,
+                }
+            }
+            other @ (Event::Trades(_)
+            | Event::Data(_)
+            | Event::Connected
+            | Event::Disconnected { .. }
+            | Event::Fatal { .. }) => other,
+        };
+        log(&event);
+        self.listeners.tell(event);
     }
 
     fn look(&mut self, symbols: Vec<String>) {
@@ -283,7 +345,9 @@ impl Driver {
             return;
         }
         self.published = revision;
-        let snapshot = self.session.snapshot();
+        let mut snapshot = self.session.snapshot();
+        let halts = &self.halts;
+        snapshot.quarantined.retain(|one| !halts.is_implied(&one.topic));
         if let Some(detail) = &snapshot.detail
             && !told
             && self.publisher.borrow().detail != snapshot.detail
@@ -293,8 +357,10 @@ impl Driver {
         self.publisher.send_replace(Status {
             state: snapshot.state,
             since: wall_clock(snapshot.since),
-            desired: snapshot.desired,
-            confirmed: snapshot.confirmed,
+            desired: self.halts.own(snapshot.desired),
+            confirmed: self.halts.own(snapshot.confirmed),
+            quarantined: snapshot.quarantined,
+            slow_client: snapshot.slow_client,
             reconnects: snapshot.reconnects,
             last_data: snapshot.last_data.map(wall_clock),
             connected_at: snapshot.connected_at.map(wall_clock),
@@ -302,47 +368,5 @@ impl Driver {
             detail: snapshot.detail,
             liveness,
         });
-    }
-}
-
-/// When an instant is, by the clock on the wall.
-fn wall_clock(at: Instant) -> SystemTime {
-    let (now, wall) = (Instant::now(), SystemTime::now());
-    wall - now.saturating_duration_since(at) + at.saturating_duration_since(now)
-}
-
-fn liveness(signs: VitalSigns) -> Liveness {
-    Liveness {
-        verdict: signs.verdict,
-        market: signs.market,
-        expected_every: signs.expected_every,
-        alarm_after: signs.alarm_after,
-        round_trip: signs.round_trip,
-        mute_alarms: signs.mute_alarms,
-        renewed_symbols: signs.renewed_symbols,
-        flapping_until: signs.flapping_until.map(wall_clock),
-    }
-}
-
-/// Whether this action's log line says what is wrong.
-fn says_why(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Emit(Event::Disconnected { .. } | Event::Fatal { .. })
-    )
-}
-
-fn log(event: &Event) {
-    match event {
-        Event::Trades(_) => {}
-        Event::Connected => info!("connected to Alpaca"),
-        Event::Disconnected { reason } => warn!("disconnected from Alpaca: {reason}"),
-        Event::Subscribed { symbols } => info!("subscribed at Alpaca: {}", symbols.join(" ")),
-        Event::Refused {
-            symbols,
-            code,
-            message,
-        } => warn!("Alpaca refused {}: {message} (code {code})", symbols.join(" ")),
-        Event::Fatal { code, message } => warn!("giving up: {message} (code {code})"),
     }
 }

@@ -1,0 +1,195 @@
+//! Which trades were lost while there was no upstream connection, and which of those that are
+//! fetched later are new. Pure.
+//!
+//! Alpaca replays nothing, so a symbol that was confirmed before a loss has a hole until it is
+//! confirmed again. What is fetched to fill it overlaps with what came before and after; a trade is
+//! told from another by its symbol, exchange and id.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant, SystemTime};
+
+use alpaca::Trade;
+
+use super::recent::{Key, Recent};
+
+/// Live trades of one symbol that may wait for a backfill.
+const MOST_HELD: usize = 20_000;
+/// Live trades of one symbol that are remembered during a backfill, which bounds what is fetched.
+const MOST_REMEMBERED: usize = 1_000_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Late {
+    confirmed: BTreeSet<String>,
+    recent: HashMap<String, Recent>,
+    lost: HashMap<String, Lost>,
+    filling: HashMap<String, Filling>,
+}
+
+/// A symbol's hole.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Since when, as `gap` tells it.
+    pub since: String,
+    /// The same by the market's clock, a little earlier.
+    pub start: SystemTime,
+    /// What came shortly before, or is filled already.
+    known: HashSet<Key>,
+    /// Whatever was made before then had come.
+    floor: Option<String>,
+}
+
+#[derive(Debug)]
+struct Filling {
+    lost: Lost,
+    /// Live trades that wait; `None` once they are passed on as they come.
+    held: Option<Vec<Trade>>,
+    hold_until: Instant,
+}
+
+impl Late {
+    /// Takes note of a live trade; gives it back unless it has to wait.
+    pub fn pass(&mut self, trade: Trade) -> Option<Trade> {
+        let key = Key::of(&trade);
+        match self.recent.get_mut(&trade.symbol) {
+            Some(recent) => recent.note(key, &trade.timestamp),
+            None => {
+                let mut recent = Recent::default();
+                recent.note(key, &trade.timestamp);
+                self.recent.insert(trade.symbol.clone(), recent);
+            }
+        }
+        if self.filling.is_empty() {
+            return Some(trade);
+        }
+        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
+            return Some(trade);
+        };
+        if filling.lost.known.len() < MOST_REMEMBERED {
+            filling.lost.known.insert(key);
+        }
+        match &mut filling.held {
+            Some(held) if held.len() < MOST_HELD => held.push(trade),
+            Some(_) | None => return Some(trade),
+        }
+        None
+    }
+
+    /// The connection is gone; `since` is when it was last known to be good, `start` the same by the
+    /// market's clock. Returns the trades that waited for a backfill which is of no use now.
+    pub fn disconnected(&mut self, since: &str, start: SystemTime) -> Vec<Trade> {
+        let held = self.release(|_| true);
+        for (symbol, filling) in self.filling.drain() {
+            self.confirmed.remove(&symbol);
+            self.lost.insert(symbol, filling.lost);
+        }
+        for symbol in std::mem::take(&mut self.confirmed) {
+            let recent = self.recent.get(&symbol);
+            self.lost.entry(symbol).or_insert_with(|| Lost {
+                since: since.to_owned(),
+                start,
+                known: recent.map(Recent::keys).unwrap_or_default(),
+                floor: recent.and_then(Recent::floor),
+            });
+        }
+        held
+    }
+
+    /// What was known of a symbol by the process before this one, which ended at `since`.
+    pub fn resume(&mut self, symbol: &str, since: &str, start: SystemTime, recent: Recent) {
+        let lost = Lost {
+            since: since.to_owned(),
+            start,
+            known: recent.keys(),
+            floor: recent.floor(),
+        };
+        self.lost.insert(symbol.to_owned(), lost);
+        self.recent.insert(symbol.to_owned(), recent);
+    }
+
+    /// The upstream confirmed these. Returns those with a hole, and since when; their live trades
+    /// wait up to `hold` for it to be filled.
+    pub fn confirmed<'a>(
+        &mut self,
+        symbols: impl IntoIterator<Item = &'a str>,
+        now: Instant,
+        hold: Duration,
+    ) -> Vec<(String, Lost)> {
+        let mut holes = Vec::new();
+        for symbol in symbols {
+            self.confirmed.insert(symbol.to_owned());
+            let Some(lost) = self.lost.remove(symbol) else {
+                continue;
+            };
+            holes.push((symbol.to_owned(), lost.clone()));
+            let filling = Filling {
+                lost,
+                held: Some(Vec::new()),
+                hold_until: now + hold,
+            };
+            self.filling.insert(symbol.to_owned(), filling);
+        }
+        holes
+    }
+
+    /// Whether a fetched trade is one that nobody has got.
+    pub fn is_new(&mut self, trade: &Trade) -> bool {
+        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
+            return false;
+        };
+        let lost = &mut filling.lost;
+        let is_old = lost.floor.as_ref().is_some_and(|floor| trade.timestamp < *floor);
+        !is_old && lost.known.insert(Key::of(trade))
+    }
+
+    /// The filling of these is over: what waited may go on.
+    pub fn finish(&mut self, symbols: &[String]) -> Vec<Trade> {
+        let held = self.release(|symbol| symbols.iter().any(|one| one == symbol));
+        self.filling.retain(|symbol, _| !symbols.contains(symbol));
+        held
+    }
+
+    /// What has waited long enough.
+    pub fn overdue(&mut self, now: Instant) -> Vec<Trade> {
+        let due: Vec<String> = self
+            .filling
+            .iter()
+            .filter(|(_, filling)| filling.hold_until <= now)
+            .map(|(symbol, _)| symbol.clone())
+            .collect();
+        self.release(|symbol| due.iter().any(|one| one == symbol))
+    }
+
+    /// When `overdue` has something to do.
+    pub fn next_overdue(&self) -> Option<Instant> {
+        let held = self.filling.values().filter(|filling| filling.held.is_some());
+        held.map(|filling| filling.hold_until).min()
+    }
+
+    /// The symbol is no longer carried.
+    pub fn forget(&mut self, symbol: &str) {
+        self.confirmed.remove(symbol);
+        self.lost.remove(symbol);
+        self.filling.remove(symbol);
+        self.recent.remove(symbol);
+    }
+
+    /// What came of a symbol lately.
+    pub fn recent(&self, symbol: &str) -> Option<&Recent> {
+        self.recent.get(symbol)
+    }
+
+    fn release(&mut self, which: impl Fn(&str) -> bool) -> Vec<Trade> {
+        let mut all = Vec::new();
+        for (symbol, filling) in &mut self.filling {
+            if which(symbol) {
+                all.append(&mut filling.held.take().unwrap_or_default());
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+#[path = "late/tests.rs"]
+mod tests;
