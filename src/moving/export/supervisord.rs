@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::outline::{Outline, Service};
-use crate::service::{RestartPolicy, signal_name};
+use crate::service::{Exit, RestartPolicy, Spec, signal_name};
 
 pub fn text(outline: &Outline) -> String {
     let mut text = String::from(
@@ -86,10 +86,12 @@ fn environment(outline: &Outline, service: &Service) -> String {
 /// How it ends, and what follows.
 fn ending(outline: &Outline, service: &Service) -> String {
     let (spec, mut text) = (&service.spec, String::new());
-    let restart = match spec.restart {
-        RestartPolicy::Always => "autorestart=true",
-        RestartPolicy::OnFailure => "autorestart=unexpected\nexitcodes=0",
-        RestartPolicy::Never => "autorestart=false",
+    let restart: String = match spec.restart {
+        RestartPolicy::Always if spec.recovery.success_exit.is_none() => "autorestart=true".into(),
+        RestartPolicy::Always | RestartPolicy::OnFailure => {
+            format!("autorestart=unexpected\nexitcodes={}", exit_codes(spec))
+        }
+        RestartPolicy::Never => "autorestart=false".into(),
     };
     let _ = writeln!(
         text,
@@ -108,6 +110,20 @@ fn ending(outline: &Outline, service: &Service) -> String {
     let log = outline.log_dir.join(format!("{}.log", spec.name));
     let _ = writeln!(text, "stdout_logfile={}", percent(&log.display().to_string()));
     text
+}
+
+/// The codes of a good end; of signals supervisord does not ask.
+fn exit_codes(spec: &Spec) -> String {
+    let code = |exit: &Exit| match exit {
+        Exit::Code(code) => Some(code.to_string()),
+        Exit::Signal(_) | Exit::Unknown => None,
+    };
+    let codes = spec.recovery.success_exit.iter().flatten();
+    let codes: Vec<String> = codes.filter_map(code).collect();
+    match codes.is_empty() {
+        true => "0".into(),
+        false => codes.join(","),
+    }
 }
 
 /// supervisord counts whole seconds.

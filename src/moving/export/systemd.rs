@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::File;
 use super::outline::{Outline, Service};
-use crate::service::{Ready, RestartPolicy, signal_name};
+use crate::service::{Exit, Ready, RestartPolicy, signal_name};
 
 pub fn files(outline: &Outline) -> Vec<File> {
     let unit = |service| File {
@@ -98,7 +98,20 @@ fn ending(outline: &Outline, service: &Service) -> String {
         RestartPolicy::OnFailure => "on-failure",
         RestartPolicy::Never => "no",
     };
-    let _ = writeln!(text, "Restart={restart}\nRestartSec=100ms");
+    let pause = spec.recovery.backoff.min.as_millis();
+    let _ = writeln!(text, "Restart={restart}\nRestartSec={pause}ms");
+    for (key, exits) in [
+        (
+            "SuccessExitStatus",
+            spec.recovery.success_exit.as_deref().unwrap_or_default(),
+        ),
+        ("RestartPreventExitStatus", &spec.recovery.fatal_exit),
+    ] {
+        let words: Vec<String> = exits.iter().filter_map(exit_status).collect();
+        if !words.is_empty() {
+            let _ = writeln!(text, "{key}={}", words.join(" "));
+        }
+    }
     let _ = writeln!(text, "TimeoutStartSec={}ms", spec.start_timeout.as_millis());
     let _ = writeln!(
         text,
@@ -112,6 +125,14 @@ fn ending(outline: &Outline, service: &Service) -> String {
         outline.name
     );
     text
+}
+
+fn exit_status(exit: &Exit) -> Option<String> {
+    match exit {
+        Exit::Code(code) => Some(code.to_string()),
+        Exit::Signal(signal) => Some(signal_name(*signal)),
+        Exit::Unknown => None,
+    }
 }
 
 /// `%` begins a specifier, `$` a variable.

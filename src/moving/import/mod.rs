@@ -232,6 +232,42 @@ fn number(node: &Node) -> Result<u32, String> {
         .map_err(|_| format!("`{text}` is not a whole number"))
 }
 
+/// Exit codes and signals, apart from each other by commas or blanks, as `success_exit` has them.
+fn exits(node: &Node) -> Result<Vec<String>, String> {
+    let all = node.texts().ok_or("a list of exit codes was expected")?.join(" ");
+    let words = all.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+    let exits: Vec<String> = words.map(exit).collect::<Result<_, _>>()?;
+    match exits.is_empty() {
+        true => Err("it names no exit code".into()),
+        false => Ok(exits),
+    }
+}
+
+fn exit(word: &str) -> Result<String, String> {
+    if let Ok(code) = word.parse::<u8>() {
+        return Ok(code.to_string());
+    }
+    let signal = crate::service::StopSignal::parse(word);
+    let signal = signal.ok_or_else(|| format!("`{word}` is neither an exit code nor a signal"))?;
+    Ok(draft::quote(&crate::service::signal_name(signal.0)))
+}
+
+/// A pause between tries that does not grow.
+fn steady(service: &mut Service, pause: Option<String>) {
+    if let Some(pause) = pause {
+        service.put("backoff", "min", pause.clone());
+        service.put("backoff", "max", pause);
+    }
+}
+
+/// A pause that services.toml can hold: there is always one.
+fn pause(time: Result<String, String>) -> Result<String, String> {
+    match time?.as_str() {
+        "\"0s\"" | "\"0ms\"" => Err("there is always a pause, 0.1 s at first".into()),
+        time => Ok(time.to_owned()),
+    }
+}
+
 /// A boolean, in all the words that the formats know.
 fn truth(node: &Node) -> Result<bool, String> {
     let text = node.text().unwrap_or_default().trim().to_lowercase();

@@ -3,9 +3,9 @@
 //! Key by key after PM2's documentation of the ecosystem file and `lib/API/schema.json` of 7.0.
 
 use super::super::draft::{Service, literal, quote};
-use super::super::ledger::Branch;
+use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, milliseconds, number, pairs, span, truth};
+use super::{Import, Source, exits, milliseconds, number, pairs, pause, span, steady, truth};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch) {
     if let Some(mut apps) = root.enter("apps") {
@@ -94,6 +94,7 @@ fn read(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, scrip
     if let Some(time) = keys.carry(ledger, "listen_timeout", "start_timeout", time) {
         service.lines.push(("start_timeout".into(), time));
     }
+    recovery(ledger, service, keys);
     // PM2's own defaults, which differ from sentinel's.
     service.put("stop", "signal", quote("SIGINT"));
     let grace = keys.carry(ledger, "kill_timeout", "stop.timeout", time);
@@ -166,10 +167,24 @@ fn interpreter(script: &str) -> Option<&'static str> {
     }
 }
 
+/// The pauses between tries, and the exit codes that need none.
+fn recovery(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
+    let time = |node: &Node| pause(milliseconds(node));
+    steady(service, keys.carry(ledger, "restart_delay", "backoff", time));
+    if let Some(first) = keys.carry(ledger, "exp_backoff_restart_delay", "backoff.min", time) {
+        service.put("backoff", "min", first);
+        // PM2's own cap.
+        service.put("backoff", "max", quote("15s"));
+    }
+    if let Some(good) = keys.carry(ledger, "stop_exit_codes", "success_exit", exits) {
+        let good = format!("[{}]", good.join(", "));
+        service.lines.push(("success_exit".into(), good));
+    }
+}
+
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
 const WATCH: &str = "sentinel does not watch files";
-const BACKOFF: &str = "the wait before a restart begins at 0.1 s and doubles up to 30 s";
-const LEFT: [(&str, &str); 22] = [
+const LEFT: [(&str, &str); 19] = [
     (
         "exec_mode",
         "every instance is a process of its own; there is no cluster mode",
@@ -187,9 +202,6 @@ const LEFT: [(&str, &str); 22] = [
         "cron_restart",
         "not yet carried: schedules; let cron run `sentinel restart SERVICE`",
     ),
-    ("restart_delay", BACKOFF),
-    ("exp_backoff_restart_delay", BACKOFF),
-    ("stop_exit_codes", "to `on-failure`, 0 alone is a good end"),
     ("out_file", LOG),
     ("error_file", LOG),
     ("log_file", LOG),

@@ -6,7 +6,7 @@ use super::super::draft::{Service, literal, quote, quote_all};
 use super::super::ledger::Branch;
 use super::super::node::Node;
 use super::shell::command_line;
-use super::{Import, Source, number, pairs, read, seconds, signal, text, truth};
+use super::{Import, Source, number, pairs, pause, read, seconds, signal, steady, text, truth};
 
 type Variables = Vec<(String, String)>;
 
@@ -181,11 +181,8 @@ fn availability(import: &mut Import<'_>, service: &mut Service, keys: &mut Branc
         service
             .lines
             .extend(most.map(|most| ("max_restarts".into(), most.to_string())));
-        keys.leave(
-            ledger,
-            "backoff_seconds",
-            "the wait before a restart begins at 0.1 s and doubles up to 30 s",
-        );
+        let wait = keys.carry(ledger, "backoff_seconds", "backoff", |node| pause(seconds(node)));
+        steady(service, wait);
         keys.close(ledger, "no equivalent");
     }
     if let Some(mut keys) = keys.enter("shutdown") {

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use super::super::draft::{Service, literal};
-use super::super::ledger::Branch;
+use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, Unreadable, ini, number, read, signal, span};
+use super::{Import, Source, Unreadable, exits, ini, number, pause, read, signal, span, steady};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, file: &Path) -> Result<(), Unreadable> {
     let mut root = Branch::root(&source.shown, ini::tree(ini::systemd(source)?));
@@ -87,11 +87,7 @@ fn general(import: &mut Import<'_>, service: &mut Service, mut unit: Branch) {
         });
         service.after.extend(units.unwrap_or_default());
     }
-    if let Some(burst) = unit.carry(ledger, "StartLimitBurst", "max_restarts", |node| {
-        number(&last(node))
-    }) {
-        service.lines.push(("max_restarts".into(), burst.to_string()));
-    }
+    start_limit(ledger, service, &mut unit, "StartLimitIntervalSec");
     unit.close(ledger, "no equivalent among units that are services alone");
 }
 
@@ -262,10 +258,61 @@ fn ending(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
             _ => Err("a stop always ends the whole process tree".into()),
         },
     );
-    if let Some(burst) = keys.carry(ledger, "StartLimitBurst", "max_restarts", |node| {
-        number(&last(node))
-    }) {
+    start_limit(ledger, service, keys, "StartLimitInterval");
+    recovery(ledger, service, keys);
+}
+
+/// How often it may fail, within what time.
+fn start_limit(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch, interval: &str) {
+    let burst = |node: &Node| number(&last(node));
+    if let Some(burst) = keys.carry(ledger, "StartLimitBurst", "max_restarts", burst) {
         service.lines.push(("max_restarts".into(), burst.to_string()));
+    }
+    let window = |node: &Node| span(&last(node));
+    if let Some(window) = keys.carry(ledger, interval, "restart_window", window) {
+        service.lines.push(("restart_window".into(), window));
+    }
+}
+
+/// The pauses between tries, and the ends that need none.
+fn recovery(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
+    let time = |node: &Node| pause(span(&last(node)));
+    let first = keys.carry(ledger, "RestartSec", "backoff.min", time);
+    match keys.carry(ledger, "RestartMaxDelaySec", "backoff.max", time) {
+        Some(most) => {
+            service.put("backoff", "max", most);
+            if let Some(first) = first {
+                service.put("backoff", "min", first);
+            }
+        }
+        None => steady(service, first),
+    }
+    let restarts_anyway = service.restart == Some("always");
+    let good = keys.carry(
+        ledger,
+        "SuccessExitStatus",
+        "success_exit",
+        |node| match restarts_anyway {
+            true => Err("with Restart=always nobody asks how it ended".to_owned()),
+            false => exits(&Node::Text(since_reset(node).join(" "))),
+        },
+    );
+    if let Some(good) = good {
+        // 0 always counts there.
+        let all: Vec<String> = std::iter::once("0".to_owned())
+            .chain(good.into_iter().filter(|exit| exit != "0"))
+            .collect();
+        service
+            .lines
+            .push(("success_exit".into(), format!("[{}]", all.join(", "))));
+    }
+    let last_word = keys.carry(ledger, "RestartPreventExitStatus", "fatal_exit", |node| {
+        exits(&Node::Text(since_reset(node).join(" ")))
+    });
+    if let Some(exits) = last_word {
+        service
+            .lines
+            .push(("fatal_exit".into(), format!("[{}]", exits.join(", "))));
     }
 }
 
@@ -285,8 +332,8 @@ const LEFT: [(&str, &str); 18] = [
     ),
     ("PIDFile", "sentinel watches the process that it starts"),
     (
-        "RestartSec",
-        "the wait before a restart begins at 0.1 s and doubles up to 30 s",
+        "RestartSteps",
+        "the pause doubles from `min` to `max` of `backoff`",
     ),
     ("WatchdogSec", "a `health` probe asks from outside"),
     ("NotifyAccess", "READY=1 counts from any process of the service"),

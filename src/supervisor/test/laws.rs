@@ -1,5 +1,7 @@
 //! The eight laws, judged after every step from the outside: by inputs, actions and snapshots alone.
 
+mod order;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -241,23 +243,6 @@ impl Watched {
         self.lives.begin(run)
     }
 
-    fn satisfied(&self, need: &ServiceName) -> bool {
-        let Some(entry) = self.entry(need) else {
-            return true;
-        };
-        match self.lives.now.get(need) {
-            Some(life) => {
-                entry.wanted && life.ready.is_some() && life.terminated.is_none() && !life.condemned
-            }
-            None => {
-                entry.shown == Shown::Exited
-                    && entry
-                        .last_exit
-                        .is_some_and(|(exit, _)| entry.spec.is_success(exit))
-            }
-        }
-    }
-
     fn judge_terminate(&mut self, input: &Input, run: &Run) -> Result<(), String> {
         let (now, entry) = (self.now, self.entry(&run.service).cloned());
         let (Some(life), Some(entry)) = (self.lives.of(run), entry) else {
@@ -282,36 +267,6 @@ impl Watched {
             )),
             None => Ok(()),
         }
-    }
-
-    /// One that is on its way down, and needs this one.
-    fn departing_dependent(&self, service: &ServiceName) -> Option<&ServiceName> {
-        let departs = |(name, life): (&'_ ServiceName, &Life)| {
-            let wanted = self.entry(name).is_some_and(|entry| entry.wanted);
-            // Who outlives SIGKILL holds up nobody.
-            let departs = life.kills < 2 && (life.terminated.is_some() || life.condemned || !wanted);
-            departs.then(|| name.clone())
-        };
-        let departing: BTreeSet<ServiceName> = self.lives.now.iter().filter_map(departs).collect();
-        let mut dependents = self.lives.now.keys().filter(|name| departing.contains(name));
-        dependents.find(|name| {
-            let entry = self.entry(name);
-            entry.is_some_and(|entry| entry.spec.after.contains(service))
-                && !self.reaches(service, name, &departing)
-        })
-    }
-
-    /// Whether one needs the other, through these: a reload may have turned the order of old runs round.
-    fn reaches(&self, from: &ServiceName, to: &ServiceName, through: &BTreeSet<ServiceName>) -> bool {
-        let mut open = vec![from];
-        let mut seen = BTreeSet::new();
-        while let Some(next) = open.pop() {
-            if seen.insert(next) {
-                let needs = self.entry(next).into_iter().flat_map(|entry| &entry.spec.after);
-                open.extend(needs.filter(|need| through.contains(need)));
-            }
-        }
-        seen.contains(to)
     }
 
     fn judge_kill(&mut self, run: &Run) -> Result<(), String> {

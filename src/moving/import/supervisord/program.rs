@@ -2,7 +2,7 @@
 
 use super::super::super::draft::Service;
 use super::super::super::ledger::Branch;
-use super::super::{Import, Source, number, seconds, signal, truth};
+use super::super::{Import, Source, exits, number, seconds, signal, truth};
 use super::environment;
 use super::expand::Expansions;
 use super::{General, PRIORITY, ROTATION};
@@ -120,18 +120,18 @@ fn restart(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
     });
     // supervisord's default is `unexpected`.
     service.restart = Some(policy.unwrap_or("on-failure"));
-    keys.carry(
-        ledger,
-        "exitcodes",
-        "restart = \"on-failure\"",
-        |node| match node.text() {
-            Some("0") => Ok(()),
-            _ if policy.is_some_and(|policy| policy != "on-failure") => {
-                Err("autorestart is not `unexpected`, so that nobody asks for exit codes".into())
-            }
-            _ => Err("to `on-failure`, 0 alone is a good end".into()),
-        },
-    );
+    let good = keys.carry(ledger, "exitcodes", "success_exit", |node| match node.text() {
+        Some("0") => Ok(Vec::new()),
+        _ if policy.is_some_and(|policy| policy != "on-failure") => {
+            Err("autorestart is not `unexpected`, so that nobody asks for exit codes".into())
+        }
+        _ => exits(node),
+    });
+    if let Some(good) = good.filter(|good| !good.is_empty()) {
+        service
+            .lines
+            .push(("success_exit".into(), format!("[{}]", good.join(", "))));
+    }
     if let Some(time) = keys.carry(ledger, "startsecs", "min_uptime", seconds) {
         service.lines.push(("min_uptime".into(), time));
     }
