@@ -10,8 +10,8 @@ use crate::client::house;
 use crate::client::render::{EntryView, log_entry, log_entry_json};
 use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::logs::{self, Entry, Selection, Source};
-use crate::service::ServiceName;
+use crate::logs::{self, Entry, Pattern, Selection, Source, Stream};
+use crate::service::{ErrorLines, LogSpec, ServiceName};
 
 use super::Caller;
 
@@ -49,23 +49,58 @@ fn selection(args: &LogsArgs) -> Result<Selection, Error> {
         lines: args.lines.or(usual),
         since,
         errors: args.errors,
+        grep: args.grep.as_deref().map(grep).transpose()?,
+        ..Selection::default()
+    })
+}
+
+fn grep(text: &str) -> Result<Pattern, Error> {
+    Pattern::new(text).map_err(|why| {
+        let message = format!("`{text}` is not a regular expression: {why}");
+        Error::new(FailureKind::Usage, message).help("a literal is written with `\\`, like '\\('")
     })
 }
 
 fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>, Error> {
     let all = house::names(config);
     let names = if names.is_empty() { &all } else { names };
-    names.iter().map(|name| source(config, name, &all)).collect()
+    let mut sources = Vec::new();
+    for name in names {
+        sources.extend(of_service(config, name, &all)?);
+    }
+    Ok(sources)
 }
 
-fn source(config: &Config, name: &str, known: &[String]) -> Result<Source, Error> {
+/// The logs of one service: of both streams, or of each.
+fn of_service(config: &Config, name: &str, known: &[String]) -> Result<Vec<Source>, Error> {
+    let declared = config.services.iter().find(|spec| spec.name.as_str() == name);
+    let separate = LogSpec {
+        separate: true,
+        ..LogSpec::default()
+    };
     let path = house::log_of(&config.log_dir, name);
+    let of_stderr = logs::path(&config.log_dir, name, Stream::Stderr, &separate);
     // A service that is no longer declared still has a log to read.
-    if !known.iter().any(|service| service == name) && name != OWN && !path.is_file() {
+    if declared.is_none() && name != OWN && !path.is_file() && !of_stderr.is_file() {
         return Err(Error::unknown_service(name, known));
     }
     let service = ServiceName::parse(name).map_err(|message| Error::new(FailureKind::Usage, message))?;
-    Ok(Source { service, path })
+    let error_pattern = declared.and_then(|spec| match &spec.log.errors {
+        ErrorLines::Matching(text) => Pattern::new(text).ok(),
+        ErrorLines::ByLevel | ErrorLines::None => None,
+    });
+    let mut sources = vec![Source {
+        error_pattern: error_pattern.clone(),
+        ..Source::new(service.clone(), path)
+    }];
+    if of_stderr.is_file() || declared.is_some_and(|spec| spec.log.is_separate()) {
+        sources.push(Source {
+            stream: Stream::Stderr,
+            error_pattern,
+            ..Source::new(service, of_stderr)
+        });
+    }
+    Ok(sources)
 }
 
 /// Prints entries until stdout breaks.
@@ -80,10 +115,9 @@ struct Printer {
 
 impl Printer {
     fn new(caller: &Caller, sources: &[Source], live: bool) -> Self {
-        let name_width = match sources {
-            [_] => None,
-            many => many.iter().map(|source| source.service.as_str().len()).max(),
-        };
+        let names = || sources.iter().map(|source| source.service.as_str());
+        let several = names().any(|name| names().next() != Some(name));
+        let name_width = names().map(str::len).max().filter(|_| several);
         let terminal = &caller.terminal;
         let view = EntryView {
             name_width,

@@ -18,4 +18,4 @@ pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
 pub use phases::{is_worth_telling, phase_line, summary};
 pub use plan::plan;
-pub use status::{View, status};
+pub use status::{View, error_lines, status};

@@ -9,7 +9,7 @@ use crate::client::verdict::Concern;
 use super::Paint;
 use super::headline::headline;
 use super::table::{Column, Layout};
-use super::words::{clean, uptime, wrap};
+use super::words::{clean, count, shorten, uptime, wrap};
 
 /// How a person looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,27 @@ fn service_lines(
     for trouble in trouble::of_service(service, status) {
         text.push_str(&trouble_lines(&trouble, view));
     }
+    if let Some(errors) = error_lines(service).filter(|_| supervised) {
+        let width = view
+            .width
+            .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+        let _ = writeln!(text, "{INDENT}{}", paint.middling(&shorten(&errors, width)));
+    }
     text
+}
+
+/// `3 error lines since start, the last: …`.
+#[must_use]
+pub fn error_lines(service: &Service) -> Option<String> {
+    let errors = &service.errors;
+    if errors.count == 0 {
+        return None;
+    }
+    let lines = count(errors.count, "error line");
+    Some(match &errors.last {
+        Some(last) => format!("{lines} since start, the last: {}", clean(last)),
+        None => format!("{lines} since start"),
+    })
 }
 
 /// A state is coloured by itself: a service that runs and is unhealthy is still RUNNING.

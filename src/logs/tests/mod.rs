@@ -1,6 +1,7 @@
 //! Reading logs from real files.
 
 mod following;
+mod rotated;
 mod tailing;
 
 use std::fs::{self, OpenOptions};
@@ -38,10 +39,7 @@ fn out(second: i64, text: &str) -> Vec<u8> {
 
 fn source(path: &Path) -> Source {
     let name = path.file_stem().expect("a name").to_str().expect("text");
-    Source {
-        service: ServiceName::parse(name).expect("valid"),
-        path: path.into(),
-    }
+    Source::new(ServiceName::parse(name).expect("valid"), path.into())
 }
 
 fn text(entry: &Entry) -> String {
