@@ -1,5 +1,7 @@
 //! Locks that say who holds them: one flock per file, released by the kernel when the holder dies.
 
+mod holders;
+
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -12,7 +14,8 @@ use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::process::Identity;
+use crate::process::{Handle, Identity};
+pub use holders::{Holder, holders};
 
 /// A held lock. Dropping it removes the file and frees the lock.
 #[derive(Debug)]
@@ -75,7 +78,11 @@ impl Lock {
             }
             // The last holder removes the file: what we locked may have no name any more.
             if is_named(&file, path) {
-                write_claim(&mut file, command).map_err(Refused::Io)?;
+                match write_claim(&mut file, command) {
+                    // The lock is ours without a word in it; see [`holders`].
+                    Err(error) if is_full(&error) => file.set_len(0).map_err(Refused::Io)?,
+                    written => written.map_err(Refused::Io)?,
+                }
                 return Ok(Self {
                     file,
                     path: path.to_path_buf(),
@@ -97,10 +104,16 @@ impl Lock {
     #[must_use]
     pub fn holder(path: &Path) -> Option<Held> {
         let mut file = open(path, OFlags::RDONLY).ok()?;
-        let claim = read_claim(&mut file)?;
+        let Some(claim) = read_claim(&mut file) else {
+            return unclaimed(&file, path);
+        };
         // Only a claim of a living process is put to the test: trying the lock of a dead one
         // could make somebody's `take` fail in that very instant.
-        if Identity::of(claim.pid).ok().flatten().map(|living| living.start) != Some(claim.start) {
+        let claimed = Identity {
+            pid: claim.pid,
+            start: claim.start,
+        };
+        if !lives(claimed) {
             return None;
         }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -211,6 +224,35 @@ fn is_named(file: &File, path: &Path) -> bool {
     let ours = file.metadata().map(|m| (m.dev(), m.ino()));
     let named = path.symlink_metadata().map(|m| (m.dev(), m.ino()));
     matches!((ours, named), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whoever has a lock that says nothing: its disk was full, or it was taken this very moment.
+fn unclaimed(file: &File, path: &Path) -> Option<Held> {
+    if rustix::fs::flock(file, FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let holder = holders(path).ok()?.into_iter().find(|holder| holder.ours)?;
+    let since = file.metadata().and_then(|file| file.modified()).ok()?;
+    Some(Held {
+        pid: Some(holder.identity.pid),
+        identity: Some(holder.identity),
+        command: holder.command,
+        since: Timestamp::try_from(since).ok()?.to_string(),
+    })
+}
+
+/// Whether it can still hold anything: one that nobody has reaped cannot.
+#[must_use]
+pub fn lives(process: Identity) -> bool {
+    let handle = Handle::open(process);
+    handle.is_ok_and(|handle| handle.is_some_and(|handle| handle.is_alive()))
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 fn write_claim(file: &mut File, command: &str) -> io::Result<()> {

@@ -57,6 +57,8 @@ pub enum Event {
         /// The report.
         report: serde_json::Value,
     },
+    /// A process was ended that was ours to end.
+    Ended(Ended),
     /// The supervisor is being replaced in place: the stream breaks off here, and the next one answers
     /// whoever connects again.
     Upgrading {
@@ -65,6 +67,19 @@ pub enum Event {
     },
     /// The result; nothing follows.
     End(Outcome),
+}
+
+/// A process that was ended, and how we know that it was ours to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its pid.
+    pub pid: i32,
+    /// Its command, for people.
+    pub command: String,
+    /// The last signal it got.
+    pub signal: String,
+    /// Why it was ours, in words: it listened on an assigned port, carried our mark …
+    pub proof: String,
 }
 
 /// The steps of a transaction, in their order.

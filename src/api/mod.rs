@@ -6,7 +6,7 @@ mod plan;
 mod request;
 mod status;
 
-pub use event::{Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
+pub use event::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};

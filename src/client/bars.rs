@@ -7,8 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::api::{Event, Phase};
 
-use super::render::Paint;
 use super::render::words::shorten;
+use super::render::{Paint, ended_line};
 use super::stages::{Stages, Step, Weight};
 
 /// How often a spinner turns.
@@ -62,6 +62,8 @@ impl Bars {
                 });
                 self.set_phases(None);
             }
+            // Above what is redrawn, and it stays.
+            Event::Ended(ended) => drop(self.screen.println(ended_line(ended))),
             Event::Service { .. }
             | Event::Port { .. }
             | Event::Health { .. }

@@ -6,7 +6,7 @@ use crate::api::Event;
 use crate::ports::{Outcome, PortReport};
 
 use super::bars::Bars;
-use super::render::{self, Paint, flushed_port, is_worth_telling, phase_line};
+use super::render::{self, Paint, ended_line, flushed_port, is_worth_telling, phase_line};
 use super::stages::{Stages, Weight};
 use super::terminal::Terminal;
 use super::transaction::PhaseRecord;
@@ -102,6 +102,9 @@ impl Lines {
                 }
             }
             Event::Port { report } => text.push_str(&self.port_line(report)),
+            Event::Ended(ended) => {
+                let _ = writeln!(text, "{}", ended_line(ended));
+            }
         }
         text
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::{Event, Failure, FailureKind, Outcome, Phase, Plan, ServiceOutcome, ServiceResult, State};
+use crate::api::{
+    Ended, Event, Failure, FailureKind, Outcome, Phase, Plan, ServiceOutcome, ServiceResult, State,
+};
 
 use super::error::Error;
 use super::trouble::Trouble;
@@ -49,6 +51,8 @@ pub struct Transaction {
     pub services: Vec<ServiceOutcome>,
     /// The flushed ports.
     pub ports: Vec<Value>,
+    /// The processes that were ended, each with the proof that it was ours to end.
+    pub ended: Vec<Ended>,
     /// Why the whole failed.
     pub error: Option<Failure>,
     /// Of a reload: what it changes.
@@ -81,6 +85,7 @@ impl Transaction {
             phases: Vec::new(),
             services: Vec::new(),
             ports: Vec::new(),
+            ended: Vec::new(),
             error: None,
             plan: None,
             states: BTreeMap::new(),
@@ -106,7 +111,11 @@ impl Transaction {
                 self.states.insert(name.clone(), *state);
             }
             Event::Plan { plan } => self.plan = Some(plan.clone()),
-            Event::Port { report } => self.ports.push(report.clone()),
+            Event::Port { report } => {
+                self.ended.extend(ended_on_port(report));
+                self.ports.push(report.clone());
+            }
+            Event::Ended(ended) => self.ended.push(ended.clone()),
             Event::End(Outcome { ok, services, error }) => {
                 self.ok = *ok;
                 self.services.clone_from(services);
@@ -194,6 +203,20 @@ impl Transaction {
             None => error.help("sentinel status"),
         })
     }
+}
+
+/// Whoever a flush ended listened on that port.
+fn ended_on_port(report: &Value) -> Vec<Ended> {
+    let holders = report["holders"].as_array().cloned().unwrap_or_default();
+    let ended = |holder: &Value| {
+        Some(Ended {
+            pid: i32::try_from(holder["pid"].as_i64()?).ok()?,
+            command: holder["command"].as_str()?.to_owned(),
+            signal: holder["signal"].as_str()?.to_owned(),
+            proof: format!("listened on port {}, which is assigned here", report["port"]),
+        })
+    };
+    holders.iter().filter_map(ended).collect()
 }
 
 #[cfg(test)]

@@ -146,10 +146,7 @@ pub(super) fn service<'d>(
             .item("health")
             .and_then(|item| probe::health(item, &table, surroundings)),
         stop: stop(&table),
-        log: table
-            .item("log")
-            .and_then(|item| log::log(item, surroundings.logs))
-            .unwrap_or_else(|| surroundings.logs.clone()),
+        log: log::of_service(&table, surroundings.logs),
         rights: rights::rights(&table),
         memory_max: rights::memory_max(&table),
         watchdog: table.item("watchdog").and_then(|item| item.duration()),

@@ -48,6 +48,12 @@ pub(super) fn log(item: Item<'_>, usual: &LogSpec) -> Option<LogSpec> {
     })
 }
 
+/// How a service's output is kept.
+pub(super) fn of_service(service: &Table<'_>, usual: &LogSpec) -> LogSpec {
+    let declared = service.item("log").and_then(|item| log(item, usual));
+    declared.unwrap_or_else(|| usual.clone())
+}
+
 /// `log_max_total` of `[sentinel]`.
 pub(super) fn max_total(item: Item<'_>) -> Option<u64> {
     at_least(item, 16 * LEAST_SIZE, item.size())

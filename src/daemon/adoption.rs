@@ -67,6 +67,7 @@ fn adopt(spec: &Spec, number: u64, leader: Identity, kept: Option<&Kept>) -> Ado
         past: kept.map_or_else(Past::default, |kept| Past {
             ready: kept.ready,
             restarts: kept.restarts,
+            failures: kept.failures,
             last_exit: kept.last_exit(),
         }),
         outdated: kept.is_some_and(|kept| kept.fingerprint != fingerprint(spec)),
@@ -113,6 +114,7 @@ mod tests {
                 start: pid.unsigned_abs().into(),
             },
             session,
+            by: None,
             mark: Mark {
                 number,
                 service: service.into(),
@@ -131,6 +133,7 @@ mod tests {
             },
             ready: true,
             restarts: 4,
+            failures: 2,
             last_exit: None,
             fingerprint: fingerprint(&spec(service)),
         }
@@ -154,7 +157,7 @@ mod tests {
         let adopted = decide(&found, &state, &[spec("web")]);
         assert_eq!(pids(&adopted), [("web#3".to_owned(), 10)]);
         assert!(adopted[0].past.ready && !adopted[0].outdated);
-        assert_eq!(adopted[0].past.restarts, 4);
+        assert_eq!((adopted[0].past.restarts, adopted[0].past.failures), (4, 2));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
 use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
-use crate::lock::{Lock, Refused};
+use crate::lock::{self, Held, Lock, Refused};
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
@@ -115,12 +115,40 @@ fn unusable(message: String) -> Failure {
     }
 }
 
+/// Whether whoever took the lock is gone, and somebody else has it.
+fn is_dead(held: &Held) -> bool {
+    held.identity.is_some_and(|claimed| !lock::lives(claimed))
+}
+
+fn stolen(path: &std::path::Path, held: &Held) -> String {
+    let holders = lock::holders(path).unwrap_or_default();
+    let who = holders
+        .iter()
+        .map(|holder| format!("{} (pid {})", holder.command, holder.identity.pid));
+    let who: Vec<String> = who.collect();
+    let who = if who.is_empty() {
+        "somebody".into()
+    } else {
+        who.join(", ")
+    };
+    format!(
+        "{} is locked by {who}, and whoever took it is gone ({})",
+        path.display(),
+        held.holder()
+    )
+}
+
 /// Takes a lock, or says who has it.
 ///
 /// # Errors
 /// `Busy` with the holder's name, pid and time; `Failed` when the file system says no.
 pub fn lock(path: &std::path::Path, command: &str) -> Result<Lock, Failure> {
     Lock::take(path, command).map_err(|refused| match refused {
+        Refused::Held(held) if is_dead(&held) => Failure {
+            kind: FailureKind::Failed,
+            message: stolen(path, &held),
+            help: Some("sentinel restart emergency".into()),
+        },
         Refused::Held(held) => Failure {
             kind: FailureKind::Busy,
             message: held.to_string(),

@@ -297,12 +297,14 @@ impl Driver {
     /// Tells the machine, does what it says, and tells it what came of that.
     pub(super) fn tell(&mut self, input: Input) {
         let mut news = VecDeque::from([input]);
+        self.lives.look_anew();
         while let Some(input) = news.pop_front() {
             tracing::trace!(?input);
             for action in self.machine.handle(self.clock.now(), input) {
                 self.perform(action, &mut news);
             }
         }
+        self.lives.look_anew();
     }
 
     /// Children have ended: first the leaders' ends are told, then what is proven gone.

@@ -49,6 +49,7 @@ impl Driver {
     fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
         self.ports_are_free(spec)?;
         let program = config::program(spec)?;
+        process::descriptors::enough(!self.outputs.has(&run.service))?;
         let notify = match spec.ready {
             Some(Ready::Notify) => Some(
                 Notify::bind(run, &self.config.paths.state_dir)

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::{spawn_blocking, spawn_local};
+use tokio::task::spawn_local;
 
 pub use attribution::Attribution;
 pub use counts::Counts;
 pub use oom::Oom;
 pub use operator::Peer;
 
+use super::aside;
 use super::clock::Clock;
 use super::driver::Driver;
 use super::mailbox::Message;
@@ -74,7 +75,7 @@ impl Ledger {
     pub async fn close(mut self, last: Fact) {
         self.record(last);
         if let Some(file) = self.writer.to_sync() {
-            let _ = tokio::time::timeout(SYNC_AFTER, spawn_blocking(move || file.sync_data())).await;
+            let _ = tokio::time::timeout(SYNC_AFTER, aside::done(move || file.sync_data())).await;
         }
     }
 }
@@ -105,7 +106,8 @@ impl Driver {
             return self.sync_soon(AGAIN_AFTER);
         }
         if let Some(file) = self.ledger.writer.to_sync() {
-            drop(spawn_blocking(move || file.sync_data()));
+            // Without a thread the kernel writes it in its own time.
+            let _ = aside::begin(move || file.sync_data());
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::{Failure, FailureKind};
+use super::state::State;
+use crate::api::{Ended, Failure, FailureKind};
 use crate::process::{self, Handle, Identity, Marked};
 use crate::service::Run;
 
@@ -16,31 +17,92 @@ const AFTER_KILL: Duration = Duration::from_secs(5);
 /// What they fork while they are taken down is met in the next round.
 const ROUNDS: usize = 4;
 
-/// Takes them down, but for these runs: SIGTERM, `grace`, SIGKILL; SIGKILL at once without grace. Says who
-/// they were.
-///
-/// # Errors
-/// Some are still there, or could not be looked for.
-pub async fn take_down(house: &Path, keep: &[Run], grace: Duration) -> Result<Option<String>, Failure> {
-    let mut killed: Vec<String> = Vec::new();
-    for _ in 0..ROUNDS {
-        let found = find(house, keep).map_err(|error| could_not_look(&error))?;
-        if found.is_empty() {
-            return Ok((!killed.is_empty()).then(|| format!("ended {}", killed.join(", "))));
+/// Whose leftovers, which of them stay, and how long the others have.
+#[derive(Debug)]
+pub struct Leftovers<'a> {
+    /// The state folder that marks them.
+    pub house: &'a Path,
+    /// These runs go on.
+    pub keep: &'a [Run],
+    /// What the earlier supervisor recorded.
+    pub state: &'a State,
+    /// From SIGTERM to SIGKILL; none, and it is SIGKILL at once.
+    pub grace: Duration,
+}
+
+/// One that is to go.
+struct Leftover {
+    handle: Handle,
+    ended: Ended,
+}
+
+impl Leftovers<'_> {
+    /// Takes them down: SIGTERM, the grace, SIGKILL. Says of each why it was ours.
+    ///
+    /// # Errors
+    /// Some are still there, or could not be looked for.
+    pub async fn take_down(&self) -> Result<Vec<Ended>, Failure> {
+        let mut ended: Vec<Ended> = Vec::new();
+        for _ in 0..ROUNDS {
+            let found = self.find().map_err(|error| could_not_look(&error))?;
+            if found.is_empty() {
+                return Ok(ended);
+            }
+            ended.extend(end(found, self.grace).await);
         }
-        killed.extend(found.iter().map(|handle| name(handle.identity())));
-        end(&found, grace).await;
+        let left = self.find().map_err(|error| could_not_look(&error))?;
+        if left.is_empty() {
+            return Ok(ended);
+        }
+        let name = |one: &Leftover| {
+            format!(
+                "{} (pid {}, {})",
+                one.ended.command, one.ended.pid, one.ended.proof
+            )
+        };
+        let names: Vec<String> = left.iter().map(name).collect();
+        Err(Failure {
+            kind: FailureKind::Failed,
+            message: format!("processes of an earlier supervisor do not end: {}", names.join(", ")),
+            help: Some("`sentinel restart emergency`; what outlives SIGKILL belongs to another user or hangs in the kernel".into()),
+        })
     }
-    let left: Vec<String> = find(house, keep)
-        .map_err(|error| could_not_look(&error))?
-        .iter()
-        .map(|handle| name(handle.identity()))
-        .collect();
-    Err(Failure {
-        kind: FailureKind::Failed,
-        message: format!("processes of an earlier supervisor do not end: {}", left.join(", ")),
-        help: Some("`sentinel restart emergency`; what outlives SIGKILL belongs to another user or hangs in the kernel".into()),
-    })
+
+    /// Everything of this house that is not to be kept.
+    fn find(&self) -> io::Result<Vec<Leftover>> {
+        let kept = |marked: &Marked| {
+            self.keep
+                .iter()
+                .any(|run| run.service.as_str() == marked.mark.service && run.number == marked.mark.number)
+        };
+        let mut found = Vec::new();
+        for marked in process::marked(self.house)?.iter().filter(|marked| !kept(marked)) {
+            let handle = Handle::open(marked.identity)?.filter(Handle::is_alive);
+            found.extend(handle.map(|handle| Leftover {
+                ended: Ended {
+                    pid: marked.identity.pid,
+                    command: process::command(marked.identity.pid),
+                    signal: String::new(),
+                    proof: self.proof(marked),
+                },
+                handle,
+            }));
+        }
+        Ok(found)
+    }
+
+    fn proof(&self, marked: &Marked) -> String {
+        let run = format!("{}#{}", marked.mark.service, marked.mark.number);
+        if self.state.names(marked.identity) {
+            return format!("recorded as the process of {run}, with the same start time");
+        }
+        match marked.by {
+            None => format!("carries the mark of {run}"),
+            Some(pid) => {
+                format!("descends from pid {pid} or is in its session, which carries the mark of {run}")
+            }
+        }
+    }
 }
 
 fn could_not_look(error: &io::Error) -> Failure {
@@ -52,29 +114,28 @@ fn could_not_look(error: &io::Error) -> Failure {
     }
 }
 
-/// Everything of this house that is not to be kept.
-fn find(house: &Path, keep: &[Run]) -> io::Result<Vec<Handle>> {
-    let kept = |marked: &Marked| {
-        keep.iter()
-            .any(|run| run.service.as_str() == marked.mark.service && run.number == marked.mark.number)
-    };
-    let mut found = Vec::new();
-    for marked in process::marked(house)?.iter().filter(|marked| !kept(marked)) {
-        found.extend(Handle::open(marked.identity)?.filter(Handle::is_alive));
-    }
-    Ok(found)
-}
-
-async fn end(found: &[Handle], grace: Duration) {
+async fn end(found: Vec<Leftover>, grace: Duration) -> Vec<Ended> {
+    let all: Vec<&Handle> = found.iter().map(|one| &one.handle).collect();
     if !grace.is_zero() {
-        signal_all(found, &[Signal::SIGTERM as i32, Signal::SIGCONT as i32]);
-        wait_for_all(found, grace).await;
+        signal_all(&all, &[Signal::SIGTERM as i32, Signal::SIGCONT as i32]);
+        wait_for_all(&all, grace).await;
     }
-    signal_all(found, &[Signal::SIGKILL as i32]);
-    wait_for_all(found, AFTER_KILL).await;
+    let deaf: Vec<&Handle> = all.into_iter().filter(|handle| handle.is_alive()).collect();
+    let killed: Vec<Identity> = deaf.iter().map(|handle| handle.identity()).collect();
+    signal_all(&deaf, &[Signal::SIGKILL as i32]);
+    wait_for_all(&deaf, AFTER_KILL).await;
+    let signal = |one: &Leftover| match killed.contains(&one.handle.identity()) {
+        true => "SIGKILL".to_owned(),
+        false => "SIGTERM".to_owned(),
+    };
+    let ended = found.into_iter().map(|one| Ended {
+        signal: signal(&one),
+        ..one.ended
+    });
+    ended.collect()
 }
 
-fn signal_all(found: &[Handle], signals: &[i32]) {
+fn signal_all(found: &[&Handle], signals: &[i32]) {
     for (handle, &signal) in found
         .iter()
         .flat_map(|handle| signals.iter().map(move |signal| (handle, signal)))
@@ -85,13 +146,9 @@ fn signal_all(found: &[Handle], signals: &[i32]) {
     }
 }
 
-async fn wait_for_all(found: &[Handle], patience: Duration) {
+async fn wait_for_all(found: &[&Handle], patience: Duration) {
     let deadline = Instant::now() + patience;
     for handle in found {
         let _ = timeout_at(deadline, handle.exited()).await;
     }
-}
-
-fn name(process: Identity) -> String {
-    format!("{} (pid {})", process::command(process.pid), process.pid)
 }

@@ -10,11 +10,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-use crate::process::{self, Handle, Identity, Process, Table};
+use crate::process::{self, Handle, Identity, Marked, Process, Table};
 use crate::service::{Exit, Run, ServiceName};
 
 /// One run with processes.
@@ -60,6 +61,10 @@ pub struct Lives {
     /// Processes of adopted runs that outlived their leader, and nobody watches yet.
     unwatched: Vec<Identity>,
     watched: HashSet<Identity>,
+    /// The processes of this machine as of this turn of the loop: stopping many is one look, not many.
+    table: Option<Rc<Table>>,
+    /// The same of those with our mark.
+    marked: Option<Rc<Vec<Marked>>>,
 }
 
 impl Lives {
@@ -74,6 +79,8 @@ impl Lives {
             orphans: HashMap::new(),
             unwatched: Vec::new(),
             watched: HashSet::new(),
+            table: None,
+            marked: None,
         }
     }
 
@@ -180,6 +187,21 @@ impl Lives {
         .map(|leader| leader.pid)
     }
 
+    /// This turn's look at the processes.
+    fn table(&mut self) -> io::Result<Rc<Table>> {
+        if let Some(table) = &self.table {
+            return Ok(table.clone());
+        }
+        let table = Rc::new(Table::read()?);
+        self.table = Some(table.clone());
+        Ok(table)
+    }
+
+    /// What was looked at is old: something happened, or time has passed.
+    pub fn look_anew(&mut self) {
+        (self.table, self.marked) = (None, None);
+    }
+
     /// Forgets every run of which nothing is left, and names them.
     ///
     /// # Errors
@@ -194,6 +216,8 @@ impl Lives {
         if headless.is_empty() {
             return Ok(Vec::new());
         }
+        // The proof that a run is gone is by what is there now.
+        self.look_anew();
         self.claim_orphans()?;
         let mut gone = Vec::new();
         for run in headless {
@@ -252,6 +276,7 @@ impl Lives {
         }
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
+            self.look_anew();
             let members = self.signal(run, &[Signal::SIGKILL as i32])?;
             let before = killed.len();
             killed.extend(members.iter().copied());
@@ -259,6 +284,7 @@ impl Lives {
                 return Ok(members);
             }
         }
+        self.look_anew();
         self.members(run)
     }
 
@@ -272,17 +298,17 @@ impl Lives {
         let Some(life) = self.lives.get(run) else {
             return Ok(Vec::new());
         };
+        let (leader, ended) = (life.leader.pid, life.exit.is_some());
         if life.adopted {
             return self.adopted_members(run);
         }
         let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
         let mut roots: Vec<i32> = orphans.map(|(orphan, _)| orphan.pid).collect();
-        if life.exit.is_some() && roots.is_empty() {
+        if ended && roots.is_empty() {
             return Ok(Vec::new());
         }
-        let table = Table::read()?;
-        let leader = life.leader.pid;
-        if life.exit.is_none() {
+        let table = self.table()?;
+        if !ended {
             roots.push(leader);
             roots.extend(
                 table
@@ -305,9 +331,13 @@ impl Lives {
 
     fn adopted_members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
         let same = |mark: &process::Mark| mark.service == run.service.as_str() && mark.number == run.number;
-        let marked = process::marked(&self.house)?;
+        let marked = match &self.marked {
+            Some(marked) => marked.clone(),
+            None => Rc::new(process::marked(&self.house)?),
+        };
+        self.marked = Some(marked.clone());
         let members: Vec<Identity> = marked
-            .into_iter()
+            .iter()
             .filter(|marked| same(&marked.mark))
             .map(|marked| marked.identity)
             .collect();
@@ -327,7 +357,7 @@ impl Lives {
             self.orphans.clear();
             return Ok(());
         }
-        let table = Table::read()?;
+        let table = self.table()?;
         let mut orphans = HashMap::new();
         for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
             let known = self.orphans.get(&process.identity()).cloned();

@@ -15,6 +15,7 @@
 
 mod adoption;
 mod answer;
+mod aside;
 mod audience;
 mod caller;
 mod clock;
@@ -30,6 +31,7 @@ mod notify;
 mod opening;
 mod output;
 mod place;
+mod predecessor;
 mod progress;
 mod ready;
 mod reload;
@@ -50,7 +52,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
-use crate::process::{MARK, adopt_orphans, detach};
+use crate::process::{MARK, adopt_orphans, descriptors, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::{Driver, Turn};
@@ -78,6 +80,7 @@ pub fn run(plan: &Plan) -> ExitCode {
 }
 
 fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    descriptors::raise();
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => LocalSet::new().block_on(&runtime, work),
         Err(error) => {

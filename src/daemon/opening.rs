@@ -4,21 +4,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use super::adoption::{self, Adopted};
 use super::answer::lock;
 use super::flush;
 use super::ledger::{Ledger, Peer};
-use super::leftovers;
+use super::leftovers::Leftovers;
+use super::predecessor::{Seized, end, seize};
 use super::progress::Progress;
 use super::state::State;
-use crate::api::{Cause, Fact, Failure, FailureKind, Mode, Phase, What};
+use crate::api::{Cause, Ended, Event, Fact, Failure, FailureKind, Mode, Phase, What};
 use crate::config::{self, Config};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
 use crate::ports::PortReport;
-use crate::process::{self, Handle};
+use crate::process;
 use crate::redact;
 use crate::service::Run;
 
@@ -60,7 +59,7 @@ impl Plan {
     /// Why the house was not taken over. Up to the end of the check, nothing was touched.
     pub async fn open(&self, progress: &mut Progress) -> Result<Opened, Failure> {
         let paths = Paths::of(&self.config);
-        let operation = self.take_operation(&paths).await?;
+        let (operation, mut ended) = self.take_operation(&paths).await?;
         let mut checked = None;
         let check = async {
             checked = Some(self.check()?);
@@ -73,22 +72,27 @@ impl Plan {
         let died = Lock::holder(&config.paths.supervisor_lock()).is_none();
         let mut held = None;
         let stop = async {
-            let (lock, detail) = self.stop_predecessor(&config).await?;
+            let (lock, detail, killed) = self.stop_predecessor(&config).await?;
             held = Some(lock);
+            ended.extend(killed);
             Ok(detail)
         };
         progress.phase(Phase::Stop, stop).await?;
         let supervisor = held.ok_or_else(bug)?;
         let mut ledger = Ledger::open(&config.paths.state_dir);
         self.record_beginning(&mut ledger, &config.paths);
+        self.tell_ended(&ended, &mut ledger, progress).await;
+        ended.clear();
         let mut adopted = Vec::new();
         let leftovers = async {
             if died && matches!(self.mode, Mode::Start | Mode::Quick) {
                 adopted = adoptable(&config)?;
             }
-            self.end_leftovers(&config, &adopted, &mut ledger).await
+            ended = self.end_leftovers(&config, &adopted).await?;
+            Ok(leftovers_in_words(&adopted, &ended))
         };
         progress.phase(Phase::Leftovers, leftovers).await?;
+        self.tell_ended(&ended, &mut ledger, progress).await;
         if matches!(self.mode, Mode::Master | Mode::Emergency) {
             let (reports, flushed) = flush::all(&config, self.mode, progress).await;
             for fact in reports.iter().flat_map(PortReport::facts) {
@@ -125,6 +129,17 @@ impl Plan {
         ledger.record(began.because(self.cause()));
     }
 
+    /// Every process that was ended, with the proof that it was ours to end.
+    async fn tell_ended(&self, ended: &[Ended], ledger: &mut Ledger, progress: &mut Progress) {
+        for one in ended {
+            let words = format!("{} by {}: {}", one.command, one.signal, one.proof);
+            tracing::info!(pid = one.pid, "ended {words}");
+            let fact = Fact::new(What::Ended).pid(one.pid).because(self.cause());
+            ledger.record(fact.detail(words));
+            progress.send(&Event::Ended(one.clone())).await;
+        }
+    }
+
     fn command(&self) -> String {
         match self.mode {
             Mode::Start => "sentinel start".into(),
@@ -135,16 +150,19 @@ impl Plan {
     }
 
     /// Only an emergency may take the lock from somebody who works, and never from another emergency.
-    async fn take_operation(&self, paths: &Paths) -> Result<Lock, Failure> {
+    async fn take_operation(&self, paths: &Paths) -> Result<(Lock, Vec<Ended>), Failure> {
         let path = paths.operation_lock();
-        let taken = lock(&path, &self.command());
-        let holder = Lock::holder(&path).filter(|held| !held.command.contains("emergency"));
-        match (taken, holder) {
-            (Err(_), Some(held)) if self.mode == Mode::Emergency => {
-                end(&held, Signal::SIGKILL, Duration::from_secs(5)).await?;
-                lock(&path, &self.command())
+        let alone = |lock| (lock, Vec::new());
+        if self.mode != Mode::Emergency {
+            return lock(&path, &self.command()).map(alone);
+        }
+        let another = Lock::holder(&path).is_some_and(|held| held.command.contains("emergency"));
+        match lock(&path, &self.command()) {
+            Err(_) if !another => {
+                let seized = seize(&path, &self.command(), "operation").await?;
+                Ok((seized.lock, seized.ended))
             }
-            (taken, _) => taken,
+            taken => taken.map(alone),
         }
     }
 
@@ -181,56 +199,76 @@ impl Plan {
     }
 
     /// Takes down what an earlier supervisor left and this one does not take over.
-    async fn end_leftovers(
-        &self,
-        config: &Config,
-        adopted: &[Adopted],
-        ledger: &mut Ledger,
-    ) -> Result<Option<String>, Failure> {
+    async fn end_leftovers(&self, config: &Config, adopted: &[Adopted]) -> Result<Vec<Ended>, Failure> {
         let declared = config.services.iter().map(|spec| spec.stop.timeout).max();
         let grace = match self.mode {
             Mode::Emergency => Duration::ZERO,
             Mode::Start | Mode::Master | Mode::Quick => declared.unwrap_or_default().max(LEFTOVER_GRACE),
         };
         let keep: Vec<Run> = adopted.iter().map(|adopted| adopted.run.clone()).collect();
-        let ended = leftovers::take_down(&config.paths.state_dir, &keep, grace).await?;
-        if let Some(words) = &ended {
-            ledger.record(Fact::new(What::Ended).because(self.cause()).detail(words.clone()));
-        }
-        let took_over = adopted
-            .iter()
-            .map(|adopted| format!("{} (pid {})", adopted.run.service, adopted.leader.pid));
-        let took_over: Vec<String> = took_over.collect();
-        let took_over = (!took_over.is_empty()).then(|| format!("took over {}", took_over.join(", ")));
-        Ok(match (took_over, ended) {
-            (Some(took_over), Some(ended)) => Some(format!("{took_over}; {ended}")),
-            (took_over, ended) => took_over.or(ended),
-        })
+        let leftovers = Leftovers {
+            house: &config.paths.state_dir,
+            keep: &keep,
+            state: &State::load(&config.paths.state()),
+            grace,
+        };
+        leftovers.take_down().await
     }
 
-    /// Ends the present supervisor, if there is one, and takes its lock.
-    async fn stop_predecessor(&self, config: &Config) -> Result<(Lock, Option<String>), Failure> {
+    /// Ends the present supervisor, if there is one, and takes its lock; what it took, and whom.
+    async fn stop_predecessor(&self, config: &Config) -> Result<(Lock, Option<String>, Vec<Ended>), Failure> {
         let path = config.paths.supervisor_lock();
         let name = "sentinel supervisor";
-        let Some(held) = Lock::holder(&path) else {
-            return Ok((lock(&path, name)?, None));
-        };
-        let patience = MARGIN
-            + config
-                .services
-                .iter()
-                .map(|spec| spec.stop.timeout)
-                .sum::<Duration>();
-        match self.mode {
-            Mode::Start => return Err(already(&held)),
-            Mode::Master | Mode::Quick => end(&held, Signal::SIGTERM, patience).await?,
-            Mode::Emergency => end(&held, Signal::SIGKILL, Duration::from_secs(5)).await?,
+        if self.mode == Mode::Emergency {
+            let Seized {
+                lock,
+                ended,
+                strangers,
+            } = seize(&path, name, "supervisor").await?;
+            // A leftover of ours may have inherited it; it goes with the others.
+            let house = &config.paths.state_dir;
+            let marked = |pid| matches!(process::mark(pid), Ok(Some(mark)) if mark.state_dir == *house);
+            let strangers = strangers.iter().filter(|holder| !marked(holder.identity.pid));
+            let strangers: Vec<String> = strangers
+                .map(|holder| format!("{} (pid {})", holder.command, holder.identity.pid))
+                .collect();
+            let detail = (!strangers.is_empty()).then(|| {
+                let who = strangers.join(", ");
+                format!(
+                    "{who} had locked the supervisor's lock and is not ours: left alone, the lock replaced"
+                )
+            });
+            return Ok((lock, detail, ended));
         }
+        let Some(held) = Lock::holder(&path) else {
+            return Ok((lock(&path, name)?, None, Vec::new()));
+        };
+        let stops = config.services.iter().map(|spec| spec.stop.timeout);
+        if self.mode == Mode::Start {
+            return Err(already(&held));
+        }
+        end(&held, MARGIN + stops.sum::<Duration>()).await?;
         let detail = held
             .pid
             .map(|pid| format!("the supervisor with pid {pid} and its services are down"));
-        Ok((lock(&path, name)?, detail))
+        Ok((lock(&path, name)?, detail, Vec::new()))
     }
+}
+
+/// `took over web (pid 7); ended 2 processes of an earlier supervisor`.
+fn leftovers_in_words(adopted: &[Adopted], ended: &[Ended]) -> Option<String> {
+    let took_over = adopted
+        .iter()
+        .map(|adopted| format!("{} (pid {})", adopted.run.service, adopted.leader.pid));
+    let took_over: Vec<String> = took_over.collect();
+    let took_over = (!took_over.is_empty()).then(|| format!("took over {}", took_over.join(", ")));
+    let count = match ended.len() {
+        0 => None,
+        1 => Some("ended 1 process of an earlier supervisor".to_owned()),
+        more => Some(format!("ended {more} processes of an earlier supervisor")),
+    };
+    let parts: Vec<String> = took_over.into_iter().chain(count).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn declares(config: &Config, name: &str) -> bool {
@@ -249,34 +287,6 @@ fn adoptable(config: &Config) -> Result<Vec<Adopted>, Failure> {
         &State::load(&config.paths.state()),
         &config.services,
     ))
-}
-
-/// Signals the holder of a lock and waits for its end. SIGCONT, since a stopped process cannot leave.
-async fn end(held: &Held, signal: Signal, patience: Duration) -> Result<(), Failure> {
-    let stuck = |message: String| Failure {
-        kind: FailureKind::Failed,
-        message,
-        help: Some("`sentinel restart emergency` does not wait for it".into()),
-    };
-    let Some(identity) = held.identity else {
-        return Err(stuck("the supervisor's lock does not say who holds it".into()));
-    };
-    let Ok(Some(handle)) = Handle::open(identity) else {
-        return Ok(());
-    };
-    for signal in [signal, Signal::SIGCONT] {
-        handle
-            .signal(signal as i32)
-            .map_err(|error| stuck(format!("cannot signal {identity}: {error}")))?;
-    }
-    match tokio::time::timeout(patience, handle.exited()).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(stuck(format!("cannot wait for {identity}: {error}"))),
-        Err(_) => Err(stuck(format!(
-            "the supervisor ({identity}) is not down after {} s",
-            patience.as_secs()
-        ))),
-    }
 }
 
 fn already(held: &Held) -> Failure {

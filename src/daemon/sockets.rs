@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::ports::{Listener, listeners};
+use crate::process::{Identity, fetch_socket};
 use crate::service::{ServiceName, Spec};
 
 /// The sockets of all services.
@@ -54,6 +56,34 @@ impl Sockets {
     /// Keeps one that listens already.
     pub fn keep(&mut self, service: &ServiceName, address: SocketAddr, socket: OwnedFd) {
         self.0.entry(service.clone()).or_default().push((address, socket));
+    }
+
+    /// Gets back the sockets that an earlier supervisor handed to these processes of the service, so that who
+    /// waits in their queues is not lost. What cannot be had is bound anew when the service starts again.
+    ///
+    /// # Errors
+    /// Why one of them could not be had; the others are.
+    pub fn recover(&mut self, spec: &Spec, processes: &[Identity]) -> Result<(), String> {
+        let ports: Vec<u16> = spec.sockets.iter().map(SocketAddr::port).collect();
+        let listening = listeners(&ports).map_err(|error| format!("cannot see who listens: {error}"))?;
+        let mut missing = Ok(());
+        let not_yet = |address: &&SocketAddr| !self.holds(&spec.name, address.port());
+        let missing_yet: Vec<SocketAddr> = spec.sockets.iter().filter(not_yet).copied().collect();
+        for address in missing_yet {
+            let same =
+                |listener: &&Listener| (listener.address, listener.port) == (address.ip(), address.port());
+            let found = listening.iter().find(same).and_then(|listener| {
+                let mut holders = listener.holders.iter().map(|holder| holder.identity);
+                let holder = holders.find(|holder| processes.contains(holder))?;
+                Some((holder, listener.inode))
+            });
+            let Some((holder, inode)) = found else { continue };
+            match fetch_socket(holder, inode) {
+                Ok(socket) => self.keep(&spec.name, address, socket),
+                Err(error) => missing = Err(format!("{address} from {holder}: {error}")),
+            }
+        }
+        missing
     }
 
     /// Whether this service's socket on that port is bound here.

@@ -43,6 +43,9 @@ pub struct Kept {
     pub ready: bool,
     /// Runs that followed an end that nobody asked for.
     pub restarts: u64,
+    /// Failed runs in a row before it.
+    #[serde(default)]
+    pub failures: u32,
     /// How the run before it ended, in the form of wait(2), and when, in milliseconds since boot.
     pub last_exit: Option<(Ended, u64)>,
     /// Tells whether it was started from the same declaration.
@@ -70,6 +73,12 @@ impl State {
             boot: boot_id(),
             runs,
         }
+    }
+
+    /// Whether this very process was recorded as the first one of a run.
+    #[must_use]
+    pub fn names(&self, process: Identity) -> bool {
+        self.runs.iter().any(|kept| kept.leader == process)
     }
 
     /// What the supervisor before left; nothing, if it cannot be trusted.
@@ -208,6 +217,7 @@ mod tests {
             leader: Identity { pid: 5, start: 7 },
             ready: true,
             restarts: 2,
+            failures: 1,
             last_exit: Some((Ended::Signal(9), 1234)),
             fingerprint: 42,
         }
@@ -220,6 +230,31 @@ mod tests {
         let state = State::of(vec![kept()]);
         state.save(&path).expect("saved");
         assert_eq!(State::load(&path), state);
+    }
+
+    #[test]
+    fn what_an_earlier_version_left_is_understood_and_what_a_later_one_adds_is_no_harm() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.json");
+        let state = State::of(vec![kept()]);
+        let text = serde_json::to_string(&state).expect("JSON");
+        fs::write(&path, text.replace(",\"failures\":1", "")).expect("written");
+        let earlier = State::load(&path);
+        assert_eq!(earlier.runs[0].restarts, 2);
+        assert_eq!(earlier.runs[0].failures, 0, "it did not know of them");
+        fs::write(&path, text.replace("\"ready\"", "\"later\":[1],\"ready\"")).expect("written");
+        assert_eq!(State::load(&path), state);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_what_was_saved_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.json");
+        let before = State::of(vec![kept()]);
+        before.save(&path).expect("saved");
+        fs::create_dir(path.with_extension("new")).expect("in its way");
+        assert!(State::of(Vec::new()).save(&path).is_err());
+        assert_eq!(State::load(&path), before);
     }
 
     #[test]

@@ -13,21 +13,27 @@ use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
-use crate::service::{Exit, LogSpec, Ready, Run, ServiceName};
+use crate::service::{Exit, LogSpec, Ready, Run, ServiceName, Spec};
 use crate::supervisor::{Entry, Input, Order, Shown};
 
 /// How long changes may wait to be written together.
 const SAVE_AFTER: Duration = Duration::from_millis(20);
+/// From a failed save to the next try.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a process that has exited may take to be reaped by its parent, who alone is told how.
 const REAPED_WITHIN: Duration = Duration::from_millis(100);
 
 impl Driver {
     /// Sees to it that what has changed is on disk soon.
     pub(super) fn save_soon(&mut self) {
+        self.save_after(SAVE_AFTER);
+    }
+
+    fn save_after(&mut self, after: Duration) {
         if !std::mem::replace(&mut self.saving, true) {
             let mailbox = self.mailbox.clone();
             spawn_local(async move {
-                tokio::time::sleep(SAVE_AFTER).await;
+                tokio::time::sleep(after).await;
                 mailbox.post(Message::Save);
             });
         }
@@ -43,7 +49,8 @@ impl Driver {
             .filter_map(|entry| self.kept(entry))
             .collect();
         if let Err(error) = State::of(kept).save(&self.config.paths.state()) {
-            tracing::error!(%error, "the state could not be saved");
+            tracing::error!(%error, "the state could not be saved; trying again");
+            self.save_after(AGAIN_AFTER);
         }
     }
 
@@ -58,6 +65,7 @@ impl Driver {
             number: run.number,
             ready: entry.shown == Shown::Running,
             restarts: entry.restarts,
+            failures: entry.failures,
             last_exit: entry
                 .last_exit
                 .map(|(exit, at)| (exit.into(), u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX))),
@@ -97,6 +105,10 @@ impl Driver {
         let lives = handle.is_some();
         self.lives.adopt(run.clone(), leader, handle);
         let spec = self.config.services.iter().find(|spec| spec.name == run.service);
+        if let Some(spec) = spec.filter(|spec| !spec.sockets.is_empty()).cloned() {
+            self.recover_sockets(&run, leader, &spec);
+        }
+        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
         let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
         let notify = notified
             .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
@@ -127,6 +139,23 @@ impl Driver {
         let declared = self.config.services.iter().find(|spec| spec.name == run.service);
         let by_log = declared.is_some_and(|spec| matches!(spec.ready, Some(Ready::Log(_))));
         self.outputs.go_on(run, by_log)
+    }
+
+    /// The leader has them, as a rule; else one of the others.
+    fn recover_sockets(&mut self, run: &Run, leader: Identity, spec: &Spec) {
+        let mut recovered = self.sockets.recover(spec, &[leader]);
+        let all = |sockets: &super::sockets::Sockets| {
+            spec.sockets
+                .iter()
+                .all(|address| sockets.holds(&spec.name, address.port()))
+        };
+        if !all(&self.sockets) {
+            let members = self.lives.members(run).unwrap_or_default();
+            recovered = self.sockets.recover(spec, &members);
+        }
+        if let Err(why) = recovered {
+            tracing::warn!(%run, why, "a socket cannot be had back: clients are refused while it restarts next");
+        }
     }
 
     /// Waits for the end of a process that is not our child.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::inotify::AddWatchFlags;
-use tokio::task::{AbortHandle, spawn_blocking, spawn_local};
+use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, timeout};
 
 use super::mailbox::{Mailbox, Message};
@@ -159,7 +159,7 @@ async fn cover(
         let found = folders.cover(tops, |folder| scope.reaches(folder))?;
         Ok((folders, found))
     };
-    spawn_blocking(work).await.map_err(io::Error::other)?
+    super::aside::done(work).await?
 }
 
 /// What changed for whom: the first file, and how many more.

@@ -7,7 +7,7 @@ use crate::service::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open, pidfd_send_signal};
 use std::io;
 
 /// A pidfd (pidfd_open(2)) proven to be that identity. Needs Linux 5.3.
@@ -83,6 +83,14 @@ impl Handle {
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         ended::exit(&self.pidfd)
+    }
+
+    /// A copy of what it has open under this number.
+    ///
+    /// # Errors
+    /// It has nothing open there, or we may not trace it.
+    pub fn descriptor(&self, number: i32) -> io::Result<OwnedFd> {
+        Ok(pidfd_getfd(&self.pidfd, number, PidfdGetfdFlags::empty())?)
     }
 
     /// Whom we hold.

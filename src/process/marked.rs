@@ -15,6 +15,8 @@ pub struct Marked {
     pub session: i32,
     /// Of which run.
     pub mark: Mark,
+    /// It has lost its own mark, and is known by this one's, whose descendant or session's member it is.
+    pub by: Option<i32>,
 }
 
 /// All of them, oldest first; never ourselves or who called us. Reads the environment of every process
@@ -44,6 +46,7 @@ pub fn marked(house: &Path) -> io::Result<Vec<Marked>> {
                 found.push(Marked {
                     identity: member.identity(),
                     session: member.session,
+                    by: own_mark.is_none().then_some(process.pid),
                     mark: own_mark.unwrap_or_else(|| mark.clone()),
                 });
             }

@@ -54,7 +54,9 @@ pub fn become_program(program: &Path, arguments: &[&str], keep: &[BorrowedFd<'_>
             return error.into();
         }
     }
+    super::descriptors::restore();
     let Err(error) = nix::unistd::execve(&words[0], &words, &environment);
+    super::descriptors::raise();
     for descriptor in keep {
         let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
     }

@@ -16,6 +16,7 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread as own;
 
 use super::account::Account;
+use super::descriptors;
 use super::spawn::reset_signals;
 use crate::service::{Limit, Rights};
 
@@ -84,6 +85,8 @@ pub(super) struct Steps {
     nice: Option<i32>,
     oom_score: Option<String>,
     limits: Vec<(Stage, Resource, Limit)>,
+    /// The limit that we were given, where ours was raised and nothing is declared.
+    soft_descriptors: Option<u64>,
     no_new_privs: bool,
     /// Where the stage is written that failed, if somebody reads it.
     report: Option<OwnedFd>,
@@ -132,6 +135,7 @@ impl Steps {
                 .into_iter()
                 .filter_map(|(stage, resource, limit)| Some((stage, resource, limit?)))
                 .collect(),
+            soft_descriptors: descriptors::given().filter(|_| rights.limits.open_files.is_none()),
             no_new_privs: rights.no_new_privs,
             report,
         }
@@ -182,6 +186,14 @@ impl Steps {
             rustix::fs::openat(CWD, c"/proc/self/oom_score_adj", flags, rustix::fs::Mode::empty())
                 .and_then(|file| rustix::io::write(&file, score.as_bytes()))
                 .map_err(at(Stage::OomScore))?;
+        }
+        if let Some(soft) = self.soft_descriptors {
+            let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+            let given = Rlimit {
+                current: Some(soft),
+                maximum,
+            };
+            rustix::process::setrlimit(Resource::Nofile, given).map_err(at(Stage::OpenFiles))?;
         }
         for &(stage, resource, limit) in &self.limits {
             let bound = match limit {

@@ -19,7 +19,7 @@ impl Supervisor {
         }
         unit.goal = Goal::Up;
         unit.next_run = run.number + 1;
-        (unit.restarts, unit.last_exit) = (past.restarts, past.last_exit);
+        (unit.restarts, unit.failures, unit.last_exit) = (past.restarts, past.failures, past.last_exit);
         if !past.ready {
             let deadline = now + unit.spec.start_timeout;
             unit.enter(State::Starting {

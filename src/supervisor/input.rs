@@ -104,6 +104,8 @@ pub struct Past {
     pub ready: bool,
     /// Runs that followed an end that nobody asked for.
     pub restarts: u64,
+    /// Failed runs in a row before it.
+    pub failures: u32,
     /// How the run before ended, and when.
     pub last_exit: Option<(Exit, Moment)>,
 }

@@ -150,3 +150,35 @@ fn output_written_meanwhile_is_not_lost() {
         );
     }
 }
+
+#[test]
+fn whatever_ended_the_supervisor_its_services_go_on() {
+    let house = House::new(&web("web", free_port()));
+    house.run(&["start"]).exits(0);
+    let web = house.pid("web");
+    // As the OOM killer, a panic while panicking or a lack of memory, and a bug of somebody's would end it.
+    for death in [Signal::SIGKILL, Signal::SIGABRT, Signal::SIGILL] {
+        let supervisor = house.supervisor();
+        signal(supervisor, death);
+        until("the supervisor is gone", || !alive(supervisor));
+        assert!(alive(web), "{death}");
+        house.run(&["start"]).exits(0);
+        assert_eq!(house.pid("web"), web, "{death}");
+    }
+}
+
+#[test]
+fn a_mebibyte_of_output_waits_for_the_next_supervisor() {
+    let script = "until [ -e go ]; do sleep 0.05; done; head -c 1048576 /dev/zero | tr '\\\\0' x; touch done; exec sleep 600";
+    let house = House::new(&format!(
+        "[services.loud]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nmin_uptime = \"20ms\"\n"
+    ));
+    house.run(&["start"]).exits(0);
+    bereave(&house);
+    fs::write(house.path("go"), "").expect("written");
+    until("all of it was written, to nobody", || house.path("done").exists());
+    house.run(&["start"]).exits(0);
+    let written = || house.log("loud").bytes().filter(|&byte| byte == b'x').count();
+    house.run(&["shutdown"]).exits(0);
+    assert_eq!(written(), 1 << 20);
+}

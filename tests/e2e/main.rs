@@ -3,6 +3,7 @@
 mod access;
 mod adoption;
 mod cli;
+mod emergency;
 mod events;
 mod house;
 mod policy;

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::house::{House, free_port, until};
+use nix::sys::signal::Signal;
+
+use crate::house::{House, alive, free_port, signal, until};
 
 fn activated(port: u16) -> String {
     format!(
@@ -81,4 +83,57 @@ fn an_address_that_is_taken_or_none_is_told() {
         .exits(5)
         .says("services.toml:3:")
         .says("127.0.0.1:8765");
+}
+
+#[test]
+fn who_waits_is_not_lost_when_the_supervisor_dies() {
+    let port = free_port();
+    let house = House::new(&activated(port));
+    house.run(&["start"]).exits(0);
+    let web = house.pid("web");
+    let supervisor = house.supervisor();
+    signal(supervisor, Signal::SIGKILL);
+    until("the supervisor is gone", || !alive(supervisor));
+    assert_eq!(ask(port).expect("answered"), "HTTP/1.1 200 OK");
+    house.run(&["start"]).exits(0);
+    assert_eq!(house.pid("web"), web);
+    assert_eq!(house.status()["ports"][0]["state"], "ok");
+    // The next supervisor has the very socket back: who comes while the service restarts only waits.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let connecting = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                TcpStream::connect(("127.0.0.1", port)).expect("never refused");
+            }
+        });
+        for _ in 0..3 {
+            house.run(&["restart", "web"]).exits(0);
+        }
+        done.store(true, Ordering::Relaxed);
+        connecting.join().expect("nobody was refused");
+    });
+    assert_ne!(house.pid("web"), web);
+}
+
+#[test]
+fn its_port_is_ok_while_the_service_starts_again() {
+    let port = free_port();
+    let services = activated(port)
+        .replace("ready =", "start_timeout = \"60s\"\nready =")
+        .replace("/\" }", "/\", status = 299 }");
+    let house = House::new(&services);
+    let start = house.command(&["-q", "start"]).spawn().expect("it runs");
+    until("it is starting", || house.service("web")["state"] == "STARTING");
+    let ports = house.status()["ports"].clone();
+    assert_eq!(
+        (&ports[0]["state"], &ports[0]["service"]),
+        (&"ok".into(), &"web".into()),
+        "{ports}"
+    );
+    let flushed = house.run(&["flush", "--dry-run", "--json"]).exits(0).json();
+    assert_eq!(flushed["ports"][0]["holders"][0]["kind"], "managed", "{flushed}");
+    let supervisor = house.supervisor();
+    signal(supervisor, Signal::SIGTERM);
+    let _ = start.wait_with_output();
+    until("it has left", || !alive(supervisor));
 }

@@ -16,6 +16,6 @@ pub use facts::{FactView, fact_lines};
 pub use flush::{flushed, flushed_port, not_free};
 pub use log::{EntryView, log_entry, log_entry_json};
 pub use paint::Paint;
-pub use phases::{is_worth_telling, phase_line, summary};
+pub use phases::{ended_line, is_worth_telling, phase_line, summary};
 pub use plan::plan;
 pub use status::{View, error_lines, status};

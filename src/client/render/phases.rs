@@ -1,6 +1,6 @@
 //! A transaction's phases and its end, in lines.
 
-use crate::api::Phase;
+use crate::api::{Ended, Phase};
 use crate::client::transaction::PhaseRecord;
 
 use super::words::{clean, count, seconds};
@@ -18,6 +18,22 @@ pub fn phase_line(phase: &PhaseRecord) -> String {
         (None, false) => "failed".into(),
     };
     format!("{word}: {detail}, {}", seconds(phase.took_ms))
+}
+
+/// `ended chaos (pid 12) by SIGKILL: carries the mark of web#3`.
+#[must_use]
+pub fn ended_line(ended: &Ended) -> String {
+    let Ended {
+        pid,
+        command,
+        signal,
+        proof,
+    } = ended;
+    format!(
+        "ended {} (pid {pid}) by {signal}: {}",
+        clean(command),
+        clean(proof)
+    )
 }
 
 /// `restarted 3 services in 0.7 s (stop 0.1, flush 0.0, start 0.4, verify 0.1)`.

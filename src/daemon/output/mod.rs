@@ -124,6 +124,11 @@ impl Outputs {
         self.write(service, spec, pipes)
     }
 
+    /// Whether a service's pipes are open.
+    pub(super) fn has(&self, service: &ServiceName) -> bool {
+        self.services.contains_key(service)
+    }
+
     /// Made by us in a folder that is ours alone, and still not trusted to be no link.
     fn own_folder(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
