@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::api::Mode;
 use crate::service::ServiceName;
-pub use events::EventsArgs;
+pub use events::{AlertArgs, AlertCommand, EventsArgs};
 pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
 pub use upgrade::{CanResumeArgs, ResumeArgs, StandByArgs, UpgradeArgs};
 
@@ -97,6 +97,10 @@ pub enum Command {
     /// Print or follow what happened and why, also from before this supervisor
     #[command(after_help = EventsArgs::EXAMPLES)]
     Events(EventsArgs),
+    /// Try the ways on which alerts go, and see what is wrong now
+    Alert(AlertArgs),
+    /// Print what Prometheus would be told
+    Metrics,
     /// Read services.toml again; add, remove or restart just what differs
     Reload(ReloadArgs),
     /// Replace the running supervisor by this binary; no service is restarted
@@ -129,6 +133,9 @@ pub enum Command {
     /// The supervisor itself, begun by `start` and `restart`
     #[command(hide = true)]
     Supervise(SuperviseArgs),
+    /// Hand one message to one target, begun by the supervisor
+    #[command(hide = true)]
+    AlertDeliver,
     /// Become a service that gets sockets.
     #[command(hide = true)]
     Activate(ActivateArgs),

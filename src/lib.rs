@@ -43,11 +43,13 @@
 //! What happens to an order: `client/command/`, `daemon/server.rs`, `daemon/driver.rs`, `daemon/effects.rs`.
 //! A new key of services.toml begins in `config/keys.rs`, a new field of `status --json` in `api/status.rs`.
 
+pub mod alerts;
 pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod deliver;
 pub mod descriptor;
 pub mod exit;
 pub mod ledger;

@@ -21,6 +21,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
         Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::AlertDeliver => sentinel::deliver::run(),
         Command::Activate(args) => {
             let error = daemon::activate(&args.program, &args.args);
             eprintln!("sentinel: cannot start {}: {error}", args.program.display());
@@ -40,6 +41,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Logs(_)
         | Command::Reload(_)
         | Command::Events(_)
+        | Command::Alert(_)
+        | Command::Metrics
         | Command::Upgrade(_)
         | Command::Check
         | Command::Import(_)

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One line of the ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The format; see [`Record::VERSION`].
     pub v: u32,
@@ -27,7 +27,7 @@ impl Record {
 }
 
 /// One thing that happened. All that is about a service names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// What happened.
     pub what: What,
@@ -140,12 +140,18 @@ pub enum What {
     Killed,
     /// The first process of a run ended.
     Exited,
+    /// What did not run any more is not wanted either: somebody stopped it.
+    Stopped,
     /// A service was given up: FATAL.
     GivenUp,
     /// Its health probe is content again.
     Healthy,
     /// Its health probe is not content.
     Unhealthy,
+    /// A stream that should speak is silent, says its health probe.
+    Silent,
+    /// It speaks again.
+    Heard,
     /// A person or a program asked for something.
     Command,
     /// It was refused.
@@ -166,6 +172,8 @@ pub enum What {
     DiskFine,
     /// A service uses more memory than it may.
     MemoryHigh,
+    /// It uses less again.
+    MemoryFine,
     /// Facts could not be written down; `detail` counts them.
     Lost,
     /// An alert was given up.
@@ -192,9 +200,12 @@ impl What {
             What::Stopping => "stopping",
             What::Killed => "killed",
             What::Exited => "exited",
+            What::Stopped => "stopped",
             What::GivenUp => "FATAL",
             What::Healthy => "healthy",
             What::Unhealthy => "unhealthy",
+            What::Silent => "silent",
+            What::Heard => "heard",
             What::Command => "command",
             What::Refused => "refused",
             What::Reloaded => "reloaded",
@@ -205,6 +216,7 @@ impl What {
             What::DiskLow => "disk low",
             What::DiskFine => "disk fine",
             What::MemoryHigh => "memory high",
+            What::MemoryFine => "memory fine",
             What::Lost => "lost",
             What::AlertLost => "alert lost",
             What::Other => "other",
@@ -291,6 +303,11 @@ pub enum Cause {
         /// How much.
         words: String,
     },
+    /// It was not heard of for too long.
+    Watchdog {
+        /// For how long.
+        words: String,
+    },
     /// A file that it watches changed.
     Change {
         /// Which.
@@ -328,6 +345,7 @@ impl Cause {
             Cause::Exit { .. } => "exit",
             Cause::NotStarted { .. } => "not_started",
             Cause::Memory { .. } => "memory",
+            Cause::Watchdog { .. } => "watchdog",
             Cause::Change { .. } => "change",
             Cause::Reload => "reload",
             Cause::Grace => "grace",

@@ -11,6 +11,6 @@ pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Mode, Route};
 pub use status::{
-    Errors, Health, HealthStatus, Hop, LastExit, Log, Port, PortState, Service, State, Status, Supervisor,
-    SupervisorState,
+    AlertStatus, Errors, Health, HealthStatus, Hop, LastExit, Log, Port, PortState, Service, State, Status,
+    Supervisor, SupervisorState,
 };

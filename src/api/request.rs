@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Fact;
+
 /// The body of a POST: which services; empty means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,6 +13,9 @@ pub struct Command {
     /// Their names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// For [`Route::Record`] alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
     /// Of a reload: only tell what it would change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -27,6 +32,10 @@ pub enum Route {
     Status,
     /// `GET /v1/events`: every change from now on, as lines of [`super::Event`], until the caller leaves.
     Events,
+    /// `GET /metrics`: numbers, in Prometheus' text format.
+    Metrics,
+    /// `POST /v1/record`: facts for the ledger, of which the supervisor would not know.
+    Record,
     /// `POST /v1/start`: done when the services are ready.
     Start,
     /// `POST /v1/stop`: done when they and all their descendants are gone.
@@ -44,9 +53,11 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 8] = [
+    pub const ALL: [Route; 10] = [
         Route::Status,
         Route::Events,
+        Route::Metrics,
+        Route::Record,
         Route::Start,
         Route::Stop,
         Route::Restart,
@@ -61,6 +72,8 @@ impl Route {
         match self {
             Route::Status => "/v1/status",
             Route::Events => "/v1/events",
+            Route::Metrics => "/metrics",
+            Route::Record => "/v1/record",
             Route::Start => "/v1/start",
             Route::Stop => "/v1/stop",
             Route::Restart => "/v1/restart",
@@ -74,8 +87,9 @@ impl Route {
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
-            Route::Status | Route::Events => "GET",
-            Route::Start
+            Route::Status | Route::Events | Route::Metrics => "GET",
+            Route::Record
+            | Route::Start
             | Route::Stop
             | Route::Restart
             | Route::Shutdown

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Record;
+
 /// Everything about one house at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -13,6 +15,23 @@ pub struct Status {
     pub services: Vec<Service>,
     /// The assigned ports, ascending. Filled in by the client, who looks for itself.
     pub ports: Vec<Port>,
+    /// Who is told of what is wrong; none when nobody is to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertStatus>,
+    /// What happened last to the services that were asked for by name. Filled in by the client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Record>,
+}
+
+/// How alerts fare.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertStatus {
+    /// What is wrong now and was told.
+    pub open: usize,
+    /// Messages that nobody has taken yet.
+    pub waiting: usize,
+    /// Why not: the target, and what its last try said.
+    pub trouble: Option<String>,
 }
 
 /// The supervisor process.
@@ -89,6 +108,15 @@ pub struct Service {
     /// What became of its output.
     #[serde(default)]
     pub log: Log,
+    /// What it says of itself (`STATUS=` of sd_notify).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// It said `RELOADING=1` and not yet `READY=1`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reloading: bool,
+    /// What all its processes use together; for a service with `memory_max` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_memory_bytes: Option<u64>,
 }
 
 /// Lines of output that tell of an error, since the run began.

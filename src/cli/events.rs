@@ -1,6 +1,6 @@
-//! The words of `events`.
+//! The words of `events` and `alert`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// `events`.
 #[derive(Args, Debug)]
@@ -25,4 +25,25 @@ Examples:
   sentinel events --since 1d          why anything was started or ended since yesterday
   sentinel events trade_stream -f     follow one
   sentinel events --json -n 1000      a JSON object a line, for programs";
+}
+
+/// `alert`.
+#[derive(Args, Debug)]
+pub struct AlertArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertCommand,
+}
+
+/// What `alert` does.
+#[derive(Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Deliver a test message now, and say whether it was taken
+    Test {
+        /// Targets by name; all without one
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// What is wrong now, and what waits to be delivered
+    List,
 }

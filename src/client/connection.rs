@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::api::{Command, Failure, Route, Status};
+use crate::api::{Command, Fact, Failure, Route, Status};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
 
@@ -142,6 +142,36 @@ impl Connection {
             Ok(response) => Ok(Events::from_response(response?.into_body())),
             Err(_) => Err(unresponsive),
         }
+    }
+
+    /// What Prometheus would be told.
+    ///
+    /// # Errors
+    /// As [`Connection::status`].
+    pub async fn metrics(self) -> Result<String, NoAnswer> {
+        let unresponsive = NoAnswer::Unresponsive(self.supervisor);
+        let answer = timeout(self.patience, async {
+            let response = self.send(Route::Metrics, Bytes::new()).await?;
+            let body = response.into_body().collect().await;
+            let bytes = body.map_err(|_| NoAnswer::Ended)?.to_bytes();
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        answer.await.unwrap_or(Err(unresponsive))
+    }
+
+    /// Tells what was done beside the supervisor, for its ledger.
+    ///
+    /// # Errors
+    /// As [`Connection::status`].
+    pub async fn record(self, facts: Vec<Fact>) -> Result<(), NoAnswer> {
+        let body = serde_json::to_vec(&Command {
+            facts,
+            ..Command::default()
+        })
+        .map_err(|error| NoAnswer::Io(error.into()))?;
+        let unresponsive = NoAnswer::Unresponsive(self.supervisor);
+        let answer = timeout(self.patience, self.send(Route::Record, body.into()));
+        answer.await.unwrap_or(Err(unresponsive)).map(drop)
     }
 
     async fn send(mut self, route: Route, body: Bytes) -> Result<Response<Incoming>, NoAnswer> {

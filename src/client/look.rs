@@ -178,6 +178,8 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             .map(|spec| unsupervised_service(spec, state))
             .collect(),
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 
@@ -205,6 +207,9 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         log_loss: None,
         errors: crate::api::Errors::default(),
         log: crate::api::Log::default(),
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
     }
 }
 

@@ -23,6 +23,7 @@ mod house;
 mod last_line;
 mod launch;
 mod look;
+mod notes;
 mod place;
 mod progress;
 mod render;

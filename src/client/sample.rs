@@ -24,6 +24,9 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         log_loss: None,
         errors: crate::api::Errors::default(),
         log: crate::api::Log::default(),
+        status_text: None,
+        reloading: false,
+        tree_memory_bytes: None,
         last_cause: None,
         retry_in_s: None,
     }
@@ -43,6 +46,8 @@ pub fn status(services: Vec<Service>) -> Status {
         },
         services,
         ports: Vec::new(),
+        alerts: None,
+        events: Vec::new(),
     }
 }
 

@@ -46,7 +46,7 @@ impl<'d> Item<'d> {
             return self.mistyped();
         };
         let inner = match self.wants {
-            Wants::Services(section) | Wants::Hops(section) => Wants::Table(section),
+            Wants::Services(section) | Wants::Named(section) | Wants::Hops(section) => Wants::Table(section),
             _ => Wants::Text,
         };
         let item = |entry| Item::new(entry, inner, self.report);

@@ -1,6 +1,7 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
 mod log;
+mod operations;
 mod probe;
 mod recovery;
 mod rights;
@@ -9,6 +10,8 @@ mod suggest;
 use std::time::Duration;
 
 pub use log::LOG;
+pub(in crate::config) use operations::kind_words;
+pub use operations::{ALERTS, METRICS, TARGET};
 pub use probe::{HEALTH, READY};
 pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
@@ -93,6 +96,8 @@ pub enum Wants {
     Table(&'static Section),
     /// A table of services by name.
     Services(&'static Section),
+    /// A table of such tables by name.
+    Named(&'static Section),
 }
 
 impl Wants {
@@ -134,6 +139,7 @@ impl Wants {
                 Some(key) => format!("a table of its own, with keys like `{}`", key.name),
                 None => "a table".into(),
             },
+            Wants::Named(section) => format!("a table for each, like {}", section.name),
             Wants::Services(_) => "a table for each service, like [services.NAME]".into(),
         }
     }
@@ -185,6 +191,13 @@ pub const FILE: Section = Section {
             "programs",
             "apps",
         ]),
+        key(
+            "alerts",
+            Wants::Table(&ALERTS),
+            "Whom to tell when something is wrong.",
+        )
+        .elsewhere(&["alert", "notify", "notifications"]),
+        key("metrics", Wants::Table(&METRICS), "Numbers for Prometheus.").elsewhere(&["prometheus"]),
     ],
 };
 
@@ -319,7 +332,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 9] = [
+pub const SECTIONS: [&Section; 12] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
@@ -329,4 +342,7 @@ pub const SECTIONS: [&Section; 9] = [
     &BACKOFF_KEYS,
     &LIMIT_KEYS,
     &LOG,
+    &ALERTS,
+    &TARGET,
+    &METRICS,
 ];

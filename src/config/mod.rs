@@ -17,6 +17,7 @@ mod json;
 pub mod keys;
 mod locate;
 mod log;
+mod operations;
 mod preflight;
 mod probe;
 mod program;
@@ -42,11 +43,13 @@ use toml::de::DeTable;
 
 pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
+pub use operations::Metrics;
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 
+use crate::alerts::Settings;
 use crate::paths::Paths;
 use crate::redact::Redactor;
 use crate::service::{LogSpec, Spec};
@@ -71,6 +74,10 @@ pub struct Config {
     pub logs: LogSpec,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
+    /// Whom to tell when something is wrong.
+    pub alerts: Settings,
+    /// Numbers for Prometheus.
+    pub metrics: Metrics,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
     /// Knows every secret of it.
@@ -182,10 +189,14 @@ fn decode_file(
         inherited: &inherited,
         logs: &logs,
     };
+    let alerts = operations::alerts(&file, &surroundings);
     let services = services(&file, &surroundings, readable.whole);
     Config {
-        redactor: secrets::redactor(caller, &variables.env_file, &services),
+        redactor: secrets::redactor(caller, &variables.env_file, &services)
+            .and(&operations::secrets(&alerts)),
+        alerts,
         services,
+        metrics: operations::metrics(&file),
         log_dir: general.log_dir,
         log_max_total: general.log_max_total,
         logs,

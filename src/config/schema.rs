@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FILE, Key, Section, Wants};
+use super::keys::{FILE, Key, SERVICE, Section, Wants};
 
 /// The schema, draft 7, as Taplo and other editors read it.
 #[must_use]
@@ -22,7 +22,7 @@ fn table(section: &Section) -> Value {
         .map(|key| (key.name.to_owned(), property(key)))
         .collect();
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
-    if section.key("command").is_some() {
+    if section.name == SERVICE.name {
         schema["required"] = json!(["command"]);
     }
     schema
@@ -95,6 +95,7 @@ fn wanted(wants: &Wants) -> Value {
         Wants::Url(scheme) => json!({"type": "string", "pattern": format!(r"^({scheme}s?://|\$\{{)")}),
         Wants::Address => json!({"type": "string", "pattern": r":[0-9]+$|\$\{"}),
         Wants::Table(section) => table(section),
+        Wants::Named(section) => json!({"type": "object", "additionalProperties": table(section)}),
         Wants::Services(section) => json!({
             "type": "object",
             "minProperties": 1,

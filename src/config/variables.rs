@@ -10,11 +10,23 @@ pub const MINIMUM: [&str; 9] = [
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR",
 ];
 
-/// The caller's environment; variables that are not UTF-8 are left out.
+/// What whoever started sentinel said to sentinel alone: a service that got it would speak in its name.
+const OURS: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "SYSTEMD_EXEC_PID",
+];
+
+/// The caller's environment; variables that are not UTF-8, or not for services, are left out.
 #[must_use]
 pub fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !OURS.contains(&name.as_str()))
         .collect()
 }
 

@@ -3,22 +3,29 @@
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
 use super::report::{self, Seen};
-use crate::api::{Fact, Failure, FailureKind, Route, Status, Supervisor, SupervisorState, What};
+use crate::api::{Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, What};
 use crate::lock::{self, Held, Lock, Refused};
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
+        if question.route == Route::Metrics {
+            return self.tell_metrics(question.reply);
+        }
         tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Record => self.note(&question),
             Route::Reload if question.command.dry_run => self.plan().unwrap_or_else(Reply::Refused),
             Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
-            Route::Start | Route::Stop | Route::Restart | Route::Shutdown | Route::Reload => {
-                self.command(&question).unwrap_or_else(Reply::Refused)
-            }
+            Route::Metrics
+            | Route::Start
+            | Route::Stop
+            | Route::Restart
+            | Route::Shutdown
+            | Route::Reload => self.command(&question).unwrap_or_else(Reply::Refused),
         };
         let _ = question.reply.send(reply);
     }
@@ -36,12 +43,26 @@ impl Driver {
             Route::Restart => Order::Restart(names),
             Route::Shutdown => Order::Shutdown,
             Route::Reload => return self.reload(Some(lock), &question.peer.asks(command.trim_end())),
-            Route::Status | Route::Events | Route::Upgrade => return Err(unusable("no command".into())),
+            Route::Status | Route::Events | Route::Upgrade | Route::Record | Route::Metrics => {
+                return Err(unusable("no command".into()));
+            }
         };
         let cause = question.peer.asks(command.trim_end());
         tracing::info!(peer = %question.peer, "{command}");
         self.record(Fact::new(What::Command).because(cause.clone()));
         Ok(Reply::Progress(self.request(order, Some(lock), cause)))
+    }
+
+    /// Writes down what somebody else did to this house, such as a flush.
+    fn note(&mut self, question: &Question) -> Reply {
+        let cause = question.peer.asks("sentinel flush");
+        for fact in question.command.facts.clone() {
+            self.record(Fact {
+                cause: Some(cause.clone()),
+                ..fact
+            });
+        }
+        Reply::Text(String::new())
     }
 
     /// The named services; all of them if none is named.
@@ -60,14 +81,19 @@ impl Driver {
             .collect()
     }
 
-    fn status(&mut self) -> Status {
+    /// All services as the API shows them.
+    pub(super) fn services(&mut self) -> Vec<Service> {
         let entries = self.machine.snapshot();
         let pids: Vec<i32> = entries.iter().filter_map(|entry| self.pid(entry)).collect();
         self.usage.look(&pids);
-        let services = entries
+        entries
             .iter()
             .map(|entry| report::service(entry, self.seen(entry), &self.clock))
-            .collect();
+            .collect()
+    }
+
+    fn status(&mut self) -> Status {
+        let services = self.services();
         Status {
             ok: false,
             supervisor: Supervisor {
@@ -80,6 +106,8 @@ impl Driver {
             },
             services,
             ports: Vec::new(),
+            alerts: self.alerts.status(),
+            events: Vec::new(),
         }
     }
 
@@ -103,6 +131,9 @@ impl Driver {
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),
             log: self.outputs.tally(&entry.spec.name).unwrap_or_default(),
+            status_text: state.and_then(|state| state.heard.status.clone()),
+            reloading: state.is_some_and(|state| state.heard.reloading),
+            tree_memory: state.and_then(|state| state.memory.as_ref()?.bytes),
         }
     }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
+use super::heard::Heard;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
-use super::notify::Notify;
+use super::memory::Weighing;
+use super::metrics::Exposition;
 use super::output::{Outputs, Rules};
 use super::report;
 use super::sockets::Sockets;
@@ -36,7 +39,9 @@ pub struct Driver {
     pub(super) config: Config,
     pub(super) machine: Supervisor,
     pub(super) clock: Clock,
+    pub(super) alerts: Alerts,
     pub(super) lives: Lives,
+    pub(super) exposition: Option<Exposition>,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: Outputs,
@@ -81,14 +86,16 @@ pub(super) struct RunState {
     pub health: Option<AbortHandle>,
     /// The last answer.
     pub answer: Option<Checked>,
-    /// Its notify socket, until somebody listens.
-    pub notify: Option<Notify>,
+    /// What it says by itself.
+    pub heard: Heard,
     /// Its output, until somebody looks for the line that makes it ready.
     pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
     /// Keeps its notify socket for the image that may come after this one.
     pub notify_copy: Option<OwnedFd>,
     /// It said itself that it is ready.
     pub spoke: bool,
+    /// Watches its memory.
+    pub memory: Option<Weighing>,
 }
 
 impl RunState {
@@ -99,18 +106,12 @@ impl RunState {
             readiness: Vec::new(),
             health: None,
             answer: None,
-            notify: None,
+            heard: Heard::default(),
             notify_copy: None,
             spoke: false,
             lines: None,
+            memory: None,
         }
-    }
-
-    /// With its notify socket.
-    pub(super) fn notified(mut self, notify: Option<Notify>) -> Self {
-        self.notify_copy = notify.as_ref().and_then(Notify::copy);
-        self.notify = notify;
-        self
     }
 }
 
@@ -128,14 +129,17 @@ impl Driver {
     #[must_use]
     pub fn new(config: Config, ledger: Ledger, mailbox: (Mailbox, mpsc::UnboundedReceiver<Message>)) -> Self {
         let seed = std::process::id().into();
+        let clock = Clock::start();
         Self {
+            alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             outputs: Outputs::new(config.paths.state_dir.join("output"), Rules::of(&config)),
             draining: HashSet::new(),
             config,
             ledger,
-            clock: Clock::start(),
+            clock,
+            exposition: None,
             runs: HashMap::new(),
             commands: HashMap::new(),
             audience: Audience::default(),
@@ -154,9 +158,12 @@ impl Driver {
 
     /// Runs until everything is down for good, or another image is to take over. May be called again.
     pub async fn drive(&mut self) -> Turn {
+        self.revise_alerts();
+        self.revise_metrics();
         self.watch_files();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
+                self.keep_alerts();
                 return Turn::HandOver(upgrade);
             }
             let deadline = self.machine.next_deadline();
@@ -168,6 +175,8 @@ impl Driver {
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
             }
         }
+        self.keep_alerts();
+        self.close_metrics();
         Turn::Down
     }
 
@@ -216,10 +225,17 @@ impl Driver {
         match message {
             Message::Input(input) => self.tell(input),
             Message::ChildEnded => self.reap(),
-            Message::AdoptedEnded { run, exit } => self.adopted_ended(run, exit),
+            Message::AdoptedEnded { run, leader, exit } => {
+                if self.lives.leader(&run) == Some(leader) {
+                    self.adopted_ended(run, exit);
+                }
+            }
             Message::Drained { run } => self.drained(run),
-            Message::Save => self.save(),
             Message::Reopen => self.outputs.reopen(),
+            Message::Save => self.save(),
+            Message::Alerts => self.tend_alerts(),
+            Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
+            Message::Disk(room) => self.hear_disk(room),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
@@ -229,6 +245,9 @@ impl Driver {
                 checked,
                 failed_in_a_row,
             } => self.hear_health(&run, *checked, failed_in_a_row),
+            Message::Notified { run, notice } => self.hear(&run, notice),
+            Message::WatchdogMissed { run, interval } => self.watchdog_missed(run, interval),
+            Message::Memory { run, bytes } => self.weigh(&run, bytes),
             Message::RunCommand(request) => self.run_command(*request),
             Message::Ask(question) => self.ask(question),
             Message::Spoke(run) => {
@@ -259,6 +278,8 @@ impl Driver {
 
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
     fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
+        self.ledger.counts.probed(&run.service, checked.is_good());
+        self.hear_silence(run, checked.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };
@@ -280,7 +301,7 @@ impl Driver {
     }
 
     /// Says it once in the log when a service is unhealthy and not restarted for it.
-    fn left_unhealthy(&self, run: &Run, failed_in_a_row: u32) {
+    fn left_unhealthy(&mut self, run: &Run, failed_in_a_row: u32) {
         let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
         let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
         let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
@@ -291,6 +312,9 @@ impl Driver {
         if left && failed_in_a_row == health.failures {
             let error = checked.error.as_deref();
             tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
+            let words = error.unwrap_or_default().to_owned();
+            let left = Fact::of_run(run, What::Unhealthy).because(Cause::Health { words });
+            self.record(left.detail(format!("{failed_in_a_row} times in a row, not restarted for it")));
         }
     }
 

@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 
 use super::driver::{Driver, RunState};
 use super::health;
+use super::heard::watchdog_usec;
 use super::mailbox::ExecRequest;
 use super::notify::Notify;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
-use crate::api::Event;
+use crate::api::{Event, Fact, What};
 use crate::config;
 use crate::ports;
 use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
@@ -33,7 +34,9 @@ impl Driver {
             }),
             Action::AwaitReady { run } => self.await_ready(run),
             Action::WatchHealth { run, spec } => self.watch_health(run, &spec),
-            Action::Terminate { run } => self.terminate(&run),
+            Action::Guard { run, spec } => self.guard(&run, &spec),
+            Action::Terminate { run } => self.terminate(&run, None),
+            Action::Abort { run } => self.terminate(&run, Some(Signal::SIGABRT as i32)),
             Action::Kill { run } => {
                 if !self.lives.is_killing(&run) {
                     self.record_killed(&run);
@@ -47,16 +50,13 @@ impl Driver {
     }
 
     fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
-        self.ports_are_free(spec)?;
+        if let Err(why) = self.ports_are_free(spec) {
+            self.record(Fact::of_run(run, What::PortTaken).detail(why.clone()));
+            return Err(why);
+        }
         let program = config::program(spec)?;
         process::descriptors::enough(!self.outputs.has(&run.service))?;
-        let notify = match spec.ready {
-            Some(Ready::Notify) => Some(
-                Notify::bind(run, &self.config.paths.state_dir)
-                    .map_err(|error| format!("cannot open its notify socket: {error}"))?,
-            ),
-            Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
-        };
+        let notify = self.notify_socket(run, spec)?;
         let (stdout, stderr) = self
             .outputs
             .open(&run.service, &spec.log)
@@ -80,9 +80,10 @@ impl Driver {
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let mut state = RunState::begun(self.clock.now()).notified(notify);
+        let mut state = RunState::begun(self.clock.now());
         state.lines = lines;
         self.runs.insert(run.clone(), state);
+        self.listen(run, notify);
         Ok(())
     }
 
@@ -118,6 +119,8 @@ impl Driver {
             env.push(("LISTEN_FDNAMES".to_owned(), names.join(":")));
         }
         env.extend(notify.map(|notify| ("NOTIFY_SOCKET".to_owned(), notify.address.clone())));
+        // Over the caller's own, and over a service's declaration: it must be what we watch.
+        env.extend(spec.watchdog.map(watchdog_usec));
         env
     }
 
@@ -128,16 +131,10 @@ impl Driver {
         let Some(state) = self.runs.get_mut(&run) else {
             return;
         };
-        let mut notified = None;
-        if let Some(notify) = state.notify.take() {
-            match notify.listen(run.clone(), leader.pid) {
-                Ok((receiver, task)) => {
-                    notified = Some(receiver);
-                    state.readiness.push(task);
-                }
-                Err(error) => tracing::error!(%run, %error, "cannot listen on its notify socket"),
-            }
-        }
+        let notified = match &entry.spec.ready {
+            Some(Ready::Notify) => Some(state.heard.await_ready()),
+            Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
+        };
         let lines = state.lines.take();
         let watch = Watch {
             run,
@@ -173,19 +170,20 @@ impl Driver {
         }
     }
 
-    fn terminate(&mut self, run: &Run) {
+    /// Asks all of it to end, by its stop signal or another.
+    fn terminate(&mut self, run: &Run, signal: Option<i32>) {
         self.record_stopping(run);
         if let Some(state) = self.runs.get_mut(run) {
+            state.heard.hold_to_nothing();
+            state.memory = None;
             state
                 .readiness
                 .drain(..)
                 .chain(state.health.take())
                 .for_each(|task| task.abort());
         }
-        let stop = self
-            .machine
-            .entry(&run.service)
-            .map_or(15, |entry| entry.spec.stop.signal.0);
+        let entry = self.machine.entry(&run.service);
+        let stop = signal.unwrap_or(entry.map_or(15, |entry| entry.spec.stop.signal.0));
         // A stopped process dies only once it continues.
         let signalled = self.lives.signal(run, &[stop, Signal::SIGCONT as i32]);
         self.watch_strays();
@@ -241,6 +239,7 @@ impl Driver {
             self.logged.remove(service);
             self.sockets.release(service);
             self.outputs.close(service);
+            self.alerts.forget(service);
             return tracing::info!(%service, "is declared no more");
         };
         let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);

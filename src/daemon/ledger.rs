@@ -22,6 +22,7 @@ use super::driver::Driver;
 use super::mailbox::Message;
 use crate::api::{Cause, Ending, Fact, Record, What};
 use crate::ledger::Writer;
+use crate::redact;
 use crate::service::{Exit, Run, ServiceName, signal_name};
 use crate::supervisor::{Entry, Order, Shown, TakenDown};
 
@@ -42,6 +43,8 @@ pub struct Ledger {
     /// What was known of OOM kills at the last look.
     pub oom: Oom,
     syncing: bool,
+    /// What nobody who acts on facts has heard of yet.
+    unheard: Vec<Fact>,
 }
 
 impl Ledger {
@@ -55,12 +58,15 @@ impl Ledger {
             counts: Counts::default(),
             oom: Oom::look(),
             syncing: false,
+            unheard: Vec::new(),
         }
     }
 
     /// Writes a fact down.
     pub fn record(&mut self, fact: Fact) -> Record {
+        let fact = serde_json::from_slice(&redact::json(&fact)).unwrap_or(fact);
         self.counts.count(&fact);
+        self.unheard.push(fact.clone());
         let boot_ms = u64::try_from(self.clock.now().0.as_millis()).unwrap_or(u64::MAX);
         self.writer.append(fact, Timestamp::now(), boot_ms)
     }
@@ -84,6 +90,9 @@ impl Driver {
     /// Writes a fact down, and lets those know who act on facts.
     pub fn record(&mut self, fact: Fact) {
         self.ledger.record(fact);
+        for fact in std::mem::take(&mut self.ledger.unheard) {
+            self.alert_about(&fact);
+        }
         self.sync_soon(SYNC_AFTER);
     }
 
@@ -125,7 +134,21 @@ impl Driver {
             Order::Shutdown => all(),
             Order::Reload(_) => Vec::new(),
         };
+        if let Order::Stop(names) = order {
+            self.record_let_go(names, &cause);
+        }
         self.ledger.attribution.ask(&names, cause);
+    }
+
+    /// Somebody stops what does not run any more: no process ends, and yet nobody wants it back.
+    fn record_let_go(&mut self, names: &[ServiceName], cause: &Cause) {
+        let entries: Vec<Entry> = names.iter().filter_map(|name| self.machine.entry(name)).collect();
+        for entry in entries {
+            let down = matches!(entry.shown, Shown::Fatal | Shown::Backoff | Shown::Exited);
+            if down && entry.wanted {
+                self.record(Fact::of(&entry.spec.name, What::Stopped).because(cause.clone()));
+            }
+        }
     }
 
     /// A run has a process.
@@ -183,6 +206,8 @@ impl Driver {
             Some(TakenDown::Replaced(why)) if why.starts_with("services.toml") => Cause::Reload,
             Some(TakenDown::Replaced(why)) => changed(&why),
             Some(TakenDown::Unhealthy(words)) => Cause::Health { words },
+            Some(TakenDown::Watchdog(words)) => Cause::Watchdog { words },
+            Some(TakenDown::Memory(words)) => Cause::Memory { words },
             Some(TakenDown::Fault(words)) => Cause::NotReady { words },
             Some(TakenDown::Ended) | None => return,
         };

@@ -145,6 +145,23 @@ impl Lives {
         }
     }
 
+    /// Whether an earlier supervisor began it.
+    #[must_use]
+    pub fn is_adopted(&self, run: &Run) -> bool {
+        self.lives.get(run).is_some_and(|life| life.adopted)
+    }
+
+    /// Another process of the run is its first from now on. The one before it, our child, is now like an
+    /// orphan of the run.
+    pub fn lead(&mut self, run: &Run, leader: Handle) {
+        if let Some(life) = self.lives.get_mut(run) {
+            self.leaders.remove(&life.leader.pid);
+            self.leaders.insert(leader.identity().pid, run.clone());
+            (life.leader, life.exit) = (leader.identity(), None);
+            life.handle = Some(leader);
+        }
+    }
+
     /// Processes that somebody must watch from now on, since the kernel will not tell us of their end.
     pub fn take_unwatched(&mut self) -> Vec<Identity> {
         std::mem::take(&mut self.unwatched)

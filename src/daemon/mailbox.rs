@@ -1,9 +1,12 @@
 //! The one way into the driver: everything that happens becomes a message.
 
+use std::time::Duration;
+
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
+use super::notify::notice::Notice;
 use super::upgrade::Upgrade;
 use crate::api::{Command, Event, Failure, Route, Status};
 use crate::probe::Checked;
@@ -23,6 +26,8 @@ pub enum Message {
     AdoptedEnded {
         /// Of which run.
         run: Run,
+        /// That process: the run may have another main process by now.
+        leader: Identity,
         /// How, if the kernel told.
         exit: Exit,
     },
@@ -35,6 +40,19 @@ pub enum Message {
     Reopen,
     /// Something changed that the supervisor after this one should know.
     Save,
+    /// Alerts may be due.
+    Alerts,
+    /// A delivery of an alert ended.
+    Delivered {
+        /// To whom.
+        target: String,
+        /// Of which message.
+        id: String,
+        /// Whether it was taken; if not, why.
+        result: Result<(), String>,
+    },
+    /// How much room the disk of the logs has.
+    Disk(super::disk::Room),
     /// The disk should keep what the ledger holds.
     SyncLedger,
     /// SIGTERM or SIGINT: leave.
@@ -56,6 +74,27 @@ pub enum Message {
         checked: Box<Checked>,
         /// Bad answers in a row, this one included.
         failed_in_a_row: u32,
+    },
+    /// A run said something on its notify socket.
+    Notified {
+        /// Which.
+        run: Run,
+        /// What.
+        notice: Notice,
+    },
+    /// A run was not heard of for so long.
+    WatchdogMissed {
+        /// Which.
+        run: Run,
+        /// How often it promised to be heard of.
+        interval: Duration,
+    },
+    /// How much memory a run's processes use together.
+    Memory {
+        /// Which.
+        run: Run,
+        /// In bytes.
+        bytes: u64,
     },
     /// A probe wants a command run.
     RunCommand(Box<ExecRequest>),
@@ -98,6 +137,8 @@ pub enum Reply {
     Events(mpsc::Receiver<Event>),
     /// Progress follows, its last event is the end.
     Progress(mpsc::UnboundedReceiver<Event>),
+    /// Plain text.
+    Text(String),
     /// No.
     Refused(Failure),
 }

@@ -14,19 +14,24 @@
 //! whoever called only watches, so that a caller who leaves leaves no half-done restart behind.
 
 mod adoption;
+mod alerts;
 mod answer;
 mod aside;
 mod audience;
 mod caller;
 mod clock;
+mod disk;
 mod driver;
 mod effects;
 mod flush;
 mod health;
+mod heard;
 mod ledger;
 mod leftovers;
 mod lives;
 mod mailbox;
+mod memory;
+mod metrics;
 mod notify;
 mod opening;
 mod output;

@@ -51,6 +51,8 @@ impl Driver {
         self.outputs.revise(Rules::of(&config), logs);
         self.config = config;
         self.watch_files();
+        self.revise_alerts();
+        self.revise_metrics();
         let first = Some(Event::Plan { plan });
         let receiver = self.request_with(Order::Reload(specs), lock, Cause::Reload, first);
         Ok(Reply::Progress(receiver))
@@ -142,12 +144,16 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         protected_ports,
         services: _,
         redactor: _,
+        alerts,
+        metrics,
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),
         ("log_max_total", *log_max_total == new.log_max_total),
         ("logs", *logs == new.logs),
         ("protected_ports", *protected_ports == new.protected_ports),
+        ("alerts", *alerts == new.alerts),
+        ("metrics", *metrics == new.metrics),
     ];
     let differ = same.into_iter().filter(|(_, same)| !same);
     differ.map(|(key, _)| key.to_owned()).collect()

@@ -24,6 +24,12 @@ pub struct Seen {
     pub health: Option<Checked>,
     /// What became of its output.
     pub log: Tally,
+    /// What it says of itself.
+    pub status_text: Option<String>,
+    /// It reads its configuration again.
+    pub reloading: bool,
+    /// What all its processes use, in bytes.
+    pub tree_memory: Option<u64>,
 }
 
 /// One service as the API shows it.
@@ -52,6 +58,9 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         log_loss: seen.log.loss(),
         errors: errors(&seen.log),
         log: log(&seen.log),
+        status_text: seen.status_text,
+        reloading: seen.reloading,
+        tree_memory_bytes: seen.tree_memory,
     }
 }
 

@@ -213,6 +213,11 @@ pub(super) async fn answer(
         Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
         Ok(Reply::Events(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
         Ok(Reply::Progress(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
+        Ok(Reply::Text(text)) => Ok(response(
+            StatusCode::OK,
+            super::metrics::TEXT,
+            Full::new(text.into()).boxed_unsync(),
+        )),
         Ok(Reply::Refused(failure)) => Err(failure),
         Err(_) => Err(Failure {
             kind: FailureKind::NoSupervisor,

@@ -169,7 +169,7 @@ impl Kept {
 /// with, so that the state file need not hold an environment and its secrets.
 #[must_use]
 pub fn fingerprint(spec: &Spec) -> u64 {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hash = Fnv(OFFSET);
     let parts = [
         spec.cwd.to_string_lossy().into_owned(),
         format!("{:?} {:?}", spec.ports, spec.sockets),
@@ -191,6 +191,17 @@ pub fn fingerprint(spec: &Spec) -> u64 {
     }
     hash.finish()
 }
+
+/// The same number for the same bytes, in every version of sentinel.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut hash = Fnv(OFFSET);
+    hash.write(bytes);
+    hash.finish()
+}
+
+/// FNV's offset basis for 64 bits.
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 struct Fnv(u64);
 

@@ -9,7 +9,6 @@ use super::adoption::Adopted;
 use super::clock;
 use super::driver::{Driver, RunState};
 use super::mailbox::Message;
-use super::notify::Notify;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
@@ -108,15 +107,12 @@ impl Driver {
         if let Some(spec) = spec.filter(|spec| !spec.sockets.is_empty()).cloned() {
             self.recover_sockets(&run, leader, &spec);
         }
-        let spec = self.config.services.iter().find(|spec| spec.name == run.service);
-        let notified = spec.is_some_and(|spec| spec.ready == Some(Ready::Notify)) && !past.ready;
-        let notify = notified
-            .then(|| Notify::bind(&run, &self.config.paths.state_dir).ok())
-            .flatten();
+        let notify = self.notify_socket_of(leader);
         let spawned = clock::started(leader.start);
-        let mut state = RunState::begun(spawned).notified(notify);
+        let mut state = RunState::begun(spawned);
         state.lines = lines;
         self.runs.insert(run.clone(), state);
+        self.listen(&run, notify);
         self.tell(Input::Adopted {
             run: run.clone(),
             past,
@@ -166,7 +162,7 @@ impl Driver {
                 Ok(Some(handle)) => end_of(&handle).await,
                 Ok(None) | Err(_) => Exit::Unknown,
             };
-            mailbox.post(Message::AdoptedEnded { run, exit });
+            mailbox.post(Message::AdoptedEnded { run, leader, exit });
         });
     }
 

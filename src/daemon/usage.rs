@@ -37,6 +37,13 @@ impl Usage {
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
     }
 
+    /// The CPU time that one has used, in seconds.
+    #[must_use]
+    pub fn cpu_seconds(&self, pid: i32) -> Option<f64> {
+        let pid = Pid::from_u32(u32::try_from(pid).ok()?);
+        Some(self.0.as_ref()?.process(pid)?.accumulated_cpu_time() as f64 / 1e3)
+    }
+
     /// What was seen of one that has lived for `uptime_s` seconds.
     #[must_use]
     pub fn of(&self, pid: i32, uptime_s: f64) -> Option<Used> {

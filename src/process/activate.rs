@@ -1,7 +1,8 @@
-//! The last step of a start with sockets: only the process itself knows its pid, and LISTEN_PID must name it.
+//! The last step of a start with sockets or a watchdog: only the process itself knows its pid, and LISTEN_PID
+//! and WATCHDOG_PID must name it.
 //!
 //! `sentinel activate` runs in the new process, puts the sockets that it inherited at 3, 4, …, sets the
-//! variables of sd_listen_fds(3), and becomes the service.
+//! variables of sd_listen_fds(3) and sd_watchdog_enabled(3), and becomes the service.
 #![allow(unsafe_code)]
 
 use std::ffi::OsString;
@@ -14,6 +15,8 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 /// The descriptors, as numbers with commas between, in their order.
 pub const FROM: &str = "SENTINEL_SOCKETS";
+/// How often the service must be heard of, in microseconds.
+pub const WATCHDOG: &str = "WATCHDOG_USEC";
 /// SD_LISTEN_FDS_START.
 const FIRST: RawFd = 3;
 
@@ -24,12 +27,18 @@ pub fn activate(program: &OsString, args: &[OsString]) -> io::Error {
     if let Err(error) = place(&from) {
         return error;
     }
-    Command::new(program)
-        .args(args)
-        .env_remove(FROM)
-        .env("LISTEN_PID", std::process::id().to_string())
-        .env("LISTEN_FDS", from.len().to_string())
-        .exec()
+    let pid = std::process::id().to_string();
+    let mut command = Command::new(program);
+    command.args(args).env_remove(FROM);
+    if !from.is_empty() {
+        command
+            .env("LISTEN_PID", &pid)
+            .env("LISTEN_FDS", from.len().to_string());
+    }
+    if std::env::var_os(WATCHDOG).is_some() {
+        command.env("WATCHDOG_PID", &pid);
+    }
+    command.exec()
 }
 
 /// Moves the descriptors to 3, 4, …, out of each other's way first.

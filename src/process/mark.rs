@@ -55,18 +55,35 @@ const ATTEMPTS: usize = 1000;
 /// # Errors
 /// /proc could not be read, which says nothing about the process.
 pub fn mark(pid: i32) -> io::Result<Option<Mark>> {
+    Ok(find(&environment(pid)?))
+}
+
+/// A variable of the environment that a process was started with; none as for [`mark`].
+///
+/// # Errors
+/// As for [`mark`].
+pub fn variable(pid: i32, name: &str) -> io::Result<Option<String>> {
+    let environ = environment(pid)?;
+    let found = environ.split(|&byte| byte == 0).find_map(|variable| {
+        let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    });
+    Ok(found)
+}
+
+fn environment(pid: i32) -> io::Result<Vec<u8>> {
     let mut environ = Vec::new();
     for _ in 0..ATTEMPTS {
         match read_into(&format!("/proc/{pid}/environ"), &mut environ) {
             Ok(()) if environ.is_empty() && should_have_one(pid)? => std::thread::yield_now(),
             Ok(()) => break,
             Err(error) if vanished(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(find(&environ))
+    Ok(environ)
 }
 
 /// Whether a process whose environment was read as empty has one: while exec replaces the process, and

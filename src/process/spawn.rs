@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::Identity;
 use super::account::Account;
-use super::activate::FROM;
+use super::activate::{FROM, WATCHDOG};
 use super::stage::{Stage, Steps};
 use crate::service::Rights;
 
@@ -119,9 +119,10 @@ pub fn equip(command: &mut Command, rights: &Rights, cwd: &Path) -> io::Result<(
     Ok(())
 }
 
-/// The program; or, when it gets sockets, sentinel itself, which hands them over and becomes the program.
+/// The program; or, when a variable must name its pid, sentinel itself, which sets it and becomes the program.
 fn begin(launch: &Launch) -> Command {
-    if launch.sockets.is_empty() {
+    let watched = launch.env.iter().any(|(name, _)| name == WATCHDOG);
+    if launch.sockets.is_empty() && !watched {
         let mut command = Command::new(&launch.program);
         command.args(&launch.args).env_clear();
         return command;

@@ -28,6 +28,20 @@ pub enum Action {
         /// Holds the probe to use.
         spec: Arc<Spec>,
     },
+    /// Hold the ready run to its watchdog and its memory from now on (or anew, after a reload); tell
+    /// `WatchdogMissed` and `OverMemory`.
+    Guard {
+        /// Which.
+        run: Run,
+        /// Holds what it promises.
+        spec: Arc<Spec>,
+    },
+    /// Send SIGABRT to every process of the run, so that one that hangs leaves a core dump or a trace; else
+    /// like `Terminate`.
+    Abort {
+        /// Which.
+        run: Run,
+    },
     /// Send its stop signal to every process of the run.
     Terminate {
         /// Which.

@@ -33,7 +33,10 @@ impl Supervisor {
         unit.enter(State::Running {
             run: run.number,
             proof,
+            leaving: None,
         });
+        self.guard(index);
+        let unit = &self.units[index];
         if unit.spec.health.is_some() {
             let spec = unit.spec.clone();
             self.actions.push(Action::WatchHealth {

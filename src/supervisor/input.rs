@@ -1,6 +1,7 @@
 //! Everything that can be told to the machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::moment::Moment;
 use crate::service::{Exit, Run, ServiceName, Spec};
@@ -66,6 +67,32 @@ pub enum Input {
         run: Run,
         /// The probe's own words.
         why: String,
+    },
+    /// The ready run did not say `WATCHDOG=1` for as long as its declaration allows, or said that it is stuck.
+    WatchdogMissed {
+        /// Which.
+        run: Run,
+        /// For how long, or in whose words.
+        why: String,
+    },
+    /// The run's memory stayed over what its declaration allows, for longer than it allows.
+    OverMemory {
+        /// Which.
+        run: Run,
+        /// How much.
+        why: String,
+    },
+    /// The run says that it is about to end by itself.
+    Leaving {
+        /// Which.
+        run: Run,
+    },
+    /// What the run is at, its start or its end, may take so much longer from now on.
+    Extended {
+        /// Which.
+        run: Run,
+        /// How much; an hour at most counts.
+        by: Duration,
     },
     /// The run's first process ended. Descendants may still live.
     Exited {

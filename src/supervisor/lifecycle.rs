@@ -7,7 +7,7 @@ use super::action::{Action, Reply};
 use super::moment::Moment;
 use super::snapshot::UNHEALTHY;
 use super::unit::{Cause, Goal, Proof, State, Stopped, Unit};
-use crate::service::{Exit, OnUnhealthy, Recovery, RestartPolicy};
+use crate::service::{Exit, OnUnhealthy, Recovery, RestartPolicy, Run};
 
 /// From one SIGKILL to the next, for processes that do not go.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
@@ -46,7 +46,13 @@ impl Supervisor {
             return;
         };
         let proof = unit.fresh_proof(now);
-        unit.enter(State::Running { run, proof });
+        unit.enter(State::Running {
+            run,
+            proof,
+            leaving: None,
+        });
+        self.guard(index);
+        let unit = &self.units[index];
         if unit.spec.health.is_some() {
             let action = Action::WatchHealth {
                 run: unit.run(run),
@@ -81,10 +87,7 @@ impl Supervisor {
     pub(super) fn unhealthy(&mut self, now: Moment, index: usize, why: &str) {
         let unit = &self.units[index];
         let acts = unit.spec.health.as_ref().map(|health| health.on_unhealthy);
-        let (State::Running { .. }, Some(OnUnhealthy::Restart)) = (&unit.state, acts) else {
-            return;
-        };
-        if !unit.departing() {
+        if self.is_held_to_promises(index) && acts == Some(OnUnhealthy::Restart) {
             self.take_down(now, index, Cause::Fault(format!("{UNHEALTHY}{why}")));
         }
     }
@@ -140,9 +143,16 @@ impl Supervisor {
 
     /// Asks the run's processes to end.
     pub(super) fn take_down(&mut self, now: Moment, index: usize, cause: Cause) {
+        if let Some(run) = self.enter_stopping(now, index, cause) {
+            self.actions.push(Action::Terminate { run });
+        }
+    }
+
+    /// The grace of a run begins; who calls says how it is asked to end.
+    pub(super) fn enter_stopping(&mut self, now: Moment, index: usize, cause: Cause) -> Option<Run> {
         let unit = &mut self.units[index];
         prove(now, unit);
-        let Some(run) = unit.live_run() else { return };
+        let run = unit.live_run()?;
         let kill_at = now + unit.spec.stop.timeout;
         unit.enter(State::Stopping {
             run,
@@ -150,9 +160,7 @@ impl Supervisor {
             exit: None,
             cause,
         });
-        self.actions.push(Action::Terminate {
-            run: self.units[index].run(run),
-        });
+        Some(unit.run(run))
     }
 
     /// The run is over and nothing of it is left: decides what follows.
@@ -259,6 +267,7 @@ impl Supervisor {
                 self.fail_waiters(index, &why, &format!("is {why}"));
                 self.take_down(now, index, Cause::Fault(why));
             }
+            State::Running { leaving, .. } if leaving.is_some_and(|at| at <= now) => self.stays(now, index),
             State::Running { .. } => prove(now, unit),
             State::Stopping { run, exit, cause, .. } => {
                 let again_at = now + KILL_AGAIN;
@@ -318,7 +327,7 @@ impl Supervisor {
 }
 
 /// A run that has been ready for `min_uptime` clears the failures before it.
-fn prove(now: Moment, unit: &mut Unit) {
+pub(super) fn prove(now: Moment, unit: &mut Unit) {
     if let State::Running { proof, .. } = &mut unit.state
         && let Proof::At(at) = *proof
         && at <= now
@@ -362,6 +371,6 @@ fn in_words(cause: &Cause, asked: bool, goal: Goal, exit: Exit) -> String {
 }
 
 /// `30 s`, `0.25 s`.
-fn seconds(time: Duration) -> String {
+pub(super) fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }

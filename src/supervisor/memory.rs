@@ -71,10 +71,11 @@ impl Supervisor {
         }
         machine.publish();
         let watched = machine.actions.iter().filter(|action| match action {
-            Action::AwaitReady { .. } | Action::WatchHealth { .. } => true,
+            Action::AwaitReady { .. } | Action::WatchHealth { .. } | Action::Guard { .. } => true,
             Action::Changed { .. }
             | Action::Spawn { .. }
             | Action::Terminate { .. }
+            | Action::Abort { .. }
             | Action::Kill { .. }
             | Action::Answer { .. }
             | Action::Finish => false,
@@ -95,6 +96,10 @@ impl Supervisor {
         unit.replaced_for.clone_from(&remembered.replaced_for);
         unit.recent.clone_from(&remembered.recent);
         unit.last_cause.clone_from(&remembered.last_cause);
+        if self.is_held_to_promises(index) {
+            self.guard(index);
+        }
+        let unit = &self.units[index];
         match unit.state {
             State::Starting { run, .. } if !unit.departing() => {
                 let run = unit.run(run);

@@ -40,6 +40,7 @@ mod moment;
 mod order;
 mod pending;
 mod plan;
+mod promise;
 mod reload;
 mod request;
 mod snapshot;
@@ -113,6 +114,14 @@ impl Supervisor {
             Input::Unhealthy { run, why } => {
                 self.about(&run, |machine, unit| machine.unhealthy(now, unit, &why));
             }
+            Input::WatchdogMissed { run, why } => {
+                self.about(&run, |machine, unit| machine.watchdog_missed(now, unit, &why));
+            }
+            Input::OverMemory { run, why } => {
+                self.about(&run, |machine, unit| machine.over_memory(now, unit, &why));
+            }
+            Input::Leaving { run } => self.about(&run, |machine, unit| machine.leaving(now, unit)),
+            Input::Extended { run, by } => self.about(&run, |machine, unit| machine.extended(now, unit, by)),
             Input::Exited { run, exit } => self.about(&run, |machine, unit| machine.exited(now, unit, exit)),
             Input::Swept { run } => self.about(&run, |machine, unit| machine.swept(now, unit)),
             Input::Survivors { run, who } => self.about(&run, |machine, unit| machine.survivors(unit, who)),

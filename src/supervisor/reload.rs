@@ -47,6 +47,7 @@ impl Supervisor {
         let differences = Differences::between(present, &spec);
         let same = differences.same_process();
         let health_differs = unit.spec.health != spec.health;
+        let promises_differ = unit.spec.memory_max != spec.memory_max;
         let name = spec.name.clone();
         if unit.live_run().is_some() && (!same || unit.next_spec.is_some()) {
             unit.next_spec = Some(spec);
@@ -58,6 +59,12 @@ impl Supervisor {
             }
         } else {
             unit.spec = spec;
+            if let (State::Running { run, .. }, true) = (&unit.state, promises_differ) {
+                self.actions.push(Action::Guard {
+                    run: unit.run(*run),
+                    spec: unit.spec.clone(),
+                });
+            }
             unchecked(now, &mut unit);
             if let State::Running { run, .. } = unit.state
                 && health_differs

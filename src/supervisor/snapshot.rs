@@ -37,6 +37,10 @@ pub enum TakenDown {
     Ended,
     /// Its health probe failed too often: its words.
     Unhealthy(String),
+    /// It missed its watchdog.
+    Watchdog(String),
+    /// Its memory stayed over what it may use.
+    Memory(String),
     /// It was not ready in time.
     Fault(String),
 }
@@ -94,17 +98,27 @@ impl Supervisor {
         Some(match cause {
             Cause::Asked => TakenDown::Asked,
             Cause::Ended => TakenDown::Ended,
+            Cause::Fault(why) => fault(why),
             Cause::Replaced(why) => TakenDown::Replaced(why.clone()),
-            Cause::Fault(why) => match why.strip_prefix(UNHEALTHY) {
-                Some(words) => TakenDown::Unhealthy(words.to_owned()),
-                None => TakenDown::Fault(why.clone()),
-            },
         })
     }
 }
 
 /// How the reason of a run begins that its health probe brought down.
 pub(super) const UNHEALTHY: &str = "unhealthy: ";
+/// The same for its watchdog.
+pub(super) const WATCHDOG: &str = "watchdog: ";
+/// The same for its memory.
+pub(super) const MEMORY: &str = "memory: ";
+
+fn fault(why: &str) -> TakenDown {
+    let after = |beginning| why.strip_prefix(beginning).map(str::to_owned);
+    after(UNHEALTHY)
+        .map(TakenDown::Unhealthy)
+        .or_else(|| after(WATCHDOG).map(TakenDown::Watchdog))
+        .or_else(|| after(MEMORY).map(TakenDown::Memory))
+        .unwrap_or_else(|| TakenDown::Fault(why.to_owned()))
+}
 
 /// What a unit shows of itself.
 pub(super) fn entry(unit: &Unit) -> Entry {
@@ -132,6 +146,7 @@ fn shown(unit: &Unit) -> Shown {
         State::Spawning { .. } | State::Starting { .. } | State::Running { .. } if unit.departing() => {
             Shown::Stopping
         }
+        State::Running { leaving: Some(_), .. } => Shown::Stopping,
         State::Spawning { .. } | State::Starting { .. } => Shown::Starting,
         State::Running { .. } => Shown::Running,
         State::Stopping { .. } | State::Killing { .. } => Shown::Stopping,
@@ -154,7 +169,8 @@ fn reason(unit: &Unit) -> Option<String> {
         }
         State::Spawning { .. } | State::Starting { why: None, .. } => Some("not ready yet".into()),
         State::Starting { why: Some(why), .. } => Some(format!("not ready yet: {why}")),
-        State::Running { .. } => None,
+        State::Running { leaving: Some(_), .. } => Some("says that it is stopping".into()),
+        State::Running { leaving: None, .. } => None,
         State::Stopping { cause, exit, .. } => Some(stopping(cause, *exit)),
         State::Killing {
             survivors: Some(who), ..

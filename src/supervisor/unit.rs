@@ -66,6 +66,9 @@ pub enum State {
         run: u64,
         /// How far it is proven.
         proof: Proof,
+        /// It said that it is about to end by itself: when it is asked to, should it not have.
+        #[serde(default)]
+        leaving: Option<Moment>,
     },
     /// Its processes were asked to end.
     Stopping {
@@ -237,7 +240,7 @@ impl Unit {
     #[must_use]
     pub fn satisfies(&self) -> bool {
         match &self.state {
-            State::Running { .. } => self.goal == Goal::Up && !self.doomed,
+            State::Running { leaving, .. } => self.goal == Goal::Up && !self.doomed && leaving.is_none(),
             State::Stopped(Stopped::Ended(exit)) => self.spec.is_success(*exit),
             State::Stopped(Stopped::Never | Stopped::Asked)
             | State::Failed { .. }
@@ -291,10 +294,13 @@ impl Unit {
             State::Waiting { until, .. } => Some(*until),
             // One that is to be stopped is not timed; whoever it waits for is.
             State::Starting { deadline, .. } => (!self.departing()).then_some(*deadline),
-            State::Running { proof, .. } => match proof {
-                Proof::At(moment) => Some(*moment),
-                Proof::Unseen { .. } | Proof::Given => None,
-            },
+            State::Running { proof, leaving, .. } => {
+                let proven = match proof {
+                    Proof::At(moment) => Some(*moment),
+                    Proof::Unseen { .. } | Proof::Given => None,
+                };
+                [proven, *leaving].into_iter().flatten().min()
+            }
             State::Failed { .. } => self.retry_at(),
             State::Stopping { kill_at, .. } => Some(*kill_at),
             State::Killing { again_at, .. } => Some(*again_at),

@@ -30,8 +30,18 @@ pub const LAYERS: &[Row] = &[
     row("supervisor", &["service"], "it decides and never acts"),
     row("api", &["service"], "what crosses the socket, and nothing else"),
     row(
+        "alerts",
+        &["api"],
+        "what is worth waking somebody for; it decides and delivers nothing",
+    ),
+    row(
+        "deliver",
+        &["alerts", "exit", "process"],
+        "one message to one target, in a process of its own; the only TLS",
+    ),
+    row(
         "config",
-        &["service", "paths", "process", "redact"],
+        &["service", "paths", "alerts", "process", "redact"],
         "a file becomes specs; it knows nobody who uses them, and asks the kernel only whether they could start",
     ),
     row("probe", &["service"], "asks one service, judges one answer"),
@@ -75,6 +85,8 @@ pub const LAYERS: &[Row] = &[
             "process",
             "logs",
             "ledger",
+            "alerts",
+            "deliver",
             "lock",
             "descriptor",
             "exit",
@@ -86,13 +98,13 @@ pub const LAYERS: &[Row] = &[
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
-            "lock", "exit", "moving", "redact",
+            "lock", "exit", "alerts", "deliver", "moving", "redact",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
     row(
         "main",
-        &["cli", "api", "client", "daemon", "exit", "redact"],
+        &["cli", "api", "client", "daemon", "deliver", "exit", "redact"],
         "parse, dispatch, exit code",
     ),
 ];
@@ -182,6 +194,11 @@ pub const PURE: &[Pure] = &[
         because: "messages",
     },
     Pure {
+        place: "src/alerts/",
+        denied: WORLD,
+        because: "who is told what, and when, is decided on values in virtual time",
+    },
+    Pure {
         place: "src/ports/judge.rs",
         denied: WORLD,
         because: "who may be signalled is decided on values",
@@ -243,6 +260,7 @@ pub const CONFINED: &[Confined] = &[
         word: "Command::new",
         places: &[
             "src/process/",
+            "src/deliver/command.rs",
             "src/client/launch.rs",
             "src/client/place.rs",
             "workers/chaos/",

@@ -2,10 +2,13 @@
 
 mod access;
 mod adoption;
+mod alerts;
 mod cli;
 mod emergency;
 mod events;
 mod house;
+mod metrics;
+mod notify;
 mod policy;
 mod reload;
 mod restart;

@@ -9,7 +9,7 @@ use crate::cli::FlushArgs;
 use crate::client::connection::Connection;
 use crate::client::error::Error;
 use crate::client::render::{flushed, not_free, words::clean};
-use crate::client::{holders, house, look};
+use crate::client::{holders, house, look, notes};
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::lock::{Lock, Refused};
@@ -43,6 +43,9 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
         };
         flush.free(&plans, stop).await
     };
+    if !args.dry_run {
+        notes::keep(&config.paths, &reports).await;
+    }
     drop(held);
     tell(caller, args, &reports)
 }

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+mod alert;
 mod check;
 mod completions;
 mod events;
@@ -9,6 +10,7 @@ mod import;
 mod init;
 mod logs;
 mod man;
+mod metrics;
 mod reload;
 mod restart;
 mod schema;
@@ -54,6 +56,8 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Logs(args) => logs::run(caller, args).await,
         Command::Reload(args) => reload::run(caller, args).await,
         Command::Events(args) => events::run(caller, args).await,
+        Command::Alert(args) => alert::run(caller, args).await,
+        Command::Metrics => metrics::run(caller).await,
         Command::Upgrade(args) => upgrade::run(caller, args).await,
         Command::Check => check::run(caller),
         Command::Export(args) => export::run(caller, args),
@@ -67,6 +71,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Run(_)
         | Command::Supervise(_)
         | Command::Activate(_)
+        | Command::AlertDeliver
         | Command::CanResume(_)
         | Command::Resume(_)
         | Command::StandBy(_) => Err(Error::new(

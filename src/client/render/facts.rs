@@ -33,15 +33,21 @@ impl FactView {
     /// For this terminal, and names as wide as these have.
     #[must_use]
     pub fn of(terminal: &Terminal, records: &[Record]) -> Self {
+        Self::sized(terminal.width, terminal.paint, records)
+    }
+
+    /// For so many columns; those of paper without a number.
+    #[must_use]
+    pub fn sized(width: Option<usize>, paint: Paint, records: &[Record]) -> Self {
         let widths = records
             .iter()
             .filter_map(|record| record.fact.service.as_ref())
             .map(String::len);
         Self {
-            width: terminal.width.unwrap_or(PAPER).max(60),
+            width: width.unwrap_or(PAPER).max(60),
             name_width: widths.max().unwrap_or(8).clamp(8, NAME),
             zone: TimeZone::system(),
-            paint: terminal.paint,
+            paint,
         }
     }
 }
@@ -89,9 +95,13 @@ pub fn fact_lines(record: &Record, view: &FactView, day: &mut Option<String>) ->
 
 fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
     match fact.what {
-        What::GivenUp | What::Unhealthy | What::Died | What::NotStarted | What::Killed | What::PortTaken => {
-            paint.bad(text)
-        }
+        What::GivenUp
+        | What::Silent
+        | What::Unhealthy
+        | What::Died
+        | What::NotStarted
+        | What::Killed
+        | What::PortTaken => paint.bad(text),
         What::DiskLow | What::MemoryHigh | What::Lost | What::AlertLost | What::Missed | What::Refused => {
             paint.bad(text)
         }
@@ -100,8 +110,8 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
         {
             paint.bad(text)
         }
-        What::Exited | What::Started | What::Stopping => paint.middling(text),
-        What::Ready | What::Healthy | What::DiskFine => paint.good(text),
+        What::Exited | What::Started | What::Stopping | What::Stopped => paint.middling(text),
+        What::Ready | What::Heard | What::MemoryFine | What::Healthy | What::DiskFine => paint.good(text),
         What::Began
         | What::Left
         | What::Upgraded
@@ -174,6 +184,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Exit { words } => format!("it ended with {words}"),
         Cause::NotStarted { words } => format!("could not start: {words}"),
         Cause::Memory { words } => format!("memory: {words}"),
+        Cause::Watchdog { words } => format!("watchdog: {words}"),
         Cause::Change { path } => format!("{path} changed"),
         Cause::Reload => "services.toml differs".into(),
         Cause::Grace => "its grace was over".into(),

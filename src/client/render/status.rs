@@ -7,6 +7,7 @@ use crate::client::trouble::{self, Trouble};
 use crate::client::verdict::Concern;
 
 use super::Paint;
+use super::facts::{FactView, fact_lines};
 use super::headline::headline;
 use super::table::{Column, Layout};
 use super::words::{clean, count, shorten, uptime, wrap};
@@ -41,6 +42,8 @@ pub fn status(status: &Status, concerns: &[Concern], view: View<'_>) -> String {
             text.push_str(&service_lines(status, service, *concern, &layout, view));
         }
     }
+    text.push_str(&lately(status, view));
+    text.push_str(&alerts(status, view));
     if let Some(line) = last_line(status, view) {
         let _ = writeln!(text, "\n{}", view.paint.faint(&line));
     }
@@ -105,7 +108,22 @@ fn service_lines(
             .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
         let _ = writeln!(text, "{INDENT}{}", paint.middling(&shorten(&errors, width)));
     }
-    text
+    text + &own_words(service, view)
+}
+
+/// What the service says of itself.
+fn own_words(service: &Service, view: View<'_>) -> String {
+    let says = match (service.reloading, &service.status_text) {
+        (false, None) => return String::new(),
+        (true, None) => "is reloading".to_owned(),
+        (false, Some(text)) => format!("says: {}", clean(text)),
+        (true, Some(text)) => format!("is reloading, says: {}", clean(text)),
+    };
+    let width = view
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    let line = |line: String| format!("{INDENT}{}\n", view.paint.faint(&line));
+    wrap(&says, width).into_iter().map(line).collect()
 }
 
 /// `3 error lines since start, the last: …`.
@@ -143,6 +161,34 @@ fn trouble_lines(trouble: &Trouble, view: View<'_>) -> String {
         let _ = writeln!(text, "{INDENT}{} {next}", view.paint.hint("try:"));
     }
     text
+}
+
+/// What happened last to the services that were named.
+fn lately(status: &Status, view: View<'_>) -> String {
+    if status.events.is_empty() {
+        return String::new();
+    }
+    let facts = FactView::sized(view.width, view.paint, &status.events);
+    let mut day = None;
+    let lines = status
+        .events
+        .iter()
+        .map(|record| fact_lines(record, &facts, &mut day));
+    format!("\n{}", lines.collect::<String>())
+}
+
+/// Alerts that nobody takes are trouble of their own.
+fn alerts(status: &Status, view: View<'_>) -> String {
+    let Some(alerts) = status.alerts.as_ref().filter(|alerts| alerts.waiting > 0) else {
+        return String::new();
+    };
+    let mut line = format!("{} waiting", count(alerts.waiting as u64, "alert"));
+    if let Some(trouble) = &alerts.trouble {
+        line = format!("{line}: {}", clean(trouble));
+    }
+    let lines = wrap(&line, view.width.unwrap_or(usize::MAX));
+    let painted = lines.iter().map(|line| format!("{}\n", view.paint.bad(line)));
+    format!("\n{}", painted.collect::<String>())
 }
 
 fn last_line(status: &Status, view: View<'_>) -> Option<String> {

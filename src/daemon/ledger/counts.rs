@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::{Fact, What};
+use crate::service::ServiceName;
 
 /// Counters that only rise.
 #[derive(Clone, Debug, Default)]
@@ -11,11 +12,19 @@ pub struct Counts {
     pub facts: BTreeMap<&'static str, u64>,
     /// Starts of runs after the first, by service and the word of their cause.
     pub restarts: BTreeMap<(String, &'static str), u64>,
+    /// Answers of health probes, good and bad, by service.
+    pub probes: BTreeMap<String, (u64, u64)>,
     /// OOM kills by service.
     pub oom: BTreeMap<String, u64>,
 }
 
 impl Counts {
+    /// Counts an answer of a health probe.
+    pub fn probed(&mut self, service: &ServiceName, good: bool) {
+        let (well, ill) = self.probes.entry(service.to_string()).or_default();
+        *(if good { well } else { ill }) += 1;
+    }
+
     /// Counts a fact.
     pub fn count(&mut self, fact: &Fact) {
         *self.facts.entry(fact.what.as_str()).or_default() += 1;

@@ -74,6 +74,12 @@ pub struct HandedRun {
     pub spoke: bool,
     /// Its notify socket.
     pub notify: Option<RawFd>,
+    /// What it says of itself.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// It said that it reloads, and not yet that it is ready again.
+    #[serde(default)]
+    pub reloading: bool,
 }
 
 impl Handover {

@@ -202,6 +202,8 @@ impl Driver {
                 spawned: state.spawned,
                 spoke: state.spoke,
                 notify: state.notify_copy.as_ref().map(AsRawFd::as_raw_fd),
+                status: state.heard.status.clone(),
+                reloading: state.heard.reloading,
             });
             keep.extend(state.notify_copy.as_ref().map(AsFd::as_fd));
         }

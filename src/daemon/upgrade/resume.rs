@@ -13,6 +13,7 @@ use super::handover::Handover;
 use crate::api::{Fact, What};
 use crate::config::Config;
 use crate::daemon::driver::{Driver, RunState};
+use crate::daemon::heard::Heard;
 use crate::daemon::ledger::Ledger;
 use crate::daemon::mailbox::{Mailbox, Message};
 use crate::daemon::notify::Notify;
@@ -21,7 +22,7 @@ use crate::daemon::{Serving, block_on, hear_signals, log_to_stderr, serve};
 use crate::descriptor;
 use crate::exit::ExitCode;
 use crate::lock::Lock;
-use crate::process::{Handle, Identity, hear_again};
+use crate::process::{self, Handle, Identity, hear_again};
 use crate::supervisor::{Input, Supervisor};
 
 /// The descriptors that were handed over, by their numbers.
@@ -150,23 +151,26 @@ impl Driver {
 
     fn resume_runs(&mut self, handover: &Handover, descriptors: &mut Descriptors) {
         for handed in &handover.runs {
-            let copy = handed.notify.and_then(|number| descriptors.remove(&number));
-            let socket = copy.as_ref().and_then(|copy| copy.try_clone().ok());
             let mut state = RunState::begun(handed.spawned);
-            state.notify =
-                socket.map(|socket| Notify::resume(&handed.run, &self.config.paths.state_dir, socket));
-            state.notify_copy = copy;
+            state.heard = Heard::resumed(handed.status.clone(), handed.reloading);
             state.spoke = handed.spoke;
             state.lines = self.listen_again(&handed.run);
             self.runs.insert(handed.run.clone(), state);
         }
         for record in &handover.lives {
             let (run, leader) = (record.run.clone(), record.leader);
-            let watched = record.adopted && record.exit.is_none();
+            // One that is not our child (adopted, or named by MAINPID) ends without our being told.
+            let ours = process::lineage(leader.pid)
+                .is_ok_and(|line| line.get(1).is_some_and(|parent| parent.pid == handover.pid));
+            let watched = record.exit.is_none() && (record.adopted || !ours);
             self.lives.resume(record);
             if watched {
                 self.watch_leader(run, leader);
             }
+        }
+        for handed in &handover.runs {
+            let socket = handed.notify.and_then(|number| descriptors.remove(&number));
+            self.listen(&handed.run, socket.map(Notify::resume));
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The eight laws, judged after every step from the outside: by inputs, actions and snapshots alone.
 
 mod order;
+mod watches;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::{Action, Answer, Entry, Input, Moment, Order, RequestId, Shown, Supervisor};
+use watches::promises;
+
 use super::lives::{Life, Lives, subject};
 use crate::service::{Run, ServiceName, Spec};
 
@@ -182,7 +185,15 @@ impl Watched {
                     format!("{run} has no health to watch")
                 })
             }
-            Action::Terminate { run } => self.judge_terminate(input, run),
+            Action::Guard { run, spec } => {
+                let life = self.lives.of(run);
+                let fits = life.is_some_and(|life| life.ready.is_some() && life.terminated.is_none());
+                let reload = matches!(input, Input::Request { .. });
+                ensure(fits && (promises(spec) || reload), || {
+                    format!("{run} has promised nothing")
+                })
+            }
+            Action::Terminate { run } | Action::Abort { run } => self.judge_terminate(input, run),
             Action::Kill { run } => self.judge_kill(run),
             Action::Answer { id, .. } => {
                 let open = self.open.remove(id);
@@ -195,41 +206,6 @@ impl Watched {
                 ensure(fits, || "finished twice, unasked or with something alive".into())
             }
         }
-    }
-
-    /// A new process is awaited, and one that got ready is asked for its health.
-    fn judge_watches(&self, stale: bool, input: &Input, actions: &[Action]) -> Result<(), String> {
-        let expected = match input {
-            Input::Spawned { run } if !stale => Some(Action::AwaitReady { run: run.clone() }),
-            Input::Adopted { run, past } if !stale && !past.ready => {
-                Some(Action::AwaitReady { run: run.clone() })
-            }
-            Input::Ready { run } | Input::Adopted { run, .. } if !stale => {
-                let spec = self.entry(&run.service).map(|entry| entry.spec.clone());
-                let spec = spec.filter(|spec| spec.health.is_some());
-                spec.map(|spec| Action::WatchHealth {
-                    run: run.clone(),
-                    spec,
-                })
-            }
-            Input::Spawned { .. }
-            | Input::Ready { .. }
-            | Input::Adopted { .. }
-            | Input::SpawnFailed { .. }
-            | Input::NotReady { .. }
-            | Input::Healthy { .. }
-            | Input::Ailing { .. }
-            | Input::Unhealthy { .. }
-            | Input::Exited { .. }
-            | Input::Swept { .. }
-            | Input::Survivors { .. }
-            | Input::Request { .. }
-            | Input::FilesChanged { .. }
-            | Input::Tick => None,
-        };
-        ensure(expected.as_ref().is_none_or(|one| actions.contains(one)), || {
-            format!("{expected:?} is missing among {actions:?}")
-        })
     }
 
     fn judge_spawn(&mut self, run: &Run, spec: &Spec) -> Result<(), String> {
@@ -256,9 +232,15 @@ impl Watched {
             && life
                 .spawned
                 .is_some_and(|at| at + entry.spec.start_timeout <= now);
-        let own_fault =
-            matches!(input, Input::Exited { .. } | Input::Unhealthy { .. }) && subject(input) == Some(run);
-        if late || own_fault {
+        let stays = life.leaving.is_some_and(|at| at + grace <= now);
+        let fault = matches!(
+            input,
+            Input::Exited { .. }
+                | Input::Unhealthy { .. }
+                | Input::WatchdogMissed { .. }
+                | Input::OverMemory { .. }
+        );
+        if late || stays || (fault && subject(input) == Some(run)) {
             return Ok(());
         }
         match self.departing_dependent(&run.service) {
@@ -324,7 +306,7 @@ impl Watched {
         let starting = life.spawned.is_some() && life.ready.is_none() && staying;
         let proving = !life.proven
             && proving_since(entry, life).is_some_and(|at| at + entry.spec.min_uptime > self.now);
-        life.terminated.is_some() || starting || proving
+        life.terminated.is_some() || starting || proving || life.leaving.is_some()
     }
 
     fn judge_entries(&self) -> Result<(), String> {

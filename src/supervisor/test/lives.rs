@@ -23,6 +23,8 @@ pub struct Life {
     pub exited: bool,
     /// When it was asked to end, and the grace it was declared to have.
     pub terminated: Option<(Moment, Duration)>,
+    /// When it said that it would end by itself.
+    pub leaving: Option<Moment>,
     /// How often it was sent SIGKILL.
     pub kills: u32,
     /// A person asked for another run in its place.
@@ -39,6 +41,7 @@ impl Life {
             proven: false,
             exited: false,
             terminated: None,
+            leaving: None,
             kills: 0,
             condemned: false,
         }
@@ -98,7 +101,14 @@ impl Lives {
             Input::NotReady { .. } => life.spawned.is_none() || life.ready.is_some() || ending,
             Input::Healthy { .. } => life.ready.is_none() || ending || life.well.is_some(),
             Input::Ailing { .. } => life.ready.is_none() || ending || life.well.is_none(),
-            Input::Unhealthy { .. } => life.ready.is_none() || ending || life.condemned,
+            Input::Unhealthy { .. } | Input::WatchdogMissed { .. } | Input::OverMemory { .. } => {
+                life.ready.is_none() || ending || life.condemned || life.leaving.is_some()
+            }
+            Input::Leaving { .. } => life.spawned.is_none() || ending || life.leaving.is_some(),
+            Input::Extended { .. } => {
+                let at_something = life.ready.is_none() || life.leaving.is_some() || ending;
+                life.spawned.is_none() || life.kills > 0 || !at_something
+            }
             Input::Exited { .. } => life.exited,
             Input::Swept { .. } | Input::Adopted { .. } => false,
             Input::Survivors { .. } => life.kills == 0,
@@ -132,6 +142,10 @@ impl Lives {
             | Input::Healthy { .. }
             | Input::Ailing { .. }
             | Input::Unhealthy { .. }
+            | Input::WatchdogMissed { .. }
+            | Input::OverMemory { .. }
+            | Input::Leaving { .. }
+            | Input::Extended { .. }
             | Input::Exited { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
@@ -143,6 +157,8 @@ impl Lives {
             Input::Spawned { .. } => life.spawned = Some(now),
             Input::Ready { .. } => life.ready = Some(now),
             Input::Exited { .. } => life.exited = true,
+            // One that is not ready has its start to end by.
+            Input::Leaving { .. } => life.leaving = life.ready.map(|_| now),
             Input::Healthy { .. } => life.well = Some(now),
             Input::Ailing { .. } => life.well = None,
             Input::SpawnFailed { .. }
@@ -150,6 +166,9 @@ impl Lives {
             | Input::Swept { .. }
             | Input::NotReady { .. }
             | Input::Unhealthy { .. }
+            | Input::WatchdogMissed { .. }
+            | Input::OverMemory { .. }
+            | Input::Extended { .. }
             | Input::Survivors { .. }
             | Input::Request { .. }
             | Input::FilesChanged { .. }
@@ -169,6 +188,10 @@ pub fn subject(input: &Input) -> Option<&Run> {
         | Input::Healthy { run }
         | Input::Ailing { run }
         | Input::Unhealthy { run, .. }
+        | Input::WatchdogMissed { run, .. }
+        | Input::OverMemory { run, .. }
+        | Input::Leaving { run }
+        | Input::Extended { run, .. }
         | Input::Exited { run, .. }
         | Input::Swept { run }
         | Input::Survivors { run, .. } => Some(run),

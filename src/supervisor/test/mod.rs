@@ -12,6 +12,7 @@ mod stories;
 mod stories_adoption;
 mod stories_health;
 mod stories_order;
+mod stories_promise;
 mod stories_recovery;
 mod stories_reload;
 mod stories_request;

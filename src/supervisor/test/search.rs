@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::unit::{Proof, State, Unit};
 use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
-use super::spec::{changed, health, names, policy, shared, spec};
-use crate::service::{Exit, RestartPolicy, Run, ServiceName, Spec};
+use super::spec::{GRACE, changed, health, names, policy, shared, spec};
+use crate::service::{Exit, MemoryMax, RestartPolicy, Run, ServiceName, Spec};
 
 /// What tells two situations apart: times as time to go, runs as runs ago.
 #[derive(PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ struct UnitSituation {
     /// How far failures of late lie back.
     recent: Vec<Moment>,
     waiters: Vec<(usize, Goal)>,
-    life: Option<[bool; 5]>,
+    life: Option<[bool; 6]>,
 }
 
 fn situation(watched: &Watched) -> Situation {
@@ -63,6 +63,7 @@ fn situation(watched: &Watched) -> Situation {
                 life.terminated.is_some(),
                 life.kills > 1,
                 life.condemned,
+                life.leaving.is_some(),
                 life.well.is_some(),
             ]
         }),
@@ -88,8 +89,8 @@ fn relative(state: &State, now: Moment, next_run: u64) -> State {
         State::Spawning { run } => *run = next_run - *run,
         State::Starting { run, deadline, .. } => (*run, *deadline) = (next_run - *run, to_go(*deadline)),
         State::Failed { since, .. } => *since = Moment::default(),
-        State::Running { run, proof } => {
-            *run = next_run - *run;
+        State::Running { run, proof, leaving } => {
+            (*run, *leaving) = (next_run - *run, leaving.map(to_go));
             match proof {
                 Proof::Unseen { unchecked } => *unchecked = to_go(*unchecked),
                 Proof::At(at) => *at = to_go(*at),
@@ -137,6 +138,12 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
             who: "who".into(),
         },
     ];
+    // One unit, of one policy, is enough to search: no policy matters to these.
+    if let [unit] = &watched.machine.units[..]
+        && unit.spec.restart == RestartPolicy::OnFailure
+    {
+        all.extend(own_words(&run(number)));
+    }
     // A supervisor adopts as it begins, before anything else; one unit at a time is enough to search.
     if watched.now == Moment::default() && watched.open.is_empty() && watched.machine.units.len() == 1 {
         all.extend([true, false].map(|ready| Input::Adopted {
@@ -159,6 +166,22 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
         all.push(Input::Swept { run: run(number + 1) });
     }
     all
+}
+
+/// What a service may say of itself, or not say.
+fn own_words(run: &Run) -> [Input; 3] {
+    let run = || run.clone();
+    [
+        Input::WatchdogMissed {
+            run: run(),
+            why: "why".into(),
+        },
+        Input::Leaving { run: run() },
+        Input::Extended {
+            run: run(),
+            by: GRACE,
+        },
+    ]
 }
 
 struct Search {
@@ -330,10 +353,18 @@ fn every_state_of_one_unit_that_is_always_restarted() {
         health: Some(health("two")),
         ..unit.clone()
     };
-    let reloads: [&[Spec]; 4] = [
+    let weighed = Spec {
+        memory_max: Some(MemoryMax {
+            bytes: 1 << 20,
+            lasting: GRACE,
+        }),
+        ..unit.clone()
+    };
+    let reloads: [&[Spec]; 5] = [
         std::slice::from_ref(&unit),
         &[changed(&unit, "a2")],
         &[probed],
+        &[weighed],
         &[],
     ];
     one_unit(RestartPolicy::Always, &[Exit::Code(0)], &reloads);

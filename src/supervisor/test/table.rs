@@ -23,6 +23,14 @@ fn unit() -> Spec {
     unit
 }
 
+fn running(proof: Proof, leaving: Option<Moment>) -> State {
+    State::Running {
+        run: RUN,
+        proof,
+        leaving,
+    }
+}
+
 /// Every kind of state, with what hangs on it.
 fn states() -> Vec<(&'static str, Goal, State)> {
     let soon = NOW + Duration::from_secs(1);
@@ -32,7 +40,6 @@ fn states() -> Vec<(&'static str, Goal, State)> {
         deadline: soon,
         why: None,
     };
-    let running = |proof| State::Running { run: RUN, proof };
     let given_up = |for_good| State::Failed {
         why: why(),
         since: Moment(NOW.0 + Duration::from_secs(1) - RETRY),
@@ -60,13 +67,18 @@ fn states() -> Vec<(&'static str, Goal, State)> {
             State::Spawning { run: RUN },
         ),
         ("starting", Goal::Up, starting),
-        ("running, unproven", Goal::Up, running(Proof::At(soon))),
+        ("running, unproven", Goal::Up, running(Proof::At(soon), None)),
         (
             "running, its health unseen",
             Goal::Up,
-            running(Proof::Unseen { unchecked: soon }),
+            running(Proof::Unseen { unchecked: soon }, None),
         ),
-        ("running, proven", Goal::Up, running(Proof::Given)),
+        ("running, proven", Goal::Up, running(Proof::Given, None)),
+        (
+            "running, about to end",
+            Goal::Up,
+            running(Proof::Given, Some(soon)),
+        ),
     ];
     all.extend(ends(soon));
     all
@@ -116,6 +128,7 @@ fn run(number: u64) -> Run {
 
 fn inputs() -> Vec<(&'static str, Moment, Input)> {
     let mut all = news();
+    all.extend(own_words());
     all.extend([
         ("early tick", NOW, Input::Tick),
         ("tick", NOW + Duration::from_secs(1), Input::Tick),
@@ -125,6 +138,36 @@ fn inputs() -> Vec<(&'static str, Moment, Input)> {
         (what, NOW, Input::Request { id, order })
     }));
     all
+}
+
+/// What a service says of itself, or does not say.
+fn own_words() -> Vec<(&'static str, Moment, Input)> {
+    let why = || "why".to_owned();
+    let words = [
+        (
+            "watchdog missed",
+            Input::WatchdogMissed {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        (
+            "over memory",
+            Input::OverMemory {
+                run: run(RUN),
+                why: why(),
+            },
+        ),
+        ("leaving", Input::Leaving { run: run(RUN) }),
+        (
+            "extended",
+            Input::Extended {
+                run: run(RUN),
+                by: Duration::from_secs(30),
+            },
+        ),
+    ];
+    words.map(|(what, input)| (what, NOW, input)).into()
 }
 
 fn news() -> Vec<(&'static str, Moment, Input)> {
@@ -240,13 +283,15 @@ fn state_in_words(state: &State) -> String {
         State::Starting { run, deadline, why } => {
             format!("Starting({run}, until {}, {why:?})", from_now(deadline))
         }
-        State::Running { run, proof } => {
+        State::Running { run, proof, leaving } => {
             let proven = match proof {
                 Proof::Unseen { .. } => "once healthy".into(),
                 Proof::At(at) => from_now(at),
                 Proof::Given => "yes".into(),
             };
-            format!("Running({run}, proven {proven})")
+            let leaving = leaving.as_ref().map(from_now);
+            let leaving = leaving.map_or(String::new(), |at| format!(", leaving {at}"));
+            format!("Running({run}, proven {proven}{leaving})")
         }
         State::Stopping {
             run,
@@ -295,6 +340,8 @@ fn action_in_words(action: &Action) -> String {
         Action::Spawn { run, spec } => format!("Spawn {run} {}", spec.command[0]),
         Action::AwaitReady { run } => format!("AwaitReady {run}"),
         Action::WatchHealth { run, .. } => format!("WatchHealth {run}"),
+        Action::Guard { run, .. } => format!("Guard {run}"),
+        Action::Abort { run } => format!("Abort {run}"),
         Action::Terminate { run } => format!("Terminate {run}"),
         Action::Kill { run } => format!("Kill {run}"),
         Action::Answer {

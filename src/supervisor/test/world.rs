@@ -177,8 +177,14 @@ impl World {
                     self.tell(&input);
                 }
             }
+            Action::AwaitReady { .. } | Action::Guard { .. } | Action::Changed { .. } => {}
+            Action::Abort { run } => {
+                self.note(format!("abort {run}"));
+                if self.nature_of(&run).obeys.is_some() {
+                    self.end(&run, Duration::from_millis(1), Exit::Signal(6), Duration::ZERO);
+                }
+            }
             Action::WatchHealth { run, .. } => self.later(Duration::ZERO, Input::Healthy { run }),
-            Action::AwaitReady { .. } | Action::Changed { .. } => {}
             Action::Terminate { run } => {
                 self.note(format!("terminate {run}"));
                 let nature = self.nature_of(&run);

@@ -35,6 +35,7 @@ pub mod session;
 mod socket;
 mod status;
 mod topic;
+mod trading;
 pub mod wire;
 
 pub use calendar::Calendar;
@@ -52,3 +53,4 @@ pub use session::State;
 pub use status::{Quarantined, Status};
 pub use stream_protocol::Number;
 pub use topic::{Channel, Topic, list};
+pub use trading::{OrderEvent, OrderStatus, TradingStream};

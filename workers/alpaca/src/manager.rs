@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::driver::{self, Endpoint};
 use crate::lease::Lease;
 use crate::market::{MarketClock, Venue};
 use crate::market_data::{Command, Ended, Link, Past};
 use crate::rest::{LatestTrades, PastTrades, TradingApi};
-use crate::{Credentials, MarketData, Options, Status, socket};
+use crate::trading::{self, Account, Ask, OrderStatus, TradingLink, TradingStream};
+use crate::{Credentials, MarketData, Options, State, Status, socket};
 
 /// Hands out references to connections, and makes each connection only once. A clone shares the
 /// same connections; a process needs one manager.
@@ -27,8 +28,12 @@ struct Registry {
     // no secret is kept here.
     hashers: [RandomState; 2],
     entries: Mutex<HashMap<[u64; 2], Entry>>,
+    accounts: Mutex<Accounts>,
     options: Options,
 }
+
+/// Streams of orders, in use or still being closed.
+type Accounts = HashMap<[u64; 2], (Weak<TradingLink>, Ended)>;
 
 /// A connection that is in use, or one that is still being closed.
 struct Entry {
@@ -73,14 +78,7 @@ impl ConnectionManager {
     /// While an earlier connection of the same key and endpoint is still being closed, the new one
     /// waits for it.
     pub fn market_data(&self, credentials: &Credentials, url: &str) -> Result<MarketData, Error> {
-        if credentials.key().is_empty() || credentials.secret().is_empty() {
-            return Err(Error::NoCredentials);
-        }
-        socket::check_url(url).map_err(|cause| Error::Url {
-            url: url.to_owned(),
-            cause,
-        })?;
-        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let runtime = check(credentials, url)?;
         let key = self.0.fingerprint(credentials, url);
         let mut entries = self.0.lock();
         let earlier = entries.get(&key);
@@ -108,6 +106,29 @@ impl ConnectionManager {
         Ok(MarketData(link))
     }
 
+    /// A reference to the one stream of order updates of these credentials at this URL, such as
+    /// `wss://paper-api.alpaca.markets/stream`. Connects when it is first listened to; otherwise as
+    /// `market_data`.
+    pub fn trading(&self, credentials: &Credentials, url: &str) -> Result<TradingStream, Error> {
+        let runtime = check(credentials, url)?;
+        let key = self.0.fingerprint(credentials, url);
+        let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = accounts.get(&key);
+        if let Some(link) = earlier.and_then(|(link, _)| link.upgrade()) {
+            return Ok(TradingStream(link));
+        }
+        let predecessor = earlier.map(|(_, ended)| ended.clone());
+        let account = Account {
+            credentials: credentials.clone(),
+            url: url.to_owned(),
+            lease: self.0.lease(credentials, url),
+        };
+        let link = start_trading(&runtime, account, predecessor);
+        accounts.retain(|_, (_, ended)| ended.has_changed().is_ok());
+        accounts.insert(key, (Arc::downgrade(&link), link.ended.clone()));
+        Ok(TradingStream(link))
+    }
+
     /// Closes every connection, whoever still holds a reference, and returns when all are closed:
     /// at most about 3 s. For the end of the process.
     pub async fn close_all(&self) {
@@ -119,6 +140,18 @@ impl ConnectionManager {
             }
             entry.link = Weak::new();
             ends.push(entry.ended.clone());
+        }
+        for (link, ended) in self
+            .0
+            .accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
+            if let Some(link) = link.upgrade() {
+                let _ = link.asks.send(Ask::Close);
+            }
+            ends.push(ended.clone());
         }
         for mut ended in ends {
             let _ = ended.changed().await;
@@ -159,6 +192,44 @@ impl Entry {
     }
 }
 
+fn check(credentials: &Credentials, url: &str) -> Result<Handle, Error> {
+    if credentials.key().is_empty() || credentials.secret().is_empty() {
+        return Err(Error::NoCredentials);
+    }
+    socket::check_url(url).map_err(|cause| Error::Url {
+        url: url.to_owned(),
+        cause,
+    })?;
+    Handle::try_current().map_err(|_| Error::NoRuntime)
+}
+
+fn start_trading(runtime: &Handle, account: Account, predecessor: Option<Ended>) -> Arc<TradingLink> {
+    let (asks, inbox) = mpsc::unbounded_channel();
+    let events = broadcast::Sender::new(trading::BEHIND);
+    let idle = OrderStatus {
+        state: State::Idle,
+        good: None,
+        reconnects: 0,
+        detail: None,
+    };
+    let (publisher, status) = watch::channel(idle);
+    let (alive, ended) = watch::channel(());
+    let telling = events.clone();
+    runtime.spawn(async move {
+        if let Some(mut predecessor) = predecessor {
+            let _ = predecessor.changed().await;
+        }
+        trading::run(account, inbox, telling, publisher).await;
+        drop(alive);
+    });
+    Arc::new(TradingLink {
+        asks,
+        events,
+        status,
+        ended,
+    })
+}
+
 fn start(runtime: &Handle, endpoint: Endpoint, past: Past, predecessor: Option<Ended>) -> Arc<Link> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let (publisher, status) = watch::channel(Status::idle(SystemTime::now()));
@@ -195,7 +266,7 @@ impl fmt::Display for Error {
                  Alpaca's own is wss://stream.data.alpaca.markets/v2/iex"
             ),
             Self::NoCredentials => f.write_str("no credentials: set ALPACA_API_KEY and ALPACA_SECRET_KEY"),
-            Self::NoRuntime => f.write_str("market_data was called outside of a tokio runtime"),
+            Self::NoRuntime => f.write_str("a connection was asked for outside of a tokio runtime"),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use futures_util::{Sink, Stream};
+use hyper::body::Bytes;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -33,7 +34,11 @@ type Opening = Pin<Box<dyn Future<Output = Result<WebSocket, OpenFailure>> + Sen
 
 /// No socket, one that is being opened, or an open one.
 #[derive(Default)]
-pub(crate) struct Socket(Option<Stage>);
+pub(crate) struct Socket {
+    stage: Option<Stage>,
+    /// Messages are reported as they are.
+    is_raw: bool,
+}
 
 enum Stage {
     Opening(Opening),
@@ -53,17 +58,27 @@ pub(crate) enum Report {
     News(News),
     /// A message of the server.
     Frame(Frame),
+    /// The same, unread.
+    Message(Bytes),
 }
 
 impl Socket {
+    /// A socket whose messages are not those of market data.
+    pub(crate) fn raw() -> Self {
+        Self {
+            stage: None,
+            is_raw: true,
+        }
+    }
+
     /// Begins to open a socket; whatever was there is let go.
     pub(crate) fn open(&mut self, url: String, spelling: Spelling) {
-        self.0 = Some(Stage::Opening(Box::pin(connect(url, spelling))));
+        self.stage = Some(Stage::Opening(Box::pin(connect(url, spelling))));
     }
 
     /// Reports that no socket can be opened.
     pub(crate) fn fail(&mut self, failure: OpenFailure) {
-        self.0 = Some(Stage::Opening(Box::pin(async { Err(failure) })));
+        self.stage = Some(Stage::Opening(Box::pin(async { Err(failure) })));
     }
 
     /// Queues a message.
@@ -86,7 +101,7 @@ impl Socket {
 
     /// Lets the socket go as it is.
     pub(crate) fn let_go(&mut self) {
-        self.0 = None;
+        self.stage = None;
     }
 
     /// The next report; waits for ever when there is no socket. Cancel-safe.
@@ -95,18 +110,18 @@ impl Socket {
     }
 
     fn queue(&mut self, message: Message) {
-        if let Some(Stage::Open(open)) = &mut self.0 {
+        if let Some(Stage::Open(open)) = &mut self.stage {
             open.unsent.push_back(message);
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Report> {
-        let news = match &mut self.0 {
+        let news = match &mut self.stage {
             None => return Poll::Pending,
             Some(Stage::Opening(opening)) => match opening.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(stream)) => {
-                    self.0 = Some(Stage::Open(Box::new(Open {
+                    self.stage = Some(Stage::Open(Box::new(Open {
                         stream,
                         unsent: VecDeque::new(),
                     })));
@@ -114,20 +129,20 @@ impl Socket {
                 }
                 Poll::Ready(Err(failure)) => News::OpenFailed(failure),
             },
-            Some(Stage::Open(open)) => match open.poll(cx) {
+            Some(Stage::Open(open)) => match open.poll(cx, self.is_raw) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(report)) => return Poll::Ready(report),
                 Poll::Ready(Err(reason)) => News::Ended { reason },
             },
         };
-        self.0 = None;
+        self.stage = None;
         Poll::Ready(Report::News(news))
     }
 }
 
 impl Open {
     /// The error is why the socket has ended.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Report, String>> {
+    fn poll(&mut self, cx: &mut Context<'_>, is_raw: bool) -> Poll<Result<Report, String>> {
         self.write(cx).map_err(|error| ending(&error))?;
         match Pin::new(&mut self.stream).poll_next(cx) {
             Poll::Pending => Poll::Pending,
@@ -137,6 +152,9 @@ impl Open {
                 // The answer is queued by now; it is four bytes, and written unless the peer is gone.
                 let _ = self.write(cx);
                 Poll::Ready(Err(closed_by_server(frame.as_ref())))
+            }
+            Poll::Ready(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) if is_raw => {
+                Poll::Ready(Ok(Report::Message(message.into_data())))
             }
             Poll::Ready(Some(Ok(Message::Text(text)))) => {
                 Poll::Ready(Ok(Report::Frame(wire::decode(text.as_bytes()))))

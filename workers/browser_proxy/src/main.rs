@@ -67,7 +67,7 @@ async fn serve(arguments: Arguments) -> std::io::Result<()> {
             service: "browser-proxy",
             origins: Origins::with(&arguments.allow_origin),
             tokens: Tokens::from_env(TOKENS),
-            self_authenticating: Some("/v2/"),
+            self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
         },
         counts: Counts::default(),
         patience: Duration::from_secs(arguments.patience),

@@ -1,12 +1,11 @@
 //! A worker that misbehaves on request: for demonstrations and for tests of a supervisor.
 
 mod inherit;
+mod notify;
 mod serve;
 mod signals;
 
 use std::io::Write;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -58,6 +57,24 @@ struct Cli {
     /// Tell the supervisor READY=1 over NOTIFY_SOCKET after this many milliseconds.
     #[arg(long)]
     notify_after: Option<u64>,
+    /// Say this over NOTIFY_SOCKET at the start; `{pid}` stands for this process's pid.
+    #[arg(long)]
+    tell: Vec<String>,
+    /// Say it so many milliseconds later than READY=1.
+    #[arg(long, default_value_t = 0)]
+    tell_after: u64,
+    /// Say WATCHDOG=1 over NOTIFY_SOCKET this often, in milliseconds.
+    #[arg(long)]
+    heartbeat: Option<u64>,
+    /// Say it only so many times, then hang.
+    #[arg(long)]
+    heartbeats: Option<u64>,
+    /// Use so much memory, in MiB.
+    #[arg(long)]
+    eat: Option<usize>,
+    /// Be root altogether, where this program is set-user-id root.
+    #[arg(long)]
+    become_root: bool,
     /// Leave the session of whoever started this process.
     #[arg(long, hide = true)]
     setsid: bool,
@@ -107,11 +124,12 @@ fn main() -> ExitCode {
             return code;
         }
     }
-    speak(&cli);
-    if let Some(after) = cli.notify_after {
-        pause(after);
-        notify();
+    if cli.become_root {
+        become_root();
     }
+    speak(&cli);
+    let _eaten = cli.eat.map(|mebibytes| vec![1_u8; mebibytes << 20]);
+    report(&cli);
     pause(cli.listen_after);
     for &port in &cli.listen {
         if let Err(error) = serve::listen(port, cli.sick_after.map(Duration::from_millis)) {
@@ -132,6 +150,9 @@ fn main() -> ExitCode {
         pause(after);
         return ExitCode::from(cli.code);
     }
+    if let Some(every) = cli.heartbeat {
+        notify::heartbeat(every, cli.heartbeats);
+    }
     if let Some(how) = cli.flood {
         flood(how);
     }
@@ -140,6 +161,23 @@ fn main() -> ExitCode {
         None => loop {
             std::thread::park();
         },
+    }
+}
+
+/// What is said over NOTIFY_SOCKET at the start.
+fn report(cli: &Cli) {
+    if let Some(after) = cli.notify_after {
+        pause(after);
+        notify::tell("READY=1\n");
+    }
+    pause(cli.tell_after);
+    cli.tell.iter().for_each(|text| notify::tell(text));
+}
+
+/// Not only by the file's mode: so that whoever started us may not signal us any more.
+fn become_root() {
+    if let Err(error) = nix::unistd::setuid(nix::unistd::Uid::from_raw(0)) {
+        eprintln!("chaos: cannot become root: {error}");
     }
 }
 
@@ -197,20 +235,5 @@ fn pause(milliseconds: u64) {
     if milliseconds > 0 {
         let (_never, silence) = mpsc::channel::<()>();
         let _ = silence.recv_timeout(Duration::from_millis(milliseconds));
-    }
-}
-
-/// `READY=1`, as sd_notify(3) has it.
-fn notify() {
-    let Ok(address) = std::env::var("NOTIFY_SOCKET") else {
-        return eprintln!("chaos: there is no NOTIFY_SOCKET");
-    };
-    let address = match address.strip_prefix('@') {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&address),
-    };
-    let sent = address.and_then(|to| UnixDatagram::unbound()?.send_to_addr(b"READY=1\n", &to));
-    if let Err(error) = sent {
-        eprintln!("chaos: cannot notify: {error}");
     }
 }

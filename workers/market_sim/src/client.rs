@@ -19,11 +19,13 @@ use crate::Settings;
 use crate::codec::Codec;
 use crate::faults::{Blow, Faults, Trouble};
 use crate::market::{Market, Seat};
+use crate::orders::Orders;
 use crate::peer::{Peer, Reply};
 use crate::random::Random;
 use crate::slots::Slots;
 use crate::trade::Item;
-use crate::upgrade::{self, Visitor};
+use crate::trading;
+use crate::upgrade::{self, Accepted, Visitor};
 
 /// Alpaca gives a client this long to authenticate.
 const AUTH_WITHIN: Duration = Duration::from_secs(10);
@@ -39,6 +41,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct House {
     pub(crate) market: Market,
     pub(crate) slots: Slots,
+    pub(crate) orders: Orders,
     pub(crate) settings: Arc<Settings>,
     pub(crate) trouble: Trouble,
     pub(crate) stop: Stop,
@@ -67,8 +70,10 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
     if house.trouble.is_down() {
         return;
     }
-    let Some(visitor) = upgrade::accept(stream, &house).await else {
-        return;
+    let visitor = match upgrade::accept(stream, &house).await {
+        Some(Accepted::Data(visitor)) => *visitor,
+        Some(Accepted::Orders(socket)) => return trading::serve(house, *socket).await,
+        None => return,
     };
     let Visitor {
         socket,

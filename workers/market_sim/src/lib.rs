@@ -27,6 +27,7 @@ mod feed;
 mod floor;
 mod ledger;
 mod market;
+mod orders;
 mod peer;
 mod plain;
 mod random;
@@ -34,6 +35,7 @@ mod settings;
 mod slots;
 mod tape;
 mod trade;
+mod trading;
 mod upgrade;
 
 pub use faults::Faults;
@@ -56,6 +58,7 @@ pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let house = client::House {
         market: Market::open(settings.rate, settings.seed, settings.shift()),
         slots: Slots::default(),
+        orders: orders::Orders::new(),
         trouble: Trouble::new(settings.faults.clone()),
         settings: Arc::new(settings),
         stop: stop.clone(),

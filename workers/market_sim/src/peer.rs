@@ -152,7 +152,7 @@ impl Peer {
         if let Some(code) = refused.or(wrong) {
             return vec![failure(code, refusal(code)), Reply::HangUp];
         }
-        self.slot = self.slots.take(Instant::now(), key, self.feed);
+        self.slot = self.slots.take(Instant::now(), key, Some(self.feed));
         // The client may try again on this connection, as long as its time lasts.
         vec![match self.slot {
             Some(_) => success("authenticated"),

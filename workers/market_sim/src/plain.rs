@@ -36,6 +36,31 @@ impl Plain<'_> {
         write(stream, status, &body).await;
     }
 
+    /// Takes an order, at the price of the latest trade.
+    async fn place(&self, house: &House) -> Answer {
+        let asked: Value = match serde_json::from_slice(self.body) {
+            Ok(asked) => asked,
+            Err(error) => return refusal("422 Unprocessable Entity", &error.to_string()),
+        };
+        let symbol = asked["symbol"].as_str().unwrap_or_default();
+        let fields = BTreeMap::from([
+            ("symbols".to_owned(), symbol.to_owned()),
+            ("feed".to_owned(), "iex".to_owned()),
+        ]);
+        let mut price = 100.0;
+        if let Ok(query) = Query::read(&fields, true)
+            && let Some(page) = house.market.ask(query).await
+            && let Some(latest) = page.trades.get(symbol).and_then(|trades| trades.last())
+        {
+            price = latest["p"].as_f64().unwrap_or(price);
+        }
+        let now = house.market.time().await.unwrap_or_default();
+        match house.orders.place(&asked, price, now) {
+            Ok(order) => ok(&order),
+            Err(why) => refusal("422 Unprocessable Entity", &why),
+        }
+    }
+
     /// Whether it is for those who have a key.
     fn is_rest(&self, path: &str) -> bool {
         path == "/v2/clock" || path.starts_with("/v2/stocks/") || path.starts_with("/v1beta3/crypto/us/")
@@ -61,6 +86,21 @@ impl Plain<'_> {
                 refused_rest(house).unwrap_or_default()
             }
             ("GET", "/v2/clock") => clock(house).await,
+            (_, path) if path.starts_with("/v2/orders") && !self.has_key => {
+                refusal("401 Unauthorized", "unauthorized.")
+            }
+            ("GET", "/v2/orders") => ok(&house.orders.list()),
+            ("POST", "/v2/orders") => self.place(house).await,
+            ("DELETE", path) if path.starts_with("/v2/orders/") => {
+                let id = path.trim_start_matches("/v2/orders/");
+                match house
+                    .orders
+                    .cancel(id, house.market.time().await.unwrap_or_default())
+                {
+                    true => ("204 No Content", String::new()),
+                    false => refusal("404 Not Found", "order not found"),
+                }
+            }
             ("GET", "/v1beta3/crypto/us/trades") => {
                 trades(house, &format!("{query}&feed=crypto"), false).await
             }
@@ -74,7 +114,7 @@ impl Plain<'_> {
             }
             _ => refusal(
                 "404 Not Found",
-                "there are /v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us, /v2/stocks/trades, /v2/clock, /health, /control",
+                "there are /v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us, /stream, /v2/stocks/trades, /v2/clock, /v2/orders, /health, /control",
             ),
         }
     }
@@ -173,8 +213,8 @@ fn refusal(status: &'static str, message: &str) -> Answer {
 
 async fn write(stream: &mut TcpStream, status: &str, body: &str) {
     let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}\n",
-        body.len() + 1
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     // The visitor may have gone; there is nobody else to tell.
     let _ = stream.write_all(text.as_bytes()).await;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::feed::Feed;
 
-type Place = (String, Feed);
+/// Of a key: that of a feed, or that of its orders.
+type Place = (String, Option<Feed>);
 
 /// The places that are taken, and those of connections that ended uncleanly until they are free.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +23,7 @@ pub(crate) struct Slot {
 
 impl Slots {
     /// Takes the place of this key, unless another connection has it.
-    pub(crate) fn take(&self, now: Instant, key: &str, feed: Feed) -> Option<Slot> {
+    pub(crate) fn take(&self, now: Instant, key: &str, feed: Option<Feed>) -> Option<Slot> {
         let place = (key.to_owned(), feed);
         let mut places = self.lock();
         let is_free = match places.get(&place) {
@@ -73,22 +74,22 @@ mod tests {
     fn a_place_is_taken_once_per_key_and_endpoint_until_it_is_freed() {
         let slots = Slots::default();
         let now = Instant::now();
-        let first = slots.take(now, "key", Feed::Iex).expect("free");
-        assert!(slots.take(now, "key", Feed::Iex).is_none());
-        assert!(slots.take(now, "key", Feed::Sip).is_some());
-        assert!(slots.take(now, "other", Feed::Iex).is_some());
+        let first = slots.take(now, "key", Some(Feed::Iex)).expect("free");
+        assert!(slots.take(now, "key", Some(Feed::Iex)).is_none());
+        assert!(slots.take(now, "key", Some(Feed::Sip)).is_some());
+        assert!(slots.take(now, "other", Some(Feed::Iex)).is_some());
         drop(first);
-        assert!(slots.take(now, "key", Feed::Iex).is_some());
+        assert!(slots.take(now, "key", Some(Feed::Iex)).is_some());
     }
 
     #[test]
     fn the_place_of_an_unclean_end_lingers() {
         let slots = Slots::default();
         let now = Instant::now();
-        let mut slot = slots.take(now, "key", Feed::Iex).expect("free");
+        let mut slot = slots.take(now, "key", Some(Feed::Iex)).expect("free");
         slot.linger(Duration::from_secs(90));
         drop(slot);
-        let after = |seconds| slots.take(now + Duration::from_secs(seconds), "key", Feed::Iex);
+        let after = |seconds| slots.take(now + Duration::from_secs(seconds), "key", Some(Feed::Iex));
         assert!(after(89).is_none());
         assert!(after(91).is_some());
     }

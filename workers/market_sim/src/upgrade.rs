@@ -17,6 +17,8 @@ use crate::codec::Codec;
 use crate::feed::Feed;
 use crate::plain::Plain;
 
+/// The path of the stream of orders.
+const ORDERS: &str = "/stream";
 /// The longest request that is read.
 const LONGEST: usize = 16 * 1024;
 /// A visitor that has not finished its request by then is let go.
@@ -29,6 +31,12 @@ pub(crate) struct Visitor {
     pub(crate) codec: Codec,
     /// From the headers, if they carried any.
     pub(crate) credentials: Option<(String, String)>,
+}
+
+/// What a connection is for.
+pub(crate) enum Accepted {
+    Data(Box<Visitor>),
+    Orders(Box<WebSocketStream<TcpStream>>),
 }
 
 /// What was read of a request.
@@ -44,11 +52,13 @@ struct Opening {
 }
 
 /// Reads and answers the request; `None` when it did not become a WebSocket.
-pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Visitor> {
+pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Accepted> {
     let read = timeout(DEADLINE, Opening::read(&mut stream)).await;
     let opening = read.ok()?.ok()?;
     let upgrade = opening.upgrade.as_ref().and_then(|request| {
-        let feed = Feed::at(request.uri().path())?;
+        let path = request.uri().path();
+        let feed = Feed::at(path);
+        (feed.is_some() || path == ORDERS).then_some(())?;
         Some((request, feed, create_response(request).ok()?))
     });
     let refused = house.trouble.standing().borrow().refuse_upgrade;
@@ -70,12 +80,16 @@ pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Visit
     let (codec, credentials) = (codec(request), credentials(request));
     let rest = opening.rest.to_vec();
     let socket = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config));
-    Some(Visitor {
-        socket: socket.await,
+    let socket = socket.await;
+    let Some(feed) = feed else {
+        return Some(Accepted::Orders(Box::new(socket)));
+    };
+    Some(Accepted::Data(Box::new(Visitor {
+        socket,
         feed,
         codec,
         credentials,
-    })
+    })))
 }
 
 impl Opening {

@@ -19,6 +19,8 @@ pub enum Feed {
     Sip,
     /// Always on, only the symbol FAKEPACA.
     Test,
+    /// Pairs such as BTC/USD, day and night.
+    Crypto,
 }
 
 /// What the upstream connection needs.
@@ -60,11 +62,22 @@ impl fmt::Display for BadSource {
 impl std::error::Error for BadSource {}
 
 impl Feed {
+    /// Where it is, below Alpaca's address.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Iex => "/v2/iex",
+            Self::Sip => "/v2/sip",
+            Self::Test => "/v2/test",
+            Self::Crypto => "/v1beta3/crypto/us",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Iex => "iex",
             Self::Sip => "sip",
             Self::Test => "test",
+            Self::Crypto => "crypto",
         }
     }
 }
@@ -80,7 +93,7 @@ impl Source {
             return Err(bad());
         }
         let url = if matches!(uri.path(), "" | "/") {
-            format!("{}/v2/{}", address.trim_end_matches('/'), feed.name())
+            format!("{}{}", address.trim_end_matches('/'), feed.path())
         } else {
             address.to_owned()
         };

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use alpaca::MarketData;
+use alpaca::{MarketData, TradingStream};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -99,6 +99,7 @@ impl std::error::Error for Fatal {}
 pub async fn run(
     listener: TcpListener,
     upstream: MarketData,
+    orders: Option<TradingStream>,
     settings: Settings,
     mut stop: Stop,
 ) -> Result<(), Fatal> {
@@ -121,7 +122,7 @@ pub async fn run(
             client::run(stream, peer, id, reception.clone(), clients_stopped.clone())
         },
     );
-    let mut hub = Hub::new(&settings, upstream.clone());
+    let mut hub = Hub::new(&settings, upstream.clone(), orders.clone());
     if let Some(file) = &settings.positions {
         hub.resume_from(Resumable::take(file));
     }
@@ -138,7 +139,11 @@ pub async fn run(
         }
         // Its reference to the upstream would keep that open.
         drop(hub);
-        upstream.close().await;
+        if let Some(orders) = orders {
+            tokio::join!(upstream.close(), orders.close());
+        } else {
+            upstream.close().await;
+        }
         ended
     };
     let ((), ended) = tokio::join!(serving, directing);

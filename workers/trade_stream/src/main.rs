@@ -36,6 +36,9 @@ struct Arguments {
     /// The upstream's address; without a path, /v2/FEED is added.
     #[arg(long, env = "ALPACA_DATA_URL", default_value = ALPACA, value_name = "URL", hide_env_values = true)]
     upstream: String,
+    /// Relay updates of this account's orders to clients who ask for them, from this address: wss://paper-api.alpaca.markets/stream, or live wss://api.alpaca.markets/stream. Only to clients of this host, unless TRADE_STREAM_TOKENS is set.
+    #[arg(long, env = "ALPACA_TRADING_URL", value_name = "URL")]
+    orders: Option<String>,
     /// Also let pages of this origin connect, e.g. https://desk.example ("null": pages opened from a file, "*": all).
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
@@ -126,18 +129,30 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
     let options = alpaca::Options::from_env().map_err(Failure::Setting)?;
     let positions = arguments.positions(&options);
-    let upstream = ConnectionManager::with(options)
+    let manager = ConnectionManager::with(options);
+    let upstream = manager
         .market_data(&source.credentials, &source.url)
         .map_err(Failure::Address)?;
+    let orders = arguments
+        .orders
+        .as_deref()
+        .map(|url| manager.trading(&source.credentials, url));
+    let orders = orders.transpose().map_err(Failure::Address)?;
     let stop = Stop::on_signals().map_err(Failure::System)?;
     let listener = ws_listener::bind(&arguments.host, arguments.port)
         .await
         .map_err(Failure::System)?;
     let address = listener.local_addr().map_err(Failure::System)?;
     info!("trade-stream listens on ws://{address}, upstream {}", source.url);
-    trade_stream::run(listener, upstream, arguments.settings(source, positions), stop)
-        .await
-        .map_err(Failure::Upstream)
+    trade_stream::run(
+        listener,
+        upstream,
+        orders,
+        arguments.settings(source, positions),
+        stop,
+    )
+    .await
+    .map_err(Failure::Upstream)
 }
 
 impl Arguments {
@@ -161,7 +176,7 @@ impl Arguments {
                 service: "trade-stream",
                 origins: Origins::with(&self.allow_origin),
                 tokens: Tokens::from_env(TOKENS),
-                self_authenticating: Some("/v2/"),
+                self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
             },
             limits: Limits {
                 bytes: self.queue_bytes,

@@ -21,7 +21,7 @@ async fn proxy(backend: SocketAddr) -> (SocketAddr, StopTrigger) {
             service: "browser-proxy",
             origins: Origins::default(),
             tokens: Tokens::default(),
-            self_authenticating: Some("/v2/"),
+            self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
         },
         counts: Counts::default(),
         patience: Duration::from_secs(5),

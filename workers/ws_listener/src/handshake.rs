@@ -33,7 +33,7 @@ pub struct Door {
     /// The bearer tokens that let a visitor in.
     pub tokens: Tokens,
     /// Paths that begin so have a way of their own to tell who may: no token is asked for here.
-    pub self_authenticating: Option<&'static str>,
+    pub self_authenticating: &'static [&'static str],
 }
 
 /// An accepted client: from here on the socket carries frames.
@@ -156,9 +156,8 @@ impl Door {
         }
         let authorization = header("authorization");
         let path = request.uri().path();
-        let asks_itself = self
-            .self_authenticating
-            .is_some_and(|start| path.starts_with(start));
+        let mut starts = self.self_authenticating.iter();
+        let asks_itself = starts.any(|start| path.starts_with(start));
         if !asks_itself && !self.tokens.permit(authorization, request.uri().query()) {
             return Err(refusal("401 Unauthorized", TOKEN_NEEDED));
         }

@@ -152,6 +152,9 @@ mod tests {
             log_loss: None,
             errors: crate::api::Errors::default(),
             log: crate::api::Log::default(),
+            status_text: None,
+            reloading: false,
+            tree_memory_bytes: None,
             last_cause: None,
             retry_in_s: None,
         }

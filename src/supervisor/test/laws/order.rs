@@ -14,7 +14,11 @@ impl Watched {
         };
         match self.lives.now.get(need) {
             Some(life) => {
-                entry.wanted && life.ready.is_some() && life.terminated.is_none() && !life.condemned
+                entry.wanted
+                    && life.ready.is_some()
+                    && life.terminated.is_none()
+                    && life.leaving.is_none()
+                    && !life.condemned
             }
             None => {
                 entry.shown == Shown::Exited

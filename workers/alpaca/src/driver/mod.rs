@@ -103,7 +103,7 @@ async fn looked(looking: &mut Option<(u64, Looking)>) -> (u64, Option<SystemTime
     (connection, None)
 }
 
-async fn granted(lease: &mut Option<Lease>) {
+pub(crate) async fn granted(lease: &mut Option<Lease>) {
     match lease {
         Some(lease) => lease.granted().await,
         None => std::future::pending().await,
@@ -181,6 +181,8 @@ impl Driver {
         match report {
             Report::News(news) => self.news(news),
             Report::Frame(frame) => self.frame(frame),
+            // Only of a raw socket.
+            Report::Message(_) => {}
         }
     }
 

@@ -45,9 +45,9 @@ pub use input::{Ask, Input, News, OpenFailure};
 pub use life::VitalSigns;
 pub use state::State;
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use phase::{Phase, Step};
-use pulse::Beat;
+pub(crate) use pulse::{Beat, Pulse};
 use quarantine::Quarantine;
 use reconnects::Reconnects;
 use subscriptions::Subscriptions;

@@ -71,7 +71,9 @@ impl Rate {
             return None;
         }
         let remembered = MEMORY * (1.0 - (-known_for / MEMORY).exp());
-        Some(self.gaps / remembered)
+        let rate = self.gaps / remembered;
+        // Nothing is left when every source has gone, and a sum of nothing is minus zero.
+        (rate > 0.0).then_some(rate)
     }
 
     /// Only this part of the sources is left.
@@ -195,5 +197,11 @@ mod tests {
         rate.scale(0.25);
         let after = rate.per_second().expect("enough");
         assert!((after / before - 0.25).abs() < 1e-9);
+        rate.scale(-0.0);
+        assert_eq!(
+            (rate.per_second(), rate.limit()),
+            (None, None),
+            "no source is left"
+        );
     }
 }

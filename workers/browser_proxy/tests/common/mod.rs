@@ -41,7 +41,7 @@ impl Proxy {
                 service: "browser-proxy",
                 origins: Origins::default(),
                 tokens: Tokens::default(),
-                self_authenticating: Some("/v2/"),
+                self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
             },
             counts: Counts::default(),
             patience,

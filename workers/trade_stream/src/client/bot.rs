@@ -23,6 +23,8 @@ pub enum Ask {
     Join,
     /// It wants these too; answered by the whole subscription.
     Subscribe(Vec<(Channel, String)>),
+    /// It listens to order updates, or no longer.
+    Orders(bool),
     /// It no longer wants these; answered likewise.
     Unsubscribe(Vec<(Channel, String)>),
 }

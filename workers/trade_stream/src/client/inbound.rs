@@ -19,9 +19,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
-use super::bot::Bot;
 use super::pace::Pace;
-use super::{Ask, Client, Outbox};
+use super::{Ask, Client, Dialect, Outbox};
 use crate::hub::Request;
 use ws_listener::drain;
 
@@ -40,7 +39,7 @@ const TOO_BIG: u16 = 1009;
 
 impl Client {
     /// Reads requests until the client leaves, breaks the protocol, or the hub is gone.
-    pub(super) async fn read_requests(&self, read: OwnedReadHalf, rest: BytesMut, mut bot: Option<Bot>) {
+    pub(super) async fn read_requests(&self, read: OwnedReadHalf, rest: BytesMut, mut dialect: Dialect) {
         let half = Half {
             read,
             outbox: Arc::clone(&self.outbox),
@@ -50,17 +49,18 @@ impl Client {
         let mut pace = Pace::new(self.requests_per_s, Instant::now());
         let auth_by = tokio::time::Instant::now() + AUTH_DEADLINE;
         loop {
-            let message = match &bot {
-                Some(bot) if bot.is_stranger() => match timeout_at(auth_by, socket.next()).await {
+            let message = if dialect.is_stranger() {
+                match timeout_at(auth_by, socket.next()).await {
                     Ok(message) => message,
-                    Err(_) => return bot.time_out(),
-                },
-                Some(_) | None => socket.next().await,
+                    Err(_) => return dialect.time_out(),
+                }
+            } else {
+                socket.next().await
             };
             let Some(message) = message else { return };
             self.outbox.heard();
             let request = match message {
-                Ok(message) => self.request(&message, bot.as_mut()),
+                Ok(message) => self.request(&message, &mut dialect),
                 Err(error) => {
                     say_why(&self.outbox, &error);
                     // The caller's deadline ends this if the client does not.
@@ -83,17 +83,22 @@ impl Client {
     }
 
     /// What a message asks of the hub.
-    fn request(&self, message: &Message, bot: Option<&mut Bot>) -> Option<Request> {
+    fn request(&self, message: &Message, dialect: &mut Dialect) -> Option<Request> {
         let id = self.id;
         let bytes = match message {
             Message::Text(text) => text.as_bytes(),
             Message::Binary(bytes) => bytes,
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
         };
-        if let Some(bot) = bot {
-            return bot.hear(bytes).map(|ask| match ask {
+        let asked = match dialect {
+            Dialect::Stream => None,
+            Dialect::Bot(bot) => Some(bot.hear(bytes)),
+            Dialect::Trader(trader) => Some(trader.hear(bytes)),
+        };
+        if let Some(asked) = asked {
+            return asked.map(|ask| match ask {
                 Ask::Join => self.joined(),
-                Ask::Subscribe(_) | Ask::Unsubscribe(_) => Request::Bot { id, ask },
+                Ask::Subscribe(_) | Ask::Unsubscribe(_) | Ask::Orders(_) => Request::Bot { id, ask },
             });
         }
         let asked = match message {

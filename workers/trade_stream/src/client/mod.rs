@@ -5,6 +5,7 @@ mod format;
 mod inbound;
 mod outbox;
 mod pace;
+mod trader;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,8 +22,10 @@ use ws_listener::{Door, Outlet, Refused, Stop, answer_metrics, with_scratch};
 pub use bot::Ask;
 pub use format::Format;
 pub use outbox::{Chunk, Limits, Outbox, Slow};
+pub use trader::update as order_update;
 
 use bot::Bot;
+use trader::Trader;
 
 use crate::hub::{ClientId, Request};
 
@@ -75,9 +78,11 @@ pub async fn run(
     let feed = alpaca_feed(&opening.path);
     let format = feed.map_or(Format::Stream, |_| bot::format(&opening.headers));
     let outbox = Arc::new(Outbox::new(reception.limits, format));
+    let tokens = || reception.door.tokens.clone();
+    let trader = is_for_orders(&opening.path).then(|| Trader::new(Arc::clone(&outbox), tokens()));
     let mut bot = feed.map(|feed| {
         let ours = (feed == &*reception.feed).then(|| Arc::clone(&reception.feed));
-        Bot::new(Arc::clone(&outbox), reception.door.tokens.clone(), ours)
+        Bot::new(Arc::clone(&outbox), tokens(), ours)
     });
     let client = Client {
         id,
@@ -88,6 +93,8 @@ pub async fn run(
     };
     // A hub that is gone has told the clients it knew; this one is told by `stop`.
     match &mut bot {
+        // Joins when it has told who it is.
+        None if trader.is_some() => {}
         None => drop(client.hub.send(client.joined()).await),
         Some(bot) => {
             if bot.welcome(&opening.headers) == Some(Ask::Join) {
@@ -95,7 +102,12 @@ pub async fn run(
             }
         }
     }
-    client.converse(stream, opening.rest, bot, stop).await;
+    let dialect = match (bot, trader) {
+        (Some(bot), _) => Dialect::Bot(bot),
+        (None, Some(trader)) => Dialect::Trader(trader),
+        (None, None) => Dialect::Stream,
+    };
+    client.converse(stream, opening.rest, dialect, stop).await;
     let _ = client.hub.send(Request::Left { id }).await;
 }
 
@@ -106,6 +118,40 @@ async fn tell_metrics(stream: TcpStream, reception: &Reception) {
     if let Ok(metrics) = metrics.await {
         answer_metrics(stream, &metrics).await;
     }
+}
+
+/// How a client speaks.
+enum Dialect {
+    /// The stream's own way.
+    Stream,
+    /// Alpaca's, of market data.
+    Bot(Bot),
+    /// Alpaca's, of orders.
+    Trader(Trader),
+}
+
+impl Dialect {
+    /// Whether it still has to tell who it is.
+    fn is_stranger(&self) -> bool {
+        match self {
+            Self::Stream => false,
+            Self::Bot(bot) => bot.is_stranger(),
+            Self::Trader(trader) => trader.is_stranger(),
+        }
+    }
+
+    /// It has not told in time.
+    fn time_out(&self) {
+        match self {
+            Self::Stream => {}
+            Self::Bot(bot) => bot.time_out(),
+            Self::Trader(trader) => trader.time_out(),
+        }
+    }
+}
+
+fn is_for_orders(path: &str) -> bool {
+    path.split('?').next() == Some("/stream")
 }
 
 /// The feed that a client of Alpaca's protocol connects to.
@@ -127,11 +173,11 @@ impl Client {
         }
     }
 
-    async fn converse(&self, stream: TcpStream, rest: BytesMut, bot: Option<Bot>, mut stop: Stop) {
+    async fn converse(&self, stream: TcpStream, rest: BytesMut, dialect: Dialect, mut stop: Stop) {
         let outbox = &self.outbox;
         let (read, write) = stream.into_split();
         let reading = async {
-            self.read_requests(read, rest, bot).await;
+            self.read_requests(read, rest, dialect).await;
             outbox.finish();
         };
         let writing = async {

@@ -14,6 +14,7 @@ impl Hub {
         match ask {
             // Told by `Joined`, as of every client.
             Ask::Join => {}
+            Ask::Orders(is_on) => self.listen(id, is_on, true),
             Ask::Subscribe(pairs) => self.bot_subscribes(id, &pairs),
             Ask::Unsubscribe(pairs) => {
                 let pairs = with_corrections(pairs);

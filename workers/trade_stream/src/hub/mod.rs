@@ -9,6 +9,7 @@ mod history;
 mod late;
 mod latency;
 mod metrics;
+mod orders;
 mod positions;
 mod pulse;
 mod rate;
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alpaca::{MarketData, Status};
+use alpaca::{MarketData, Status, TradingStream};
 use stream_protocol::{BadRequest, Channel, ClientMessage, Figures, ServerMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
@@ -35,6 +36,7 @@ use fill::Fillings;
 pub use history::Retention;
 use late::Late;
 use latency::Histogram;
+use orders::Orders;
 pub use positions::Resumable;
 use rate::PerMinute;
 use subscribing::{Pair, pairs};
@@ -96,6 +98,9 @@ pub struct Hub {
     /// Channels besides trades.
     channels: Channels,
     late: Late,
+    orders: Orders,
+    /// Clients had to show a token, so that any of them may see orders.
+    open_to_all: bool,
     fillings: Fillings,
     /// How long live trades wait for those that were missed.
     hold: Duration,
@@ -133,7 +138,7 @@ struct Client {
 
 impl Hub {
     /// A hub without clients; the upstream stays unconnected until someone subscribes.
-    pub fn new(settings: &Settings, upstream: MarketData) -> Self {
+    pub fn new(settings: &Settings, upstream: MarketData, orders: Option<TradingStream>) -> Self {
         Self {
             clients: HashMap::new(),
             topics: Topics::new(Channel::Trades, settings.linger, settings.retention),
@@ -142,6 +147,8 @@ impl Hub {
             down_since: None,
             channels: Channels::new(settings.linger, settings.retention),
             late: Late::default(),
+            orders: Orders::new(orders),
+            open_to_all: !settings.door.tokens.is_open(),
             fillings: Fillings::default(),
             hold: settings.hold,
             resumable: Resumable::default(),
@@ -183,6 +190,7 @@ impl Hub {
                     self.topics.publish();
                     self.measure();
                 }
+                event = self.orders.next() => self.order_event(event),
                 page = self.fillings.next() => self.filled(page),
                 () = at(self.late.next_overdue()) => self.let_go_overdue(),
                 () = at(self.topics.next_expiry()) => self.expire(),
@@ -241,7 +249,8 @@ impl Hub {
             Ok(ClientMessage::Unsubscribe { symbols, channels }) => {
                 self.unsubscribe(id, &pairs(&symbols, &channels));
             }
-            Ok(ClientMessage::SubscribeOrders | ClientMessage::UnsubscribeOrders) => {}
+            Ok(ClientMessage::SubscribeOrders) => self.listen(id, true, false),
+            Ok(ClientMessage::UnsubscribeOrders) => self.listen(id, false, false),
             Ok(ClientMessage::Ping) => {
                 let alpaca_connected = self.is_connected();
                 self.reply(id, &ServerMessage::Pong { alpaca_connected });
@@ -261,11 +270,15 @@ impl Hub {
     }
 
     fn left(&mut self, id: ClientId) {
-        let Some(client) = self.clients.remove(&id) else {
+        self.forget_listener(id);
+        let Some(client) = self.clients.get(&id) else {
             return;
         };
         let pairs: Vec<Pair> = client.pairs.iter().cloned().collect();
         self.leave(id, &pairs);
+        let Some(client) = self.clients.remove(&id) else {
+            return;
+        };
         self.counted.missed += client.outbox.missed() as u64;
         match client.outbox.missed() {
             0 => info!("client {}: disconnected", client.peer),

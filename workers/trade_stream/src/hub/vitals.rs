@@ -19,7 +19,7 @@ impl Hub {
             round_trip_ms: live.round_trip.map(|took| round(took.as_secs_f64() * 1000.0)),
             flapping: status.is_flapping(now),
             quarantined: quarantined(status),
-            orders_state: None,
+            orders_state: self.orders_state(),
             latency: Latency {
                 inside_p50_ms: self.inside.within_ms(0.5),
                 inside_p99_ms: self.inside.within_ms(0.99),

@@ -57,14 +57,18 @@ impl Stream {
         adjust: impl FnOnce(&mut Settings),
     ) -> Self {
         let address = listener.local_addr().expect("bound");
+        let upstream_address = upstream;
         let mut settings = settings(upstream);
         adjust(&mut settings);
         let source = &settings.source;
-        let upstream = ConnectionManager::new()
+        let manager = ConnectionManager::new();
+        let upstream = manager
             .market_data(&source.credentials, &source.url)
             .expect("a usable address");
+        let orders = manager.trading(&source.credentials, &format!("ws://{upstream_address}/stream"));
+        let orders = Some(orders.expect("a usable address"));
         let (stop, stopped) = Stop::new();
-        let ended = tokio::spawn(trade_stream::run(listener, upstream, settings, stopped));
+        let ended = tokio::spawn(trade_stream::run(listener, upstream, orders, settings, stopped));
         Self { address, ended, stop }
     }
 
@@ -90,7 +94,7 @@ fn settings(upstream: SocketAddr) -> Settings {
             service: "trade-stream",
             origins: Origins::default(),
             tokens: Tokens::default(),
-            self_authenticating: Some("/v2/"),
+            self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
         },
         limits: Limits {
             bytes: 1 << 20,

@@ -272,3 +272,19 @@ fn flapping_is_seen_at_the_fourth_reconnect() {
     let until = stage.session.vital_signs().flapping_until.expect("flapping");
     assert_eq!(until - stage.now, Duration::from_secs(600 - 90));
 }
+
+#[test]
+fn giving_up_every_symbol_after_much_was_learned_is_no_trouble() {
+    let mut stage = Stage::live(&["SPY"]);
+    stage.input(Input::Market(MarketPhase::Core));
+    for _ in 0..200 {
+        stage.now += Duration::from_millis(100);
+        stage.trade(&["SPY"]);
+    }
+    stage.unwant(&["SPY"]);
+    stage.confirm(&[]);
+    stage.trade(&[]);
+    stage.want(&["SPY"]);
+    stage.confirm(&["SPY"]);
+    assert_eq!(stage.trade(&["SPY"]), []);
+}
