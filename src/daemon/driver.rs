@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -30,9 +29,6 @@ use crate::process;
 use crate::service::{Exit, OnUnhealthy, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
-/// How long the last output of a run may take to be written.
-const DRAINED_WITHIN: Duration = Duration::from_secs(2);
-
 /// The machine, and everything that it is about.
 #[derive(Debug)]
 pub struct Driver {
@@ -46,7 +42,7 @@ pub struct Driver {
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: Outputs,
     /// Runs that are gone, but for the last of their output.
-    draining: HashSet<Run>,
+    pub(super) draining: HashSet<Run>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
     pub(super) audience: Audience,
     /// The state that the log last named.
@@ -371,35 +367,6 @@ impl Driver {
                     mailbox.post(Message::ChildEnded);
                 });
             }
-        }
-    }
-
-    /// A run's processes are gone: the last of its output is written before anybody is told.
-    fn write_last(&mut self, run: Run) {
-        let finished = self.outputs.finish(&run.service);
-        self.draining.insert(run.clone());
-        let Some(finished) = finished else {
-            return self.drained(run);
-        };
-        let mailbox = self.mailbox.clone();
-        tokio::task::spawn_local(async move {
-            // A disk that hangs must not hold up a restart.
-            let _ = tokio::time::timeout(DRAINED_WITHIN, finished).await;
-            mailbox.post(Message::Drained { run });
-        });
-    }
-
-    /// Waits for nobody's last output any longer.
-    pub(super) fn hurry(&mut self) {
-        for run in self.draining.clone() {
-            self.drained(run);
-        }
-    }
-
-    fn drained(&mut self, run: Run) {
-        if self.draining.remove(&run) {
-            self.runs.remove(&run);
-            self.tell(Input::Swept { run });
         }
     }
 }

@@ -26,6 +26,7 @@ mod effects;
 mod flush;
 mod health;
 mod heard;
+mod last_words;
 mod ledger;
 mod leftovers;
 mod lives;
