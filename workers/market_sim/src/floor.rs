@@ -47,6 +47,9 @@ pub(crate) struct Floor {
     bars: HashMap<Listing, Bars>,
     /// Symbols that are not traded until further notice.
     halted: BTreeSet<String>,
+    /// How long a symbol goes on being traded when nobody sees it any more.
+    goes_on: Duration,
+    unseen: HashMap<Listing, Instant>,
     ledger: Ledger,
     next_at: Option<Instant>,
     /// No trade is told before then.
@@ -64,10 +67,18 @@ impl Floor {
             active: Vec::new(),
             bars: HashMap::new(),
             halted: BTreeSet::new(),
+            goes_on: Duration::ZERO,
+            unseen: HashMap::new(),
             ledger: Ledger::default(),
             next_at: None,
             burst_until: None,
         }
+    }
+
+    /// A market that goes on for so long when nobody looks, so that there is something to miss.
+    pub(crate) fn going_on(mut self, goes_on: Duration) -> Self {
+        self.goes_on = goes_on;
+        self
     }
 
     /// From now on this viewer sees exactly this.
@@ -105,6 +116,9 @@ impl Floor {
     /// are over, and sorts them by viewer.
     pub(crate) fn trade(&mut self, now: Instant, clock: Timestamp) -> HashMap<Viewer, Vec<Item>> {
         let mut seen: HashMap<Viewer, Vec<Item>> = HashMap::new();
+        if self.unseen.values().any(|until| *until <= now) {
+            self.arrange(now);
+        }
         self.burst_until = Some(now + BURST);
         while let Some(at) = self.next_at.filter(|at| *at <= now) {
             let lag = now - at;
@@ -181,6 +195,16 @@ impl Floor {
                 let key = (*feed, Arc::clone(symbol));
                 active.entry(key).or_default().push((*viewer, *kinds));
             }
+        }
+        for (listing, _) in &self.active {
+            if !active.contains_key(listing) && !self.goes_on.is_zero() {
+                self.unseen.entry(listing.clone()).or_insert(now + self.goes_on);
+            }
+        }
+        self.unseen
+            .retain(|listing, until| *until > now && !active.contains_key(listing));
+        for listing in self.unseen.keys() {
+            active.entry(listing.clone()).or_default();
         }
         for (feed, symbol) in active.keys() {
             let key = (*feed, Arc::clone(symbol));

@@ -47,6 +47,7 @@ use tokio::net::TcpListener;
 use ws_listener::Stop;
 
 use faults::Trouble;
+use floor::Floor;
 use market::Market;
 use slots::Slots;
 
@@ -55,8 +56,9 @@ const MAX_CLIENTS: usize = 1000;
 
 /// Serves clients on this listener until `stop`; then every connection is closed with a Close frame.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
+    let floor = Floor::new(settings.rate, settings.seed).going_on(settings.goes_on);
     let house = client::House {
-        market: Market::open(settings.rate, settings.seed, settings.shift()),
+        market: Market::open(floor, settings.shift()),
         slots: Slots::default(),
         orders: orders::Orders::new(),
         trouble: Trouble::new(settings.faults.clone()),

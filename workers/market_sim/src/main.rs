@@ -1,6 +1,7 @@
 //! The command `market-sim`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use market_sim::{Faults, Settings};
@@ -39,6 +40,9 @@ struct Arguments {
     /// What the market's clock shows at the start, such as 2025-10-08T10:29:00-04:00.
     #[arg(long, value_name = "TIME")]
     market_time: Option<jiff::Timestamp>,
+    /// Seconds for which a symbol goes on being traded when nobody is subscribed to it: what is missed meanwhile can be asked for by REST.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    goes_on: u64,
     /// Send nothing for this symbol, or for all with `*`, while the connection stays open.
     #[arg(long, value_name = "SYMBOL")]
     silent: Vec<String>,
@@ -115,6 +119,7 @@ impl Arguments {
             symbol_limit: (self.symbol_limit > 0).then_some(self.symbol_limit),
             credentials: self.key.zip(self.secret),
             market_time: self.market_time,
+            goes_on: Duration::from_secs(self.goes_on),
             faults: Faults {
                 silent: self.silent,
                 black_hole: false,

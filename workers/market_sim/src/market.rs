@@ -46,11 +46,10 @@ enum Order {
 }
 
 impl Market {
-    /// Opens a market with this many trades per second and symbol, whose clock is ahead of the host's
-    /// by `shift`. It runs as a task of its own.
-    pub(crate) fn open(rate: f64, seed: u64, shift: SignedDuration) -> Self {
+    /// Opens a market on this floor, whose clock is ahead of the host's by `shift`. It runs as a task of its own.
+    pub(crate) fn open(floor: Floor, shift: SignedDuration) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(Floor::new(rate, seed), shift, inbox));
+        tokio::spawn(run(floor, shift, inbox));
         Self {
             orders,
             viewers: Arc::default(),

@@ -1,5 +1,7 @@
 //! What can be chosen about the simulated market.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Faults;
@@ -18,6 +20,9 @@ pub struct Settings {
     /// What the market's clock shows at the start; `None` for the host's time. It is only told in
     /// timestamps: trades are made at any hour.
     pub market_time: Option<Timestamp>,
+    /// How long a symbol goes on being traded when nobody is subscribed to it any more: with zero,
+    /// nothing is made that nobody sees.
+    pub goes_on: Duration,
     /// What goes wrong from the beginning.
     pub faults: Faults,
 }
@@ -30,6 +35,7 @@ impl Default for Settings {
             symbol_limit: Some(30),
             credentials: None,
             market_time: None,
+            goes_on: Duration::ZERO,
             faults: Faults::default(),
         }
     }

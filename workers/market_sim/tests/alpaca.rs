@@ -100,11 +100,11 @@ async fn many_threads_share_one_connection() {
     let sim = Sim::start(Settings::default()).await;
     let manager = ConnectionManager::new();
     let mut users = Vec::new();
-    for n in 0..20 {
+    for n in 0..100 {
         let (manager, url) = (manager.clone(), sim.url("/v2/iex"));
         users.push(tokio::task::spawn_blocking(move || {
             let data = manager.market_data(&credentials(), &url).expect("a URL");
-            data.subscribe(&[format!("SYM{n}")]);
+            data.subscribe(&[format!("SYM{}", n % 20)]);
             data
         }));
     }

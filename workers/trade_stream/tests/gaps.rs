@@ -161,7 +161,7 @@ async fn what_an_upstream_loss_cost_is_fetched_before_live_goes_on_and_marked() 
     }
     assert_eq!(numbers(&heard), [3, 4, 5], "1 and 2 had come");
     assert!(heard.iter().all(|trade| trade["backfill"] == true), "{heard:?}");
-    alpaca.send(json!([trade("AAPL", 5), trade("AAPL", 6)]));
+    alpaca.send(json!([trade("AAPL", 5), trade("AAPL", 6), trade("AAPL", 7)]));
     let live = [client.hear().await, client.hear().await];
     assert_eq!(numbers(&live), [6, 7]);
     assert!(

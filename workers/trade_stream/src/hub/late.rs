@@ -17,6 +17,9 @@ const MOST_HELD: usize = 20_000;
 /// Live trades of one symbol that are remembered during a backfill, which bounds what is fetched.
 const MOST_REMEMBERED: usize = 1_000_000;
 
+/// Live trades after a backfill among which some may be that it had fetched.
+const OVERLAP: u32 = 10_000;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Late {
@@ -24,6 +27,9 @@ pub struct Late {
     recent: HashMap<String, Recent>,
     lost: HashMap<String, Lost>,
     filling: HashMap<String, Filling>,
+    /// What was fetched of a symbol, and how many live trades came since: the last of it may come
+    /// live as well.
+    fetched: HashMap<String, (HashSet<Key>, u32)>,
 }
 
 /// A symbol's hole.
@@ -58,6 +64,9 @@ impl Late {
                 recent.note(key, &trade.timestamp);
                 self.recent.insert(trade.symbol.clone(), recent);
             }
+        }
+        if self.has_come(&trade.symbol, key) {
+            return None;
         }
         if self.filling.is_empty() {
             return Some(trade);
@@ -139,7 +148,33 @@ impl Late {
         };
         let lost = &mut filling.lost;
         let is_old = lost.floor.as_ref().is_some_and(|floor| trade.timestamp < *floor);
-        !is_old && lost.known.insert(Key::of(trade))
+        let key = Key::of(trade);
+        let is_new = !is_old && lost.known.insert(key);
+        if is_new {
+            let fetched = self.fetched.entry(trade.symbol.clone()).or_default();
+            fetched.0.insert(key);
+            fetched.1 = 0;
+            // It counts as known at the next loss, too.
+            let recent = self.recent.entry(trade.symbol.clone()).or_default();
+            recent.note(key, &trade.timestamp);
+        }
+        is_new
+    }
+
+    /// Whether a live trade was fetched already.
+    fn has_come(&mut self, symbol: &str, key: Key) -> bool {
+        if self.fetched.is_empty() {
+            return false;
+        }
+        let Some((keys, since)) = self.fetched.get_mut(symbol) else {
+            return false;
+        };
+        let has_come = keys.remove(&key);
+        *since += 1;
+        if *since > OVERLAP {
+            self.fetched.remove(symbol);
+        }
+        has_come
     }
 
     /// The filling of these is over: what waited may go on.
@@ -172,6 +207,7 @@ impl Late {
         self.lost.remove(symbol);
         self.filling.remove(symbol);
         self.recent.remove(symbol);
+        self.fetched.remove(symbol);
     }
 
     /// What came of a symbol lately.

@@ -119,3 +119,28 @@ fn what_an_earlier_process_knew_is_taken_up() {
     let fetched: Vec<u64> = (1..=5).filter(|id| after.is_new(&trade("A", *id))).collect();
     assert_eq!(fetched, [4, 5]);
 }
+
+#[test]
+fn what_was_fetched_and_comes_live_too_comes_once() {
+    let mut late = holed();
+    assert!(late.is_new(&trade("A", 4)) && late.is_new(&trade("A", 5)));
+    assert!(late.pass(trade("A", 5)).is_none());
+    assert_eq!(
+        ids(&late.finish(&["A".into()])),
+        [0_u64; 0],
+        "5 is not held, it has come"
+    );
+    assert!(late.pass(trade("A", 4)).is_none(), "after the backfill, too");
+    assert!(late.pass(trade("A", 6)).is_some());
+}
+
+#[test]
+fn what_was_fetched_is_known_at_the_next_loss() {
+    let mut late = holed();
+    assert!(late.is_new(&trade("A", 4)));
+    late.finish(&["A".into()]);
+    lose(&mut late);
+    late.confirmed(["A"], Instant::now(), HOLD);
+    let fetched: Vec<u64> = (1..=6).filter(|id| late.is_new(&trade("A", *id))).collect();
+    assert_eq!(fetched, [5, 6]);
+}
