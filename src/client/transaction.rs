@@ -320,7 +320,9 @@ mod tests {
         let fields: Vec<&String> = json.as_object().expect("an object").keys().collect();
         assert_eq!(
             fields,
-            ["error", "mode", "ok", "phases", "ports", "services", "took_ms"]
+            [
+                "ended", "error", "mode", "ok", "phases", "ports", "services", "took_ms"
+            ]
         );
     }
 }

@@ -21,6 +21,7 @@ use crate::alerts::{At, Desk, Message, Settings, Spool, Target, Told};
 use crate::api::{AlertStatus, Fact, What};
 use crate::deliver::{GIVEN, Given};
 use crate::process::{Launch, MARK};
+use crate::redact;
 use crate::service::{Exit, OnUnhealthy, Rights, Run, ServiceName};
 use crate::supervisor::Moment;
 
@@ -119,9 +120,7 @@ impl Alerts {
     /// Writes down what the next supervisor must know, if it is not there yet.
     fn save(&mut self) {
         self.spool.memory = self.desk.memory();
-        let Ok(bytes) = serde_json::to_vec(&self.spool) else {
-            return;
-        };
+        let bytes = redact::json(&self.spool);
         if bytes == self.saved {
             return;
         }
@@ -140,7 +139,9 @@ impl Alerts {
             self.messages
         );
         let at = format!("{:.3}", Timestamp::now());
-        Message::of(id, &host(), &house.display().to_string(), at, alerts)
+        let message = Message::of(id, &host(), &house.display().to_string(), at, alerts);
+        // It goes to other hosts: without secrets. A message is JSON, so it can be read back.
+        serde_json::from_slice(&redact::json(&message)).unwrap_or(message)
     }
 }
 

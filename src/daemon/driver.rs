@@ -82,6 +82,8 @@ pub(super) struct RunState {
     pub health: Option<AbortHandle>,
     /// The last answer.
     pub answer: Option<Checked>,
+    /// How its health stands: whether the last answer was good, and how many in a row were not.
+    pub course: (Option<bool>, u32),
     /// What it says by itself.
     pub heard: Heard,
     /// Its output, until somebody looks for the line that makes it ready.
@@ -102,6 +104,7 @@ impl RunState {
             readiness: Vec::new(),
             health: None,
             answer: None,
+            course: (None, 0),
             heard: Heard::default(),
             notify_copy: None,
             spoke: false,
@@ -280,8 +283,9 @@ impl Driver {
             return;
         };
         let (good, error) = (checked.is_good(), checked.error.clone());
-        let earlier = state.answer.replace(checked);
-        if earlier.is_none_or(|earlier| earlier.is_good() != good) {
+        state.answer = Some(checked);
+        let (earlier, _) = std::mem::replace(&mut state.course, (Some(good), failed_in_a_row));
+        if earlier != Some(good) {
             let status = report::verdict(good);
             tracing::info!(service = %run.service, error, "health: {}", status.as_str());
             self.record_health(run, error.as_deref());

@@ -165,8 +165,10 @@ impl Driver {
         if let Some(state) = self.runs.get_mut(&run) {
             if let Some(earlier) = state.health.take() {
                 earlier.abort();
+                // Another question: what the last one said does not count.
+                state.course = (None, 0);
             }
-            state.health = health::watch(run, spec, mailbox, place);
+            state.health = health::watch(run, spec, mailbox, place, state.course);
         }
     }
 

@@ -14,13 +14,20 @@ use crate::service::{Health, Run, Spec};
 use crate::supervisor::Input;
 
 /// Begins to ask; the handle ends it. Nothing happens for a service without a probe.
-pub fn watch(run: Run, spec: &Arc<Spec>, mailbox: Mailbox, place: DaemonPlace) -> Option<AbortHandle> {
+/// `course`: whether the last answer was good, if there was one, and how many in a row were not.
+pub fn watch(
+    run: Run,
+    spec: &Arc<Spec>,
+    mailbox: Mailbox,
+    place: DaemonPlace,
+    course: (Option<bool>, u32),
+) -> Option<AbortHandle> {
     let health = spec.health.clone()?;
     let course = Course {
         run,
         mailbox,
-        failed_in_a_row: 0,
-        last: None,
+        failed_in_a_row: course.1,
+        last: course.0,
     };
     Some(tokio::task::spawn_local(course.ask_forever(health, place)).abort_handle())
 }

@@ -7,13 +7,16 @@
 //! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
 //! mark, all over the machine, and each of their processes is watched by a pidfd.
 
+mod records;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
+
+pub use records::LifeRecord;
 
 use crate::process::{self, Handle, Identity, Marked, Process, Table};
 use crate::service::{Exit, Run, ServiceName};
@@ -31,21 +34,6 @@ struct Life {
     exit: Option<Exit>,
     /// SIGKILL was ordered: whatever turns up is killed too.
     killing: bool,
-}
-
-/// One run with processes, for the image that comes after this one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LifeRecord {
-    /// Which.
-    pub run: Run,
-    /// Its first process.
-    pub leader: Identity,
-    /// An earlier supervisor began it.
-    pub adopted: bool,
-    /// How its first process ended, once it has.
-    pub exit: Option<Exit>,
-    /// SIGKILL was ordered.
-    pub killing: bool,
 }
 
 /// All runs with processes, and our other children.
@@ -104,38 +92,6 @@ impl Lives {
             killing: false,
         };
         self.lives.insert(run, life);
-    }
-
-    /// What the next image must know of the runs, and the children that are no run's.
-    #[must_use]
-    pub fn records(&self) -> (Vec<LifeRecord>, Vec<i32>) {
-        let record = |(run, life): (&Run, &Life)| LifeRecord {
-            run: run.clone(),
-            leader: life.leader,
-            adopted: life.adopted,
-            exit: life.exit,
-            killing: life.killing,
-        };
-        let lives = self.lives.iter().map(record).collect();
-        (lives, self.own.iter().copied().collect())
-    }
-
-    /// Goes on with a run of the image before this one, in the same process: what was its child is ours.
-    pub fn resume(&mut self, record: &LifeRecord) {
-        let lives = record.exit.is_none();
-        if lives && !record.adopted {
-            self.leaders.insert(record.leader.pid, record.run.clone());
-        }
-        let life = Life {
-            leader: record.leader,
-            handle: lives
-                .then(|| Handle::open(record.leader).ok().flatten())
-                .flatten(),
-            adopted: record.adopted,
-            exit: record.exit,
-            killing: record.killing,
-        };
-        self.lives.insert(record.run.clone(), life);
     }
 
     /// The first process of an adopted run has ended.

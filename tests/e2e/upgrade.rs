@@ -152,7 +152,11 @@ fn what_was_going_on_goes_on() {
     });
     let shown = |name: &str| {
         let service = house.service(name);
-        ["state", "restarts", "run", "wanted", "last_exit", "reason"].map(|field| service[field].clone())
+        let reason = service["reason"].as_str().unwrap_or_default();
+        // It tells when the next try is, which comes nearer.
+        let reason = reason.split("; tries again").next().unwrap_or_default();
+        let fields = ["state", "restarts", "run", "wanted", "last_exit"];
+        (fields.map(|field| service[field].clone()), reason.to_owned())
     };
     let before = ["stopped", "crash"].map(shown);
     house.run(&["upgrade"]);
@@ -269,6 +273,38 @@ fn an_edited_services_toml_is_not_taken_in_by_the_way() {
     house.run(&["upgrade"]).exits(5);
     house.write(&plain("web", ""));
     house.run(&["upgrade"]).exits(0);
+}
+
+#[test]
+fn probes_go_on_and_what_they_said_is_remembered() {
+    let probe = "health = { exec = [\"sh\", \"-c\", \"echo asked >> probes; test ! -e sick\"], every = \"100ms\", failures = 9999 }\n";
+    let house = House::new(&(plain("web", "") + probe));
+    let asked = || {
+        fs::read_to_string(house.path("probes"))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    let told = |words: &str| {
+        let log = fs::read_to_string(house.path("logs/sentinel.log")).expect("a log");
+        log.matches(words).count()
+    };
+    house.run(&["start"]).exits(0);
+    until("it is healthy", || told("health: healthy") == 1);
+    for verdict in ["health: healthy", "health: unhealthy"] {
+        for _ in 0..2 {
+            let before = asked();
+            house.run(&["upgrade", "-q"]);
+            until("it is asked under the next image", || asked() > before + 2);
+        }
+        assert_eq!(
+            told(verdict),
+            1,
+            "nothing has changed, so there is nothing to tell"
+        );
+        fs::write(house.path("sick"), "").expect("written");
+        until("it is sick", || told("health: unhealthy") == 1);
+    }
 }
 
 #[test]

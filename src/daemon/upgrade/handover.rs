@@ -74,6 +74,9 @@ pub struct HandedRun {
     pub spoke: bool,
     /// Its notify socket.
     pub notify: Option<RawFd>,
+    /// Whether the last answer of its health probe was good, and how many in a row were not.
+    #[serde(default)]
+    pub course: (Option<bool>, u32),
     /// What it says of itself.
     #[serde(default)]
     pub status: Option<String>,

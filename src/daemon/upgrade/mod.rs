@@ -201,6 +201,7 @@ impl Driver {
                 run: run.clone(),
                 spawned: state.spawned,
                 spoke: state.spoke,
+                course: state.course,
                 notify: state.notify_copy.as_ref().map(AsRawFd::as_raw_fd),
                 status: state.heard.status.clone(),
                 reloading: state.heard.reloading,

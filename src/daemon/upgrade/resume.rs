@@ -155,6 +155,7 @@ impl Driver {
             state.heard = Heard::resumed(handed.status.clone(), handed.reloading);
             state.spoke = handed.spoke;
             state.lines = self.listen_again(&handed.run);
+            state.course = handed.course;
             self.runs.insert(handed.run.clone(), state);
         }
         for record in &handover.lives {
