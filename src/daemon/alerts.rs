@@ -343,6 +343,7 @@ fn launch(given: &Given) -> io::Result<(OwnedFd, Launch)> {
         stderr: writer.into(),
         sockets: Vec::new(),
         rights: Rights::default(),
+        cgroup: None,
     };
     Ok((reader.into(), launch))
 }

@@ -14,6 +14,7 @@ use super::notify::Notify;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
+use super::survivors;
 use crate::api::{Event, Fact, What};
 use crate::config;
 use crate::ports;
@@ -72,10 +73,12 @@ impl Driver {
             stderr,
             sockets,
             rights: spec.rights.clone(),
+            cgroup: self.lives.cgroups.make(run),
         };
         // Before its first word.
         let lines = self.outputs.begin(run, matches!(spec.ready, Some(Ready::Log(_))));
-        let leader = process::spawn(launch)?;
+        let leader = process::spawn(launch).inspect_err(|_| self.lives.cgroups.end(run))?;
+        self.lives.cgroups.begun(run, leader.pid);
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
@@ -197,6 +200,8 @@ impl Driver {
 
     /// Kills all of the run and names whoever is still there.
     pub(super) fn kill(&mut self, run: &Run) -> Option<Input> {
+        let entry = self.machine.entry(&run.service);
+        let ports = entry.map(|entry| entry.spec.ports.clone()).unwrap_or_default();
         let killed = self.lives.kill(run);
         self.watch_strays();
         match killed {
@@ -205,7 +210,7 @@ impl Driver {
                 tracing::warn!(%run, processes = members.len(), "sent SIGKILL");
                 Some(Input::Survivors {
                     run: run.clone(),
-                    who: names(&members),
+                    who: survivors::names(&members, &ports),
                 })
             }
             Err(error) => {
@@ -275,10 +280,4 @@ pub(super) fn hold(leader: Identity) -> Result<Handle, String> {
         Ok(None) => Err(format!("process {} vanished", leader.pid)),
         Err(error) => Err(format!("cannot hold process {}: {error}", leader.pid)),
     }
-}
-
-/// `python3 (pid 12), sh (pid 13)`.
-fn names(processes: &[Identity]) -> String {
-    let name = |process: &Identity| format!("{} (pid {})", process::command(process.pid), process.pid);
-    processes.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -7,6 +7,7 @@
 //! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
 //! mark, all over the machine, and each of their processes is watched by a pidfd.
 
+mod orphans;
 mod records;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use nix::sys::signal::Signal;
 
 pub use records::LifeRecord;
 
+use super::cgroups::Cgroups;
 use crate::process::{self, Handle, Identity, Marked, Process, Table};
 use crate::service::{Exit, Run, ServiceName};
 
@@ -40,6 +42,8 @@ struct Life {
 #[derive(Debug)]
 pub struct Lives {
     house: PathBuf,
+    /// The cgroups of the runs.
+    pub cgroups: Cgroups,
     lives: HashMap<Run, Life>,
     leaders: HashMap<i32, Run>,
     /// Children that belong to no run, such as exec probes.
@@ -60,6 +64,7 @@ impl Lives {
     #[must_use]
     pub fn new(house: PathBuf) -> Self {
         Self {
+            cgroups: Cgroups::of_house(&house),
             house,
             lives: HashMap::new(),
             leaders: HashMap::new(),
@@ -80,6 +85,7 @@ impl Lives {
 
     /// A run goes on that an earlier supervisor began; without a handle, its first process is gone.
     pub fn adopt(&mut self, run: Run, leader: Identity, handle: Option<Handle>) {
+        self.cgroups.adopt(&run, leader);
         self.insert(run, leader, handle, true);
     }
 
@@ -199,12 +205,13 @@ impl Lives {
                 true => !self.adopted_members(&run)?.is_empty(),
                 false => self.orphans.values().any(|owner| *owner == run),
             };
-            if !left {
+            if !left && !self.cgroups.is_populated(&run)? {
                 gone.push(run);
             }
         }
         for run in &gone {
             self.lives.remove(run);
+            self.cgroups.end(run);
         }
         Ok(gone)
     }
@@ -247,6 +254,7 @@ impl Lives {
         if let Some(life) = self.lives.get_mut(run) {
             life.killing = true;
         }
+        self.cgroups.kill(run);
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
             self.look_anew();
@@ -290,7 +298,7 @@ impl Lives {
                     .map(|process| process.pid),
             );
         }
-        let mut found = HashSet::new();
+        let mut found: HashSet<Identity> = self.cgroups.members(run).into_iter().collect();
         for root in roots {
             let below = table.descendants(root).into_iter().chain(table.get(root));
             found.extend(
@@ -309,59 +317,20 @@ impl Lives {
             None => Rc::new(process::marked(&self.house)?),
         };
         self.marked = Some(marked.clone());
-        let members: Vec<Identity> = marked
+        let mut members: Vec<Identity> = marked
             .iter()
             .filter(|marked| same(&marked.mark))
             .map(|marked| marked.identity)
             .collect();
+        members.extend(self.cgroups.members(run));
+        members.sort_unstable();
+        members.dedup();
         for &member in &members {
             if self.watched.insert(member) {
                 self.unwatched.push(member);
             }
         }
         Ok(members)
-    }
-
-    /// Finds out whose our unknown children are: by their mark, else by the session or group they are in.
-    fn claim_orphans(&mut self) -> io::Result<()> {
-        let mut unknown = process::own_children()?;
-        unknown.retain(|pid| !self.leaders.contains_key(pid) && !self.own.contains(pid));
-        if unknown.is_empty() {
-            self.orphans.clear();
-            return Ok(());
-        }
-        let table = self.table()?;
-        let mut orphans = HashMap::new();
-        for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
-            let known = self.orphans.get(&process.identity()).cloned();
-            match known.or_else(|| self.owner(process)) {
-                Some(run) => drop(orphans.insert(process.identity(), run)),
-                None => tracing::debug!(
-                    pid = process.pid,
-                    name = process.comm,
-                    "a child of unknown origin"
-                ),
-            }
-        }
-        self.orphans = orphans;
-        Ok(())
-    }
-
-    fn owner(&self, process: &Process) -> Option<Run> {
-        let mark = process::mark(process.pid).ok().flatten();
-        let marked = mark.filter(|mark| mark.state_dir == self.house).and_then(|mark| {
-            Some(Run {
-                service: ServiceName::parse(&mark.service).ok()?,
-                number: mark.number,
-            })
-        });
-        marked.filter(|run| self.lives.contains_key(run)).or_else(|| {
-            let kin = |life: &Life| [process.session, process.pgrp].contains(&life.leader.pid);
-            self.lives
-                .iter()
-                .find(|(_, life)| kin(life))
-                .map(|(run, _)| run.clone())
-        })
     }
 }
 

@@ -78,6 +78,7 @@ impl DaemonPlace {
             stderr: writer.into(),
             sockets: Vec::new(),
             rights: spec.rights.clone(),
+            cgroup: None,
         };
         Ok((reader.into(), launch))
     }

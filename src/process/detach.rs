@@ -28,6 +28,7 @@ pub fn leave_caller() {
 /// # Errors
 /// No process can be made.
 pub fn step_outside() -> io::Result<()> {
+    super::cgroup::leave_run();
     let mut again = Command::new("/proc/self/exe");
     again
         .args(std::env::args_os().skip(1))

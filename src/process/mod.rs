@@ -11,6 +11,7 @@
 mod account;
 pub mod activate;
 mod allowance;
+mod cgroup;
 mod children;
 mod command;
 pub mod descriptors;
@@ -32,6 +33,7 @@ mod weigh;
 
 pub use account::{Account, Refused, user_name};
 pub use allowance::{as_account, refusals};
+pub use cgroup::{Cgroup, Nursery};
 pub use children::own_children;
 pub use command::command;
 pub use fetch::fetch_socket;

@@ -35,6 +35,8 @@ pub struct Launch {
     pub sockets: Vec<OwnedFd>,
     /// As whom, and with which limits.
     pub rights: Rights,
+    /// `cgroup.procs` of the cgroup that it is to be in.
+    pub cgroup: Option<OwnedFd>,
 }
 
 /// Signals that a caller (nohup, a script's `&`, a test runner) may have set to be ignored, which exec would keep.
@@ -75,6 +77,7 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
     );
     let mut command = begin(&launch);
     steps.sockets = launch.sockets;
+    steps.cgroup = launch.cgroup;
     let known = account.as_ref().map(Account::variables).unwrap_or_default();
     command.envs(known).envs(launch.env);
     command

@@ -19,8 +19,8 @@ fn doomed(name: &str) -> String {
     )
 }
 
-/// Quick to group, quick to try again.
-const QUICK: &str = "group = \"50ms\"\nretry = \"100ms\"\nretry_max = \"200ms\"\n";
+/// Quick to group, quick to try again; and whatever the disk of the tests is like, it is not their subject.
+const QUICK: &str = "disk_free = \"0%\"\ngroup = \"50ms\"\nretry = \"100ms\"\nretry_max = \"200ms\"\n";
 
 /// Answers one request with this status, and gives its head and its JSON.
 fn take(listener: &TcpListener, status: &str) -> (String, Value) {
@@ -167,8 +167,9 @@ fn what_nobody_takes_waits_on_disk_for_the_next_supervisor_and_is_told_in_order(
 fn several_at_once_become_one_message() {
     let port = free_port();
     let listener = listen(port);
-    let alerts =
-        format!("[alerts]\nwebhook = \"http://127.0.0.1:{port}/\"\nformat = \"slack\"\ngroup = \"1s\"\n");
+    let alerts = format!(
+        "[alerts]\nwebhook = \"http://127.0.0.1:{port}/\"\nformat = \"slack\"\ngroup = \"1s\"\ndisk_free = \"0%\"\n"
+    );
     let house = House::new(&(alerts + &doomed("a") + &doomed("b") + &doomed("c")));
     house.run(&["start"]).exits(1);
     let (_, alert) = take(&listener, "200 OK");
@@ -355,7 +356,7 @@ fn a_listener_that_is_down_for_a_minute_gets_everything_afterwards() {
     let (port, log) = (free_port(), tempfile::tempdir().expect("a folder"));
     let socket = log.path().join("log");
     let alerts = format!(
-        "[alerts]\nwebhook = \"http://127.0.0.1:{port}/\"\nsyslog = \"{}\"\ncommand = [\"sh\", \"-c\", \"test -e up && cat > got.json\"]\ngroup = \"1s\"\n",
+        "[alerts]\nwebhook = \"http://127.0.0.1:{port}/\"\nsyslog = \"{}\"\ncommand = [\"sh\", \"-c\", \"test -e up && cat > got.json\"]\ngroup = \"1s\"\ndisk_free = \"0%\"\n",
         socket.display()
     );
     let house = House::new(&(alerts + &doomed("web")));

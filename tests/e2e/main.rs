@@ -17,5 +17,6 @@ mod secrets;
 mod sockets;
 mod stream;
 mod supervisor;
+mod survivors;
 mod trouble;
 mod upgrade;

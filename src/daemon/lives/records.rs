@@ -51,6 +51,7 @@ impl Lives {
             exit: record.exit,
             killing: record.killing,
         };
+        self.cgroups.adopt(&record.run, record.leader);
         self.lives.insert(record.run.clone(), life);
     }
 }

@@ -70,6 +70,7 @@ fn launch(binary: &Path, file: &Path, state: &File) -> io::Result<(OwnedFd, Laun
         stderr: writer.into(),
         sockets: Vec::new(),
         rights: Rights::default(),
+        cgroup: None,
     };
     Ok((reader.into(), launch))
 }

@@ -40,6 +40,7 @@ pub fn begin(config: &Path, services: Vec<String>) -> Result<Identity, String> {
         stderr: null().map_err(|error| error.to_string())?,
         sockets: Vec::new(),
         rights: Rights::default(),
+        cgroup: None,
     })
 }
 

@@ -1,0 +1,94 @@
+//! The cgroups of the runs, where there are any: one more proof of what is left, and one more way to end it.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::state::hash;
+use crate::process::{Cgroup, Identity, Nursery};
+use crate::service::Run;
+use std::os::unix::ffi::OsStrExt;
+
+/// All of them.
+#[derive(Debug)]
+pub struct Cgroups {
+    house: u64,
+    nursery: Option<Nursery>,
+    of: HashMap<Run, Cgroup>,
+}
+
+impl Cgroups {
+    /// Looks whether this house can have any; what earlier supervisors left empty is removed.
+    #[must_use]
+    pub fn of_house(house: &Path) -> Self {
+        let house = hash(house.as_os_str().as_bytes());
+        let nursery = Nursery::find(house);
+        if let Some(nursery) = &nursery {
+            nursery.tidy();
+        }
+        Self {
+            house,
+            nursery,
+            of: HashMap::new(),
+        }
+    }
+
+    /// Makes one for a run that is about to start; what is to be written to by its process. None where
+    /// there are none.
+    pub fn make(&mut self, run: &Run) -> Option<OwnedFd> {
+        let cgroup = self.nursery.as_ref()?.make(&run.to_string()).ok()?;
+        let door = cgroup.door().ok();
+        match &door {
+            Some(_) => drop(self.of.insert(run.clone(), cgroup)),
+            None => cgroup.remove(),
+        }
+        door
+    }
+
+    /// The run has begun: if its process is not in its cgroup, that proves nothing, and goes.
+    pub fn begun(&mut self, run: &Run, leader: i32) {
+        if self.of.get(run).is_some_and(|cgroup| !cgroup.holds(leader)) {
+            self.end(run);
+        }
+    }
+
+    /// The cgroup of a run that an earlier supervisor made.
+    pub fn adopt(&mut self, run: &Run, leader: Identity) {
+        if let Some(cgroup) = Nursery::adopt(self.house, leader.pid) {
+            self.of.insert(run.clone(), cgroup);
+        }
+    }
+
+    /// Sends SIGKILL to all of it at once.
+    pub fn kill(&self, run: &Run) {
+        if let Some(cgroup) = self.of.get(run)
+            && let Err(error) = cgroup.kill()
+        {
+            tracing::debug!(%run, %error, "its cgroup cannot be killed; its processes are, one by one");
+        }
+    }
+
+    /// Its living processes.
+    #[must_use]
+    pub fn members(&self, run: &Run) -> Vec<Identity> {
+        let pids = self.of.get(run).map(Cgroup::members).unwrap_or_default();
+        pids.into_iter()
+            .filter_map(|pid| Identity::of(pid).ok().flatten())
+            .collect()
+    }
+
+    /// Whether something is left in it.
+    ///
+    /// # Errors
+    /// It could not be looked at.
+    pub fn is_populated(&self, run: &Run) -> std::io::Result<bool> {
+        self.of.get(run).map_or(Ok(false), Cgroup::is_populated)
+    }
+
+    /// The run is over.
+    pub fn end(&mut self, run: &Run) {
+        if let Some(cgroup) = self.of.remove(run) {
+            cgroup.remove();
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! A cgroup (v2) for each run, where the kernel has them and we may make them: never required.
+//!
+//! Only in a cgroup that is ours: on a host that systemd manages, one that it delegates (`Delegate=yes`, of
+//! which it tells by the attribute `user.delegate` or `trusted.delegate`), elsewhere one that we may write to.
+//! We make `sentinel.<house>.<service>.<run>` in it and turn on no controllers, so that our own process may
+//! stay beside them.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// How the names of our cgroups begin.
+const OURS: &str = "sentinel.";
+
+/// The cgroup of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    path: PathBuf,
+}
+
+/// Where cgroups of runs can be made.
+#[derive(Clone, Debug)]
+pub struct Nursery {
+    own: PathBuf,
+    /// Tells the cgroups of this house from those of another.
+    house: String,
+}
+
+impl Nursery {
+    /// Our own cgroup, if we may make others in it; none otherwise, which is nothing to worry about.
+    #[must_use]
+    pub fn find(house: u64) -> Option<Self> {
+        let own = of(std::process::id().cast_signed())?;
+        let nursery = Self {
+            own,
+            house: format!("{OURS}{house:016x}"),
+        };
+        (is_delegated(&nursery.own) && nursery.try_out().is_ok()).then_some(nursery)
+    }
+
+    /// Makes one and looks whether it can do what we need of it, then removes it.
+    fn try_out(&self) -> io::Result<()> {
+        let trial = self
+            .own
+            .join(format!("{}.trial.{}", self.house, std::process::id()));
+        fs::create_dir(&trial)?;
+        // Since Linux 5.14.
+        let able = fs::metadata(trial.join("cgroup.kill"));
+        let writable = procs(&trial);
+        fs::remove_dir(&trial)?;
+        able.and(writable).map(drop)
+    }
+
+    /// Makes the cgroup of a run.
+    ///
+    /// # Errors
+    /// It may not be made any more, or there are too many.
+    pub fn make(&self, run: &str) -> io::Result<Cgroup> {
+        let path = self.own.join(format!("{}.{}", self.house, run.replace('#', ".")));
+        match fs::create_dir(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Cgroup { path })
+    }
+
+    /// Removes what earlier supervisors of this house left empty.
+    pub fn tidy(&self) {
+        let Ok(folder) = fs::read_dir(&self.own) else {
+            return;
+        };
+        for entry in folder.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&self.house) {
+                Cgroup { path: entry.path() }.remove();
+            }
+        }
+    }
+
+    /// The cgroup of a run that an earlier supervisor made for this process.
+    #[must_use]
+    pub fn adopt(house: u64, leader: i32) -> Option<Cgroup> {
+        let path = of(leader)?;
+        let begins = format!("{OURS}{house:016x}.");
+        // The process may have made cgroups of its own below.
+        let ours = |path: &&Path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&begins))
+        };
+        let path = path.ancestors().find(ours)?.to_path_buf();
+        Some(Cgroup { path })
+    }
+}
+
+impl Cgroup {
+    /// Whoever writes `0` into this joins it.
+    ///
+    /// # Errors
+    /// It is gone, or not ours.
+    pub fn door(&self) -> io::Result<OwnedFd> {
+        procs(&self.path)
+    }
+
+    /// Whether this process is in it, or in one below.
+    #[must_use]
+    pub fn holds(&self, pid: i32) -> bool {
+        of(pid).is_some_and(|path| path.starts_with(&self.path))
+    }
+
+    /// Whether a process is left in it or below; a zombie that nobody has reaped does not count.
+    ///
+    /// # Errors
+    /// It could not be looked at. One that is gone is empty.
+    pub fn is_populated(&self) -> io::Result<bool> {
+        match fs::read_to_string(self.path.join("cgroup.events")) {
+            Ok(events) => Ok(events.lines().any(|line| line == "populated 1")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // ENODEV: removed while it was read.
+            Err(error) if error.raw_os_error() == Some(19) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The processes in it and below.
+    #[must_use]
+    pub fn members(&self) -> Vec<i32> {
+        let mut found = Vec::new();
+        let mut open = vec![self.path.clone()];
+        while let Some(path) = open.pop() {
+            let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+            // 0: a process that is not of our pid namespace.
+            found.extend(
+                text.lines()
+                    .filter_map(|line| line.parse::<i32>().ok())
+                    .filter(|&pid| pid > 0),
+            );
+            open.extend(below(&path));
+        }
+        found
+    }
+
+    /// Sends SIGKILL to everything in it, at once: what forks meanwhile is not missed.
+    ///
+    /// # Errors
+    /// The kernel is older than 5.14, or it is not ours.
+    pub fn kill(&self) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.kill"), "1")
+    }
+
+    /// Removes it, and what its processes made below; nothing happens while it is populated.
+    pub fn remove(&self) {
+        for path in below(&self.path) {
+            Cgroup { path }.remove();
+        }
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// A command of one of our services that becomes a supervisor must not go down with that service.
+pub(super) fn leave_run() {
+    let Some(own) = of(std::process::id().cast_signed()) else {
+        return;
+    };
+    let is_run = |path: &&Path| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(OURS))
+    };
+    if let Some(above) = own.ancestors().filter(is_run).last().and_then(Path::parent) {
+        let _ = fs::write(above.join("cgroup.procs"), "0");
+    }
+}
+
+fn below(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn procs(path: &Path) -> io::Result<OwnedFd> {
+    let file = path.join("cgroup.procs");
+    Ok(openat(
+        CWD,
+        &file,
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+/// The cgroup v2 of a process, as a folder: cgroup2's mount point and the `0::` line of /proc/PID/cgroup.
+fn of(pid: i32) -> Option<PathBuf> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let inside = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // `..` leads out of our cgroup namespace.
+    let reachable = !inside.split('/').any(|part| part == "..");
+    let (root, mount) = mount()?;
+    let inside = Path::new("/").join(inside.trim_end_matches(" (deleted)"));
+    let inside = inside.strip_prefix(root).ok()?;
+    reachable.then(|| mount.join(inside))
+}
+
+/// Which part of cgroup2 is mounted, and where.
+fn mount() -> Option<(PathBuf, PathBuf)> {
+    let text = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    text.lines().find_map(|line| {
+        let (fields, kind) = line.split_once(" - ")?;
+        let mut fields = fields.split(' ').skip(3);
+        let (root, place) = (fields.next()?, fields.next()?);
+        // A path with a blank is written with \040, which no real one has.
+        kind.starts_with("cgroup2 ").then(|| (root.into(), place.into()))
+    })
+}
+
+/// Where systemd rules, only what it delegated is ours to divide.
+fn is_delegated(path: &Path) -> bool {
+    if !Path::new("/run/systemd/system").exists() {
+        return true;
+    }
+    let marked = |name: &str| {
+        let mut value = [0_u8; 8];
+        rustix::fs::getxattr(path, name, &mut value).is_ok_and(|length| value[..length].starts_with(b"1"))
+    };
+    marked("user.delegate") || marked("trusted.delegate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cgroup, Nursery, of};
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    /// A nursery, or the reason why this machine has none.
+    fn nursery(house: u64) -> Option<Nursery> {
+        let found = Nursery::find(house);
+        if found.is_none() {
+            eprintln!("SKIPPED: no cgroup v2 here that we may write to");
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_inside_is_known_killed_and_cleaned_up() {
+        let Some(nursery) = nursery(0xabcd) else { return };
+        let cgroup = nursery.make("web#3").unwrap();
+        assert!(!cgroup.is_populated().unwrap());
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        std::fs::write(cgroup.path.join("cgroup.procs"), pid.to_string()).unwrap();
+        assert!(cgroup.holds(pid) && cgroup.is_populated().unwrap());
+        assert_eq!(cgroup.members(), [pid]);
+        assert_eq!(Nursery::adopt(0xabcd, pid), Some(cgroup.clone()));
+        assert_eq!(Nursery::adopt(0xabce, pid), None, "another house's");
+        nursery.tidy();
+        assert!(cgroup.is_populated().unwrap(), "what is in use is not removed");
+        cgroup.kill().unwrap();
+        child.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while cgroup.is_populated().unwrap() {
+            assert!(Instant::now() < deadline);
+        }
+        cgroup.remove();
+        assert!(!cgroup.path.exists());
+        assert!(!cgroup.is_populated().unwrap(), "what is gone is empty");
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_nowhere() {
+        assert_eq!(of(i32::MAX), None);
+        let nowhere = Cgroup {
+            path: "/nowhere".into(),
+        };
+        assert!(nowhere.members().is_empty() && nowhere.kill().is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! Who outlives SIGKILL is named with pid, name, port and reason, and nothing is started beside it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::house::{House, alive, free_port, signal, until};
+use crate::rights::{as_nobody, give_away, is_root, open_to_all};
+
+fn service(command: &str) -> String {
+    format!("[services.a]\ncommand = '{command}'\nmin_uptime = '10ms'\nstop = {{ timeout = '100ms' }}\n")
+}
+
+#[test]
+fn one_of_another_user_is_named_and_nothing_starts_beside_it() {
+    if !is_root("make a set-user-id program") {
+        return;
+    }
+    let house = House::new(&service("chaos"));
+    let program = house.path("rooted");
+    let chaos = Path::new(env!("CARGO_BIN_EXE_sentinel")).with_file_name("chaos");
+    std::fs::copy(chaos, &program).expect("copied");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).expect("ours");
+    house.write(&service(&format!("{} --become-root", program.display())));
+    open_to_all(&house);
+    give_away(&house);
+    as_nobody(&house, &["start"]).exits(0);
+    let pid = house.pid("a");
+    if std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| !text.contains("Uid:\t0")) {
+        return eprintln!("SKIPPED: set-user-id programs do not work on this file system");
+    }
+    let words = format!("rooted (pid {pid}, of user root, whom only root may signal)");
+    as_nobody(&house, &["restart", "a"]).exits(1).says(&words);
+    let service = house.service("a");
+    assert_eq!(
+        (&service["state"], &service["run"]),
+        (&"STOPPING".into(), &1.into())
+    );
+    assert!(
+        service["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains(&words)),
+        "{service}"
+    );
+    assert!(alive(pid), "nobody may not end it");
+    signal(pid, Signal::SIGKILL);
+    until("a new run is there once it is gone", || {
+        house.service("a")["run"] == 2
+    });
+    let second = house.pid("a");
+    signal(second, Signal::SIGKILL);
+    until("it is gone", || !alive(second));
+    as_nobody(&house, &["stop"]);
+    house
+        .marked()
+        .into_iter()
+        .for_each(|left| signal(left, Signal::SIGKILL));
+    as_nobody(&house, &["shutdown"]);
+}
+
+/// A frozen process (cgroup v1) is in state D, and SIGKILL waits until it thaws.
+#[test]
+fn one_that_hangs_in_the_kernel_is_named_with_its_state() {
+    let freezer = Path::new("/sys/fs/cgroup/freezer").join(format!("sentinel-test-{}", std::process::id()));
+    if std::fs::create_dir(&freezer).is_err() || !freezer.join("freezer.state").exists() {
+        return eprintln!("SKIPPED: no cgroup v1 freezer here to hang a process with");
+    }
+    let port = free_port();
+    let listens = service(&format!("chaos --listen {port}"));
+    let house = House::new(&format!("{listens}ports = [{port}]\n"));
+    house.run(&["start"]).exits(0);
+    let pid = house.pid("a");
+    std::fs::write(freezer.join("cgroup.procs"), pid.to_string()).expect("moved");
+    std::fs::write(freezer.join("freezer.state"), "FROZEN").expect("frozen");
+    let ran = house.run(&["stop", "a"]);
+    let service = house.service("a");
+    std::fs::write(freezer.join("freezer.state"), "THAWED").expect("thawed");
+    ran.exits(1).says(&format!(
+        "chaos (pid {pid}, port {port}, in state D: it hangs in the kernel)"
+    ));
+    assert_eq!(service["state"], "STOPPING");
+    until("it is gone once it thaws", || {
+        house.service("a")["state"] == "STOPPED"
+    });
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
+    let _ = std::fs::remove_dir(freezer);
+}
+
+#[test]
+fn a_run_has_a_cgroup_where_that_is_possible_and_none_is_left() {
+    let house = House::new(&service("chaos --leave daemon --leave session"));
+    house.run(&["start"]).exits(0);
+    until("all live", || house.marked().len() == 3);
+    let of = |pid: i32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        text.lines()
+            .find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let cgroup = of(house.pid("a"));
+    if !cgroup.contains("/sentinel.") {
+        return eprintln!("SKIPPED: no cgroup v2 here that we may write to; runs go without");
+    }
+    assert!(
+        house.marked().into_iter().all(|pid| of(pid) == cgroup),
+        "all of it is inside"
+    );
+    assert!(cgroup.ends_with(".a.1"), "{cgroup}");
+    house.run(&["restart", "a"]).exits(0);
+    until("all live", || house.marked().len() == 3);
+    assert!(of(house.pid("a")).ends_with(".a.2"));
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let mount = mounts
+        .lines()
+        .find(|line| line.contains(" - cgroup2 "))
+        .and_then(|line| line.split(' ').nth(4));
+    let left = format!("{}{cgroup}", mount.expect("cgroup2 is mounted"));
+    assert!(!Path::new(&left).exists(), "{left} is left");
+}
