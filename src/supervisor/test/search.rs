@@ -1,9 +1,12 @@
 //! Every state that a hostile world can bring few units into, and every law in each of them.
 
+mod words;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use super::super::unit::{Proof, State, Unit};
+use self::words::{own_words, relative};
+use super::super::unit::{State, Unit};
 use super::super::{Goal, Input, Moment, Order, Past, RequestId};
 use super::laws::Watched;
 use super::spec::{GRACE, changed, health, names, policy, shared, spec};
@@ -79,30 +82,6 @@ fn version(spec: &Spec) -> String {
     format!("{} {:?}", spec.command[0], spec.after.first())
 }
 
-fn relative(state: &State, now: Moment, next_run: u64) -> State {
-    let to_go = |at: Moment| Moment(at - now);
-    let mut state = state.clone();
-    match &mut state {
-        State::Stopped(_) | State::Blocked { .. } => {}
-        // The jitter is of no consequence.
-        State::Waiting { until, .. } => *until = Moment::default(),
-        State::Spawning { run } => *run = next_run - *run,
-        State::Starting { run, deadline, .. } => (*run, *deadline) = (next_run - *run, to_go(*deadline)),
-        State::Failed { since, .. } => *since = Moment::default(),
-        State::Running { run, proof, leaving } => {
-            (*run, *leaving) = (next_run - *run, leaving.map(to_go));
-            match proof {
-                Proof::Unseen { unchecked } => *unchecked = to_go(*unchecked),
-                Proof::At(at) => *at = to_go(*at),
-                Proof::Given => {}
-            }
-        }
-        State::Stopping { run, kill_at, .. } => (*run, *kill_at) = (next_run - *run, to_go(*kill_at)),
-        State::Killing { run, again_at, .. } => (*run, *again_at) = (next_run - *run, to_go(*again_at)),
-    }
-    state
-}
-
 /// What the world tells about a service's present run, in any order, and about the runs beside it.
 fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> {
     let number = watched.entry(service).map_or(0, |entry| entry.run);
@@ -166,22 +145,6 @@ fn news(watched: &Watched, service: &ServiceName, exits: &[Exit]) -> Vec<Input> 
         all.push(Input::Swept { run: run(number + 1) });
     }
     all
-}
-
-/// What a service may say of itself, or not say.
-fn own_words(run: &Run) -> [Input; 3] {
-    let run = || run.clone();
-    [
-        Input::WatchdogMissed {
-            run: run(),
-            why: "why".into(),
-        },
-        Input::Leaving { run: run() },
-        Input::Extended {
-            run: run(),
-            by: GRACE,
-        },
-    ]
 }
 
 struct Search {
