@@ -29,6 +29,7 @@ mod flush;
 mod health;
 mod heard;
 mod herald;
+mod last_words;
 mod ledger;
 mod leftovers;
 mod lives;
@@ -63,7 +64,6 @@ use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, descriptors, detach};
-use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::{Driver, Turn};
@@ -263,6 +263,7 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
         SignalKind::terminate(),
         SignalKind::interrupt(),
         SignalKind::hangup(),
+        SignalKind::user_defined2(),
     ];
     for kind in kinds {
         let mut stream = signal(kind)?;
@@ -272,6 +273,7 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
                 mailbox.post(match kind {
                     kind if kind == SignalKind::child() => Message::ChildEnded,
                     kind if kind == SignalKind::hangup() => Message::Hangup,
+                    kind if kind == SignalKind::user_defined2() => Message::Reopen,
                     kind if kind == SignalKind::interrupt() => Message::Leave("SIGINT"),
                     _ => Message::Leave("SIGTERM"),
                 });
@@ -285,7 +287,9 @@ fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
 /// Does nothing in the foreground, where the log is on standard error already.
 fn log_to(folder: &Path) {
     let _ = std::fs::create_dir_all(folder);
-    if !tracing::dispatcher::has_been_set() && detach::errors_to(&folder.join("sentinel.log")).is_ok() {
+    let file = folder.join("sentinel.log");
+    if !tracing::dispatcher::has_been_set() && detach::errors_to(&file).is_ok() {
+        output::own::is(file);
         log_to_stderr();
     }
 }
@@ -295,7 +299,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(redact::Errors::default)
+        .with_writer(output::own::Counted::default)
         .with_ansi(false)
         .with_target(false)
         .try_init();
