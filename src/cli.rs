@@ -3,6 +3,7 @@
 mod events;
 mod fleet;
 mod home;
+mod run;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -118,6 +119,7 @@ pub enum Command {
     /// Have cron start a missing supervisor, restart all weekly and mail what is wrong
     Cron(CronArgs),
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
+    #[command(after_help = run::RUN)]
     Run(Services),
     /// Write a services.toml from what another supervisor reads
     #[command(after_help = ImportArgs::EXAMPLES)]
