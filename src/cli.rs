@@ -20,7 +20,10 @@ pub use fleet::{
     CronArgs, CronTimes, CronVerb, ReloadArgs, ScheduleArgs, ScheduleRunArgs, ScheduleVerb, StartArgs,
     StatusArgs,
 };
-pub use home::{CompletionsArgs, ExportArgs, ImportArgs, InitArgs, ManArgs, Shell, SupervisorctlArgs};
+pub use home::{
+    CompletionsArgs, ExportArgs, ImportArgs, InitArgs, InstallArgs, ManArgs, Shell, SupervisorctlArgs,
+    UninstallArgs, UnitArgs,
+};
 pub use upgrade::{CanResumeArgs, ResumeArgs, StandByArgs, UpgradeArgs};
 
 const EXAMPLES: &str = "\
@@ -96,6 +99,8 @@ pub enum Command {
     Shutdown,
     /// Show states, ports and live health
     Status(StatusArgs),
+    /// The services on one screen, live; actions on keys
+    Top,
     /// Free the assigned ports and prove it; restarts nothing
     Flush(FlushArgs),
     /// Print or follow the services' output
@@ -121,6 +126,10 @@ pub enum Command {
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
     #[command(after_help = run::RUN)]
     Run(Services),
+    /// Have systemd run the supervisor, from the next boot on and now
+    Install(InstallArgs),
+    /// Stop the supervisor that systemd runs, and remove its unit
+    Uninstall(UninstallArgs),
     /// Write a services.toml from what another supervisor reads
     #[command(after_help = ImportArgs::EXAMPLES)]
     Import(ImportArgs),
@@ -324,6 +333,9 @@ pub struct SuperviseArgs {
     /// How the new supervisor takes the house over
     #[arg(long, value_parser = supervise_mode)]
     pub mode: Mode,
+    /// Check all that is checked before anything is touched, and leave
+    #[arg(long)]
+    pub check: bool,
     /// Services to start; all without a name
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,

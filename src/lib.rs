@@ -66,3 +66,4 @@ pub mod schedule;
 pub mod selector;
 pub mod service;
 pub mod supervisor;
+pub mod systemd;

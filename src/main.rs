@@ -20,7 +20,14 @@ fn main() -> std::process::ExitCode {
 fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
         Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
-        Command::Supervise(args) => supervise(&cli.flags, args.mode, &args.services, daemon::supervise),
+        Command::Supervise(args) => {
+            let become_it = if args.check {
+                daemon::rehearse
+            } else {
+                daemon::supervise
+            };
+            supervise(&cli.flags, args.mode, &args.services, become_it)
+        }
         Command::AlertDeliver => sentinel::deliver::run(),
         Command::Activate(args) => {
             let error = daemon::activate(&args.program, &args.args);
@@ -37,6 +44,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Stop(_)
         | Command::Shutdown
         | Command::Status(_)
+        | Command::Top
         | Command::Flush(_)
         | Command::Logs(_)
         | Command::Reload(_)
@@ -45,6 +53,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Metrics
         | Command::Upgrade(_)
         | Command::Check
+        | Command::Install(_)
+        | Command::Uninstall(_)
         | Command::Schedule(_)
         | Command::Cron(_)
         | Command::Import(_)

@@ -37,6 +37,18 @@ impl Paths {
         self.state_dir.join("state.json")
     }
 
+    /// Which systemd unit runs this house, as `install` wrote it down.
+    #[must_use]
+    pub fn unit(&self) -> PathBuf {
+        self.state_dir.join("unit")
+    }
+
+    /// What the supervisor that systemd begins next is to do.
+    #[must_use]
+    pub fn errand(&self) -> PathBuf {
+        self.state_dir.join("errand.json")
+    }
+
     /// Locked (flock) by the supervisor for as long as it lives; names it inside.
     #[must_use]
     pub fn supervisor_lock(&self) -> PathBuf {

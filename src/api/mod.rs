@@ -10,7 +10,7 @@ mod status;
 pub use event::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};
-pub use request::{Command, Mode, Route};
+pub use request::{Command, Errand, Mode, Route};
 pub use schedule::{Schedule, ScheduleResult, ScheduleRun};
 pub use status::{
     AlertStatus, Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor,

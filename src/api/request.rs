@@ -99,6 +99,20 @@ impl Route {
     }
 }
 
+/// What the supervisor that systemd begins next is to do: left as a file in the state folder, since what
+/// systemd begins cannot be given arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// How it takes the house over.
+    pub mode: Mode,
+    /// Which services to start; all if empty.
+    pub services: Vec<String>,
+    /// A FIFO for the progress: lines of [`super::Event`].
+    pub report: PathBuf,
+    /// Seconds since the epoch after which nobody means it any longer.
+    pub until: u64,
+}
+
 /// How a new supervisor takes the house over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

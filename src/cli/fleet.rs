@@ -32,6 +32,16 @@ pub struct StatusArgs {
     /// Print nothing when all is well
     #[arg(long)]
     pub unless_ok: bool,
+    /// Again and again, until Ctrl-C; --watch=10s for another pace than 2s
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s",
+        value_parser = super::duration
+    )]
+    pub watch: Option<Duration>,
     /// How long the health probes may take, all side by side
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::duration)]
     pub timeout: Duration,

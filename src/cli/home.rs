@@ -106,3 +106,49 @@ Examples:
 
 It says of every key what became of it. Secrets go to an env file beside the output, mode 0600.";
 }
+
+/// Which unit.
+#[derive(Args, Debug)]
+pub struct UnitArgs {
+    /// The systemd of this user [default, unless root]
+    #[arg(long, conflicts_with = "system")]
+    pub user: bool,
+    /// The systemd of the host [default for root]
+    #[arg(long)]
+    pub system: bool,
+    /// The unit's name
+    #[arg(long, value_name = "NAME", default_value = UnitArgs::NAME)]
+    pub name: String,
+}
+
+impl UnitArgs {
+    const NAME: &'static str = "sentinel";
+
+    /// Whether the caller said which.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.user || self.system || self.name != Self::NAME
+    }
+}
+
+/// `install`.
+#[derive(Args, Debug)]
+pub struct InstallArgs {
+    /// Which unit.
+    #[command(flatten)]
+    pub unit: UnitArgs,
+    /// Print the unit and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Enable it for the next boot, and start nothing now
+    #[arg(long)]
+    pub no_start: bool,
+}
+
+/// `uninstall`.
+#[derive(Args, Debug)]
+pub struct UninstallArgs {
+    /// Which unit.
+    #[command(flatten)]
+    pub unit: UnitArgs,
+}

@@ -79,7 +79,8 @@ impl Conduct {
         }
     }
 
-    fn take(&mut self, event: &Event) {
+    /// Takes down and shows one event.
+    pub fn take(&mut self, event: &Event) {
         self.transaction.note(event);
         self.progress.show(event);
     }

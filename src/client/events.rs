@@ -10,6 +10,7 @@ use tokio::net::unix::pipe;
 use crate::api::{Event, Outcome};
 
 use super::error::Error;
+use super::summons::Summons;
 
 /// A line longer than this is not progress.
 const LONGEST_LINE: usize = 1 << 20;
@@ -25,6 +26,7 @@ pub struct Events {
 enum Source {
     Response(Incoming),
     Pipe(pipe::Receiver),
+    Summoned(pipe::Receiver, Box<Summons>),
 }
 
 impl Events {
@@ -43,6 +45,23 @@ impl Events {
         Self {
             source: Source::Pipe(pipe),
             pending: Vec::new(),
+        }
+    }
+
+    /// The FIFO of a supervisor that systemd begins.
+    #[must_use]
+    pub fn from_summons(fifo: pipe::Receiver, summons: Summons) -> Self {
+        Self {
+            source: Source::Summoned(fifo, Box::new(summons)),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Whom to ask why there are no more events: none unless systemd was asked for their sender.
+    pub fn summons(&mut self) -> Option<&mut Summons> {
+        match &mut self.source {
+            Source::Summoned(_, summons) => Some(summons),
+            Source::Response(_) | Source::Pipe(_) => None,
         }
     }
 
@@ -99,14 +118,21 @@ impl Source {
                     }
                 }
             },
-            Source::Pipe(pipe) => {
-                let mut buffer = vec![0; 8192];
-                let length = pipe.read(&mut buffer).await?;
-                buffer.truncate(length);
-                Ok((length > 0).then(|| buffer.into()))
-            }
+            Source::Pipe(pipe) => read(pipe).await,
+            Source::Summoned(fifo, summons) => tokio::select! {
+                biased;
+                bytes = read(fifo) => bytes,
+                () = summons.refused() => Ok(None),
+            },
         }
     }
+}
+
+async fn read(pipe: &mut pipe::Receiver) -> io::Result<Option<Bytes>> {
+    let mut buffer = vec![0; 8192];
+    let length = pipe.read(&mut buffer).await?;
+    buffer.truncate(length);
+    Ok((length > 0).then(|| buffer.into()))
 }
 
 #[cfg(test)]

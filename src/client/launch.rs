@@ -9,10 +9,14 @@ use std::time::Duration;
 use tokio::net::unix::pipe;
 
 use crate::api::{FailureKind, Mode};
+use crate::config::Config;
+use crate::systemd::Unit;
 
 use super::death::Death;
 use super::error::Error;
 use super::events::Events;
+use super::house;
+use super::summons::Summons;
 
 /// A process that has closed its pipe because it dies is gone after this time.
 const DEATH_TAKES: Duration = Duration::from_secs(2);
@@ -20,7 +24,8 @@ const DEATH_TAKES: Duration = Duration::from_secs(2);
 /// A supervisor that has just been begun.
 #[derive(Debug)]
 pub struct Launched {
-    child: Child,
+    /// None: it is systemd's.
+    child: Option<Child>,
     /// Its progress.
     pub events: Events,
 }
@@ -31,16 +36,41 @@ pub struct Launched {
 ///
 /// # Errors
 /// When no process can be made.
-pub fn launch(config: &Path, mode: Mode, services: &[String], log: &Path) -> Result<Launched, Error> {
+pub fn launch(config: &Config, mode: Mode, services: &[String]) -> Result<Launched, Error> {
+    spawn(config, &["supervise", "--mode", mode.as_str(), "--"], services)
+}
+
+/// Has systemd begin the supervisor instead, for a house that it runs.
+///
+/// # Errors
+/// When systemd cannot be asked.
+pub fn summon(unit: Unit, config: &Config, mode: Mode, services: &[String]) -> Result<Launched, Error> {
+    let (summons, fifo) = Summons::send(unit, config, mode, services)?;
+    Ok(Launched {
+        child: None,
+        events: Events::from_summons(fifo, summons),
+    })
+}
+
+/// Has a new supervisor check all that it would check before it touches anything. It touches nothing.
+///
+/// # Errors
+/// When no process can be made.
+pub fn rehearse(config: &Config, mode: Mode, services: &[String]) -> Result<Launched, Error> {
+    let words = ["supervise", "--check", "--mode", mode.as_str(), "--"];
+    spawn(config, &words, services)
+}
+
+fn spawn(config: &Config, words: &[&str], services: &[String]) -> Result<Launched, Error> {
     let cannot = |error: io::Error| Error::failed("cannot begin a supervisor").because(&error);
     let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
         .arg("--config")
-        .arg(config)
-        .args(["supervise", "--mode", mode.as_str(), "--"])
+        .arg(&config.paths.config)
+        .args(words)
         .args(services)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(stderr_for(log))
+        .stderr(stderr_for(&house::own_log(config)))
         .spawn()
         .map_err(cannot)?;
     let stdout = child
@@ -49,7 +79,7 @@ pub fn launch(config: &Path, mode: Mode, services: &[String], log: &Path) -> Res
         .ok_or_else(|| cannot(io::ErrorKind::BrokenPipe.into()))?;
     let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout)).map_err(cannot)?;
     Ok(Launched {
-        child,
+        child: Some(child),
         events: Events::from_pipe(pipe),
     })
 }
@@ -65,11 +95,17 @@ fn stderr_for(log: &Path) -> Stdio {
 impl Launched {
     /// What became of a supervisor whose progress ended without a result.
     pub async fn died(mut self, log: &Path) -> Error {
-        let pid = self.child.id();
-        if let Ok(death) = Death::of_child(&self.child) {
+        if let Some(summons) = self.events.summons() {
+            return summons.died();
+        }
+        let Some(mut child) = self.child else {
+            return Error::failed("the new supervisor stopped reporting");
+        };
+        let pid = child.id();
+        if let Ok(death) = Death::of_child(&child) {
             death.within(DEATH_TAKES).await;
         }
-        let status = self.child.try_wait().ok().flatten();
+        let status = child.try_wait().ok().flatten();
         let (kind, how) = match status.map(|status| (status.code(), status)) {
             // 101: a panic that nothing caught.
             Some((Some(70 | 101), _)) => (FailureKind::Bug, "had a bug and died".to_owned()),

@@ -50,6 +50,23 @@ impl Look {
         Ok(look)
     }
 
+    /// What the supervisor knows and who holds the ports, with no question asked of any service: for those who
+    /// look again and again.
+    ///
+    /// # Errors
+    /// When the way to the supervisor is barred.
+    pub async fn glance(config: &Config) -> Result<Self, Error> {
+        let (mut status, under_way) = ask_supervisor(config, Duration::MAX).await?;
+        status.ports = holders::of_ports(config, &status)?;
+        let concerns = verdict::concerns(&status);
+        Ok(Self {
+            status,
+            concerns,
+            under_way,
+        }
+        .judged())
+    }
+
     /// Whether a run began or ended between the supervisor's answer and the look at the ports: the new run
     /// would pass for a leftover of the old one.
     async fn is_overtaken(&self, config: &Config, within: Duration) -> Result<bool, Error> {

@@ -31,7 +31,9 @@ mod render;
 #[cfg(test)]
 mod sample;
 mod stages;
+mod summons;
 mod terminal;
+mod top;
 mod transaction;
 mod trouble;
 mod verdict;

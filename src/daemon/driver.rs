@@ -10,6 +10,7 @@ use super::alerts::Alerts;
 use super::audience::{Audience, Listener};
 use super::clock::Clock;
 use super::heard::Heard;
+use super::herald::Herald;
 use super::ledger::{Ledger, Peer};
 use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
@@ -39,6 +40,7 @@ pub struct Driver {
     pub(super) alerts: Alerts,
     pub(super) lives: Lives,
     pub(super) exposition: Option<Exposition>,
+    pub(super) herald: Herald,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
     pub(super) outputs: HashMap<ServiceName, Output>,
@@ -137,6 +139,7 @@ impl Driver {
             ledger,
             clock,
             exposition: None,
+            herald: Herald::of_environment(),
             runs: HashMap::new(),
             outputs: HashMap::new(),
             commands: HashMap::new(),
@@ -161,6 +164,7 @@ impl Driver {
         self.revise_alerts();
         self.revise_metrics();
         self.watch_files();
+        self.tell_herald();
         while !self.finished {
             if let Some(upgrade) = self.handing_over.take() {
                 self.keep_alerts();
@@ -173,11 +177,19 @@ impl Driver {
                     None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
+                () = Herald::reach(self.herald.due()) => self.herald.lives(),
             }
+            self.tell_herald();
         }
         self.keep_alerts();
         self.close_metrics();
         Turn::Down
+    }
+
+    fn tell_herald(&mut self) {
+        if self.herald.is_heard() {
+            self.herald.sees(&self.machine.snapshot());
+        }
     }
 
     /// Takes in what has come so far.
@@ -205,6 +217,9 @@ impl Driver {
         cause: Cause,
         first: Option<Event>,
     ) -> mpsc::UnboundedReceiver<Event> {
+        if order == Order::Shutdown {
+            self.herald.leaves();
+        }
         self.attribute(&order, cause);
         if order == Order::Shutdown {
             self.note_given_up();

@@ -25,9 +25,11 @@ mod container;
 mod disk;
 mod driver;
 mod effects;
+mod errand;
 mod flush;
 mod health;
 mod heard;
+mod herald;
 mod ledger;
 mod leftovers;
 mod lives;
@@ -87,7 +89,28 @@ pub fn supervise(plan: &Plan) -> ExitCode {
 #[must_use]
 pub fn run(plan: &Plan) -> ExitCode {
     log_to_stderr();
-    block_on(async { begin(plan, Progress::Log).await })
+    block_on(async {
+        let (plan, progress) = errand::take(plan);
+        begin(&plan, progress).await
+    })
+}
+
+/// Checks what a supervisor with this plan would check before it touches anything, and touches nothing.
+/// Progress goes to standard output, a pipe.
+#[must_use]
+pub fn rehearse(plan: &Plan) -> ExitCode {
+    block_on(async {
+        let mut progress = Progress::to_caller();
+        let error = plan.rehearse(&mut progress).await.err();
+        let code = error.as_ref().map_or(ExitCode::Ok, |failure| failure.kind.into());
+        let outcome = Outcome {
+            ok: error.is_none(),
+            services: Vec::new(),
+            error,
+        };
+        progress.end(outcome).await;
+        code
+    })
 }
 
 fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {

@@ -113,6 +113,15 @@ impl Plan {
         })
     }
 
+    /// The check alone.
+    ///
+    /// # Errors
+    /// Why this would not start.
+    pub async fn rehearse(&self, progress: &mut Progress) -> Result<(), Failure> {
+        let check = async { self.check().map(|_| None) };
+        progress.phase(Phase::Check, check).await
+    }
+
     /// Why this supervisor begins: whoever runs it asked for it.
     pub fn cause(&self) -> Cause {
         match std::env::var(SCHEDULE) {

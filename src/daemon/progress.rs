@@ -15,6 +15,8 @@ use crate::process::detach;
 pub enum Progress {
     /// The caller's pipe: lines of JSON.
     Pipe(pipe::Sender),
+    /// The FIFO of a caller who asked systemd to begin this supervisor; the log is told too.
+    Report(pipe::Sender),
     /// Nobody waits: the log.
     Log,
 }
@@ -35,6 +37,10 @@ impl Progress {
         match self {
             Progress::Pipe(pipe) => {
                 let _ = pipe.write_all(&line(event)).await;
+            }
+            Progress::Report(fifo) => {
+                let _ = fifo.write_all(&line(event)).await;
+                log(event);
             }
             Progress::Log => log(event),
         }

@@ -45,6 +45,7 @@ impl Driver {
         let words = in_words(&plan);
         tracing::info!("reload: {words}");
         self.record(Fact::new(What::Reloaded).because(cause.clone()).detail(words));
+        self.herald.reloads();
         let specs = config.services.clone();
         self.config = config;
         self.watch_files();

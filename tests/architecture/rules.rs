@@ -71,6 +71,11 @@ pub const LAYERS: &[Row] = &[
     ),
     row("lock", &["process"], "a lock names its holder"),
     row(
+        "systemd",
+        &["lock", "paths"],
+        "which unit runs a house, and its text; it knows no client and no daemon",
+    ),
+    row(
         "ports",
         &["process", "api", "service"],
         "who listens where, and the rules of flushing",
@@ -115,6 +120,7 @@ pub const LAYERS: &[Row] = &[
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
             "lock", "exit", "alerts", "deliver", "moving", "redact", "selector", "schedule", "diary",
+            "systemd",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),

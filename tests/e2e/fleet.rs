@@ -118,7 +118,7 @@ fn thirty_three_services_and_what_is_wrong_with_them_fit_a_terminal() {
         "executor",
         "unhealthy",
         "dashboard",
-        "never said",
+        "not ready after 0.5 s",
     ] {
         assert!(ill.contains(words), "no {words:?} in:\n{ill}");
     }

@@ -20,5 +20,7 @@ mod sockets;
 mod stream;
 mod supervisor;
 mod survivors;
+mod systemd;
+mod top;
 mod trouble;
 mod upgrade;

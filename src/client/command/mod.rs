@@ -9,6 +9,7 @@ mod export;
 mod flush;
 mod import;
 mod init;
+mod install;
 mod logs;
 mod man;
 mod metrics;
@@ -21,6 +22,7 @@ mod start;
 mod status;
 mod stop;
 mod supervisorctl;
+mod top;
 mod upgrade;
 
 use crate::api::{self, Route};
@@ -64,7 +66,10 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Metrics => metrics::run(caller).await,
         Command::Upgrade(args) => upgrade::run(caller, args).await,
         Command::Check => check::run(caller),
+        Command::Install(args) => install::install(caller, args).await,
+        Command::Uninstall(args) => install::uninstall(caller, args),
         Command::Export(args) => export::run(caller, args),
+        Command::Top => top::run(caller).await,
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
         Command::Completions(args) => completions::run(caller, args.shell),
         Command::Man(args) => man::run(caller, args.folder.as_deref()),

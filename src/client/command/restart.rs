@@ -1,15 +1,16 @@
 //! `sentinel restart`: the whole house by a new supervisor, or some services in the running one.
 
-use crate::api::{FailureKind, Mode, Route};
+use crate::api::{Event, FailureKind, Mode, Route};
 use crate::cli::{RestartArgs, RestartTarget};
 use crate::client::conduct::{Conduct, Ending};
 use crate::client::error::Error;
 use crate::client::house;
-use crate::client::launch::launch;
+use crate::client::launch::{launch, rehearse, summon};
 use crate::client::transaction::Deed;
 use crate::config::Config;
 use crate::exit::ExitCode;
 use crate::schedule::Condition;
+use crate::systemd::Unit;
 
 use super::Caller;
 
@@ -59,7 +60,18 @@ pub(super) async fn begin(
 ) -> Result<ExitCode, Error> {
     let mut conduct = Conduct::begin(deed, caller.terminal);
     let log = house::own_log(config);
-    let mut launched = launch(&config.paths.config, mode, services, &log)?;
+    let mut launched = match Unit::of_house(&config.paths) {
+        None => launch(config, mode, services)?,
+        Some(unit) => {
+            // Once systemd is asked, the running supervisor goes: what would not start must be known before.
+            let outcome = rehearse(config, mode, services)?.events.outcome().await?;
+            if !outcome.ok {
+                conduct.take(&Event::End(outcome));
+                return conduct.conclude(None);
+            }
+            summon(unit, config, mode, services)?
+        }
+    };
     match conduct.watch(&mut launched.events).await {
         Ending::Result if conduct.is_good() => conduct.verify(config, services).await,
         Ending::Result => {}

@@ -15,7 +15,25 @@ use super::Caller;
 /// How many of the last facts are shown.
 const LATELY: usize = 6;
 
+/// From the cursor's home to the end of the screen, nothing.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
 pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
+    let Some(every) = args.watch else {
+        return once(caller, args).await;
+    };
+    // Until Ctrl-C, or until nobody reads it any more.
+    loop {
+        let before = if caller.terminal.live { CLEAR } else { "\n" };
+        if caller.terminal.print_on(before)?.is_break() {
+            return Ok(ExitCode::Ok);
+        }
+        once(caller, args).await?;
+        tokio::time::sleep(every).await;
+    }
+}
+
+async fn once(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
     let groups = args
         .group

@@ -10,7 +10,7 @@ const NAMED: usize = 3;
 
 /// The verdict in one sentence.
 #[must_use]
-pub(super) fn headline(status: &Status, concerns: &[Concern]) -> String {
+pub fn headline(status: &Status, concerns: &[Concern]) -> String {
     let declared = || match status.services.len() {
         1 => "1 service is declared".to_owned(),
         many => format!("{many} services are declared"),

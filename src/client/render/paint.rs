@@ -16,6 +16,12 @@ impl Paint {
         Self { on }
     }
 
+    /// Whether it is on.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     /// As it should be.
     #[must_use]
     pub fn good(self, text: &str) -> String {
