@@ -3,6 +3,7 @@
 mod events;
 mod fleet;
 mod home;
+mod run;
 mod upgrade;
 
 use std::ffi::OsString;
@@ -123,6 +124,7 @@ pub enum Command {
     /// Have cron start a missing supervisor, restart all weekly and mail what is wrong
     Cron(CronArgs),
     /// Run the supervisor in the foreground (systemd, containers, PID 1)
+    #[command(after_help = run::RUN)]
     Run(Services),
     /// Have systemd run the supervisor, from the next boot on and now
     Install(InstallArgs),

@@ -1,6 +1,6 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
@@ -60,6 +60,8 @@ pub struct Driver {
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
+    /// What was FATAL when the supervisor was asked to leave.
+    pub(super) given_up: BTreeSet<ServiceName>,
     /// How often the image was replaced.
     pub(super) upgrades: u32,
     /// The image is to be replaced now.
@@ -157,6 +159,7 @@ impl Driver {
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
+            given_up: BTreeSet::new(),
             upgrades: 0,
             handing_over: None,
         }
@@ -224,6 +227,9 @@ impl Driver {
             self.herald.leaves();
         }
         self.attribute(&order, cause);
+        if order == Order::Shutdown {
+            self.note_given_up();
+        }
         let (events, receiver) = mpsc::unbounded_channel();
         if let Some(first) = first {
             let _ = events.send(first);

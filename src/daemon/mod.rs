@@ -21,6 +21,7 @@ mod audience;
 mod caller;
 mod cgroups;
 mod clock;
+mod container;
 mod disk;
 mod driver;
 mod effects;
@@ -47,17 +48,18 @@ mod reload;
 mod report;
 mod schedule;
 mod server;
+mod signals;
 mod sockets;
 mod state;
 mod succession;
 mod survivors;
 mod upgrade;
 mod usage;
+mod verdict;
 mod watch;
 
 use std::path::Path;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
@@ -171,7 +173,7 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
     };
     adopt_orphans().map_err(|error| failed(format!("cannot become the sub-reaper: {error}")))?;
     let (mailbox, inbox) = Mailbox::new();
-    hear_signals(&mailbox).map_err(|error| failed(format!("cannot hear signals: {error}")))?;
+    signals::hear(&mailbox).map_err(|error| failed(format!("cannot hear signals: {error}")))?;
     let socket = opened.config.paths.socket();
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
@@ -230,11 +232,12 @@ async fn serve(serving: Serving) -> ExitCode {
     for file in [paths.socket(), paths.state()] {
         let _ = std::fs::remove_file(file);
     }
+    let verdict = driver.verdict();
     let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
     driver.ledger.close(left).await;
     drop(supervisor);
     server.end().await;
-    ExitCode::Ok
+    verdict
 }
 
 /// Carries the start's progress to the caller, until its end.
@@ -255,32 +258,6 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
         progress.send(&finished).await;
         return progress.end(outcome).await;
     }
-}
-
-fn hear_signals(mailbox: &Mailbox) -> std::io::Result<()> {
-    let kinds = [
-        SignalKind::child(),
-        SignalKind::terminate(),
-        SignalKind::interrupt(),
-        SignalKind::hangup(),
-        SignalKind::user_defined2(),
-    ];
-    for kind in kinds {
-        let mut stream = signal(kind)?;
-        let mailbox = mailbox.clone();
-        spawn_local(async move {
-            while stream.recv().await.is_some() {
-                mailbox.post(match kind {
-                    kind if kind == SignalKind::child() => Message::ChildEnded,
-                    kind if kind == SignalKind::hangup() => Message::Hangup,
-                    kind if kind == SignalKind::user_defined2() => Message::Reopen,
-                    kind if kind == SignalKind::interrupt() => Message::Leave("SIGINT"),
-                    _ => Message::Leave("SIGTERM"),
-                });
-            }
-        });
-    }
-    Ok(())
 }
 
 /// From now on, what is logged (and a panic) goes to `sentinel.log`; nowhere, if that cannot be.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::adoption::{self, Adopted};
 use super::answer::lock;
+use super::container;
 use super::flush;
 use super::ledger::{Ledger, Peer};
 use super::leftovers::Leftovers;
@@ -61,6 +62,7 @@ impl Plan {
     /// Why the house was not taken over. Up to the end of the check, nothing was touched.
     pub async fn open(&self, progress: &mut Progress) -> Result<Opened, Failure> {
         let paths = Paths::of(&self.config);
+        container::spare(self.mode, &paths)?;
         let (operation, mut ended) = self.take_operation(&paths).await?;
         let mut checked = None;
         let check = async {

@@ -10,7 +10,15 @@ use nix::sys::signal::{SigSet, Signal};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 /// Signals whose handlers exec removes: between one program's and the other's they would kill us or get lost.
-const HEARD: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+const HEARD: [Signal; 7] = [
+    Signal::SIGCHLD,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
 
 fn heard() -> SigSet {
     HEARD.into_iter().collect()

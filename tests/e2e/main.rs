@@ -10,6 +10,7 @@ mod fleet;
 mod house;
 mod metrics;
 mod notify;
+mod pid_one;
 mod policy;
 mod reload;
 mod restart;

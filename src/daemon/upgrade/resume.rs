@@ -18,7 +18,7 @@ use crate::daemon::ledger::Ledger;
 use crate::daemon::mailbox::{Mailbox, Message};
 use crate::daemon::notify::Notify;
 use crate::daemon::server::Server;
-use crate::daemon::{Serving, block_on, hear_signals, log_to_stderr, serve};
+use crate::daemon::{Serving, block_on, log_to_stderr, serve, signals};
 use crate::descriptor;
 use crate::exit::ExitCode;
 use crate::lock::Lock;
@@ -65,7 +65,7 @@ async fn go_on(handover: Handover, mut descriptors: Descriptors, config: Config)
 
 fn begin(handover: &Handover, descriptors: &mut Descriptors, config: Config) -> io::Result<Serving> {
     let (mailbox, inbox) = Mailbox::new();
-    hear_signals(&mailbox)?;
+    signals::hear(&mailbox)?;
     hear_again()?;
     let listener = take(descriptors, handover.listener)?;
     rustix::io::ioctl_fionbio(&listener, true)?;
