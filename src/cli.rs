@@ -304,9 +304,12 @@ pub struct LogsArgs {
     /// Only what is newer: 10m, 2h, or an RFC 3339 time
     #[arg(long, value_name = "T")]
     pub since: Option<String>,
-    /// Only what was written to stderr
+    /// Only errors: by level, by the service's `error_pattern`, or without a level on stderr
     #[arg(long)]
     pub errors: bool,
+    /// Only lines that this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
 }
 
 impl LogsArgs {
@@ -314,7 +317,8 @@ impl LogsArgs {
 Examples:
   sentinel logs                          the last lines of every service
   sentinel logs trade_stream -f          follow one
-  sentinel logs --errors --since 10m     what went wrong lately";
+  sentinel logs --errors --since 10m     what went wrong lately
+  sentinel logs --grep 'AAPL|TSLA' -n 5  the last lines that match, rotated files too";
 }
 
 /// What a process becomes that was started with sockets.

@@ -1,7 +1,9 @@
 //! The vocabulary of the house: what a service is, once its declaration is proven valid.
 
+mod log;
 mod rights;
 
+pub use log::{Compress, ErrorLines, Format, LogSpec, MAX_TOTAL, MaxAge, pattern};
 pub use rights::{Limit, Limits, MemoryMax, Rights};
 
 use std::collections::BTreeMap;
@@ -122,6 +124,8 @@ pub struct Spec {
     pub health: Option<Health>,
     /// How it is stopped.
     pub stop: Stop,
+    /// How its output is kept.
+    pub log: LogSpec,
     /// As whom it runs, and how much it may use.
     pub rights: Rights,
     /// Its memory may not stay over this.

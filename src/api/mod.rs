@@ -13,6 +13,6 @@ pub use plan::{ChangeKind, Plan, PlannedChange};
 pub use request::{Command, Errand, Mode, Route};
 pub use schedule::{Schedule, ScheduleResult, ScheduleRun};
 pub use status::{
-    AlertStatus, Health, HealthStatus, Hop, LastExit, Port, PortState, Service, State, Status, Supervisor,
-    SupervisorState,
+    AlertStatus, Errors, Health, HealthStatus, Hop, LastExit, Log, Port, PortState, Service, State, Status,
+    Supervisor, SupervisorState,
 };

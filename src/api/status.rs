@@ -108,6 +108,12 @@ pub struct Service {
     /// Bytes of its output that could not be written to its log, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss: Option<String>,
+    /// The error lines of the current or last run.
+    #[serde(default)]
+    pub errors: Errors,
+    /// What became of its output.
+    #[serde(default)]
+    pub log: Log,
     /// What it says of itself (`STATUS=` of sd_notify).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_text: Option<String>,
@@ -117,6 +123,28 @@ pub struct Service {
     /// What all its processes use together; for a service with `memory_max` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree_memory_bytes: Option<u64>,
+}
+
+/// Lines of output that tell of an error, since the run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errors {
+    /// How many.
+    pub count: u64,
+    /// The beginning of the last one.
+    pub last: Option<String>,
+    /// When it was read, RFC 3339.
+    pub at: Option<String>,
+}
+
+/// What became of a service's output since its supervisor began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// Bytes written to its logs.
+    pub written_bytes: u64,
+    /// Bytes that could not be written.
+    pub lost_bytes: u64,
+    /// Lines among them.
+    pub lost_lines: u64,
 }
 
 /// supervisord's state words.

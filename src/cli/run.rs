@@ -5,7 +5,8 @@ pub const RUN: &str = "\
 Signals:
   SIGTERM, SIGINT, SIGQUIT   stop every service in order, then leave
   SIGHUP                     reload services.toml
-  SIGUSR1, SIGUSR2           nothing
+  SIGUSR2                    open the logs anew (logrotate)
+  SIGUSR1                    nothing
 
 Exit codes:
   0   asked to leave, and all was well

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::api::{Event, Outcome, Phase, ServiceOutcome, ServiceResult, Status};
+use crate::api::{Event, Outcome, Phase, Service, ServiceOutcome, ServiceResult, Status};
 use crate::config::Config;
 use crate::exit::ExitCode;
 
@@ -14,7 +14,7 @@ use super::events::Events;
 use super::last_line::last_line;
 use super::look::Look;
 use super::progress::Progress;
-use super::render::{summary, words::count};
+use super::render::{error_lines, summary, words::count, words::shorten};
 use super::terminal::Terminal;
 use super::transaction::{Deed, Transaction};
 use super::trouble::{self, Trouble};
@@ -32,6 +32,8 @@ pub struct Conduct {
     began_at: Timestamp,
     progress: Progress,
     transaction: Transaction,
+    /// Services that run and tell of errors, in a line each.
+    errors: Vec<String>,
 }
 
 /// Why no more events come.
@@ -56,6 +58,7 @@ impl Conduct {
             began_at: Timestamp::now(),
             progress: Progress::on(&terminal),
             transaction: Transaction::new(deed),
+            errors: Vec::new(),
         }
     }
 
@@ -154,6 +157,8 @@ impl Conduct {
 
     fn judge(&mut self, look: &Look) -> (bool, String) {
         let troubles = troubles(look);
+        let told = |service: &Service| Some(format!("{}: {}", service.name, error_lines(service)?));
+        self.errors = look.status.services.iter().filter_map(told).collect();
         self.transaction.note_verification(&troubles);
         match troubles.first() {
             None => (true, verified(look)),
@@ -189,8 +194,13 @@ impl Conduct {
         }
         let Transaction { took_ms, phases, .. } = &self.transaction;
         let line = summary(self.deed.done, self.transaction.count(), *took_ms, phases);
-        self.terminal
-            .print(&format!("{}\n", self.terminal.paint.good(&line)))
+        let mut text = format!("{}\n", self.terminal.paint.good(&line));
+        for errors in &self.errors {
+            let width = self.terminal.width.unwrap_or(usize::MAX);
+            let line = self.terminal.paint.middling(&shorten(errors, width));
+            text.push_str(&format!("{line}\n"));
+        }
+        self.terminal.print(&text)
     }
 
     fn reason_lines(&self, log_dir: Option<&Path>) -> Vec<String> {

@@ -13,10 +13,7 @@ use super::house::log_of;
 /// The last line that a service has written since then; an older one would tell of another life.
 #[must_use]
 pub fn last_line(log_dir: &Path, service: &str, since: Timestamp) -> Option<String> {
-    let source = Source {
-        service: ServiceName::parse(service).ok()?,
-        path: log_of(log_dir, service),
-    };
+    let source = Source::new(ServiceName::parse(service).ok()?, log_of(log_dir, service));
     let selection = Selection {
         since: Some(since),
         ..Selection::default()

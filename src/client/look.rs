@@ -224,6 +224,8 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         run: 0,
         wanted: false,
         log_loss: None,
+        errors: crate::api::Errors::default(),
+        log: crate::api::Log::default(),
         status_text: None,
         reloading: false,
         tree_memory_bytes: None,

@@ -23,6 +23,8 @@ pub fn service(name: &str, state: State, wanted: bool) -> Service {
         run: 1,
         wanted,
         log_loss: None,
+        errors: crate::api::Errors::default(),
+        log: crate::api::Log::default(),
         status_text: None,
         reloading: false,
         tree_memory_bytes: None,

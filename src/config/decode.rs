@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::item::Item;
 use super::keys;
+use super::log;
 use super::probe;
 use super::recovery;
 use super::report::Finding;
@@ -15,11 +16,12 @@ use super::rights;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
 use crate::schedule::Market;
-use crate::service::{RestartPolicy, ServiceName, Spec, Stop, StopSignal};
+use crate::service::{LogSpec, MAX_TOTAL, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
 /// `[sentinel]`, as declared.
 pub(super) struct General<'d> {
     pub(super) log_dir: PathBuf,
+    pub(super) log_max_total: u64,
     pub(super) protected_ports: Vec<u16>,
     pub(super) pass_env: Vec<&'d str>,
     pub(super) env_file: Option<Item<'d>>,
@@ -34,6 +36,7 @@ pub(super) struct Surroundings<'d> {
     pub(super) root: &'d Path,
     pub(super) variables: &'d Variables<'d>,
     pub(super) inherited: &'d Environment,
+    pub(super) logs: &'d LogSpec,
 }
 
 /// A service and the places of what other services can contradict.
@@ -56,6 +59,9 @@ pub(super) fn general<'d>(file: &Table<'d>, root: &Path) -> General<'d> {
     let log_dir = item("log_dir").and_then(path).unwrap_or("logs");
     General {
         log_dir: root.join(log_dir),
+        log_max_total: item("log_max_total")
+            .and_then(log::max_total)
+            .unwrap_or(MAX_TOTAL),
         protected_ports: ports.unwrap_or_else(|| PROTECTED_PORTS.to_vec()),
         pass_env: item("pass_env").map(pass_env).unwrap_or_default(),
         env_file: item("env_file").filter(|item| path(*item).is_some()),
@@ -161,6 +167,7 @@ pub(super) fn service(
             .item("health")
             .and_then(|item| probe::health(item, &table, surroundings)),
         stop: stop(&table),
+        log: log::of_service(&table, surroundings.logs),
         rights: rights::rights(&table),
         memory_max: rights::memory_max(&table),
         watchdog: table.item("watchdog").and_then(|item| item.duration()),

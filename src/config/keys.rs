@@ -1,6 +1,7 @@
 //! Every key of services.toml, once: what the decoder, its suggestions and the JSON schema all go by.
 
 mod fleet;
+mod log;
 mod operations;
 mod probe;
 mod recovery;
@@ -10,6 +11,7 @@ mod suggest;
 use std::time::Duration;
 
 use fleet::SCHEDULE;
+pub use log::LOG;
 pub(in crate::config) use operations::kind_words;
 pub use operations::{ALERTS, METRICS, TARGET};
 pub use probe::{HEALTH, READY};
@@ -78,6 +80,12 @@ pub enum Wants {
     Signal,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A number of bytes a second, like `10MiB/s`.
+    Rate,
+    /// A duration that may be days or weeks long.
+    Days,
+    /// The same, or `hourly`, `daily`, `weekly`.
+    Age,
     /// A table of names and strings.
     Variables,
     /// A JSON object, written as a table.
@@ -124,6 +132,9 @@ impl Wants {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))
             }
+            Wants::Rate => "a rate, like \"512KiB/s\" or \"10MiB/s\"".into(),
+            Wants::Days => "a duration, like \"12h\", \"7d\" or \"4w\"".into(),
+            Wants::Age => "an age, like \"12h\", \"7d\", \"hourly\", \"daily\" or \"weekly\"".into(),
             Wants::Variables => "a table of strings, like { NAME = \"value\" }".into(),
             Wants::Json => "a table, like { action = \"health\" }".into(),
             Wants::Url(scheme) => format!("a url, like \"{scheme}://127.0.0.1:8765\""),
@@ -174,6 +185,12 @@ pub const FILE: Section = Section {
             Wants::Table(&SENTINEL),
             "What holds for all services.",
         ),
+        key(
+            "logs",
+            Wants::Table(&LOG),
+            "How the output of all services is kept; `log` of a service says otherwise.",
+        )
+        .elsewhere(&["logging", "log"]),
         key("services", Wants::Services(&SERVICE), "The services, by name.").elsewhere(&[
             "processes",
             "programs",
@@ -199,6 +216,13 @@ pub const SENTINEL: Section = Section {
         key("log_dir", Wants::Text, "Folder of sentinel.log and of each service's log.")
             .default("logs")
             .elsewhere(&["logs", "logdir"]),
+        key(
+            "log_max_total",
+            Wants::Size,
+            "What all logs may take together, sentinel.log too; the oldest rotated files go first.",
+        )
+        .default("1GiB")
+        .elsewhere(&["max_total", "log_total", "logs_max_total"]),
         key("env_file", Wants::Text, "File of KEY=VALUE lines for every service; mode 0600.")
             .elsewhere(&["dotenv", "environment_file"]),
         key("protected_ports", Wants::Ports, "Ports that `flush` never touches.")
@@ -264,6 +288,12 @@ pub const SERVICE: Section = Section {
             "What proves, again and again, that it is healthy.",
         )
         .elsewhere(&["healthcheck", "health_check", "liveness"]),
+        key("log", Wants::Table(&LOG), "How its output is kept, where not as `[logs]` says.").elsewhere(&[
+            "logs",
+            "logging",
+            "stdout_logfile",
+            "log_file",
+        ]),
         key("stop", Wants::Table(&STOP), "How it is stopped.").elsewhere(&[
             "stopsignal",
             "stop_signal",
@@ -320,7 +350,7 @@ pub const STOP: Section = Section {
 };
 
 /// All sections: for suggestions across tables, for the schema, for the guide.
-pub const SECTIONS: [&Section; 12] = [
+pub const SECTIONS: [&Section; 13] = [
     &FILE,
     &SENTINEL,
     &SERVICE,
@@ -330,6 +360,7 @@ pub const SECTIONS: [&Section; 12] = [
     &BACKOFF_KEYS,
     &LIMIT_KEYS,
     &SCHEDULE,
+    &LOG,
     &ALERTS,
     &TARGET,
     &METRICS,

@@ -18,6 +18,7 @@ mod item;
 mod json;
 pub mod keys;
 mod locate;
+mod log;
 mod operations;
 mod placeholder;
 mod preflight;
@@ -57,7 +58,7 @@ use crate::alerts::Settings;
 use crate::paths::Paths;
 use crate::redact::Redactor;
 use crate::schedule::{Market, Schedules};
-use crate::service::Spec;
+use crate::service::{LogSpec, Spec};
 use decode::Surroundings;
 use env_file::Unusable;
 use item::Item;
@@ -73,6 +74,10 @@ pub struct Config {
     pub paths: Paths,
     /// Folder of the logs, absolute. Default: `logs` beside services.toml.
     pub log_dir: PathBuf,
+    /// What all logs may take together, in bytes.
+    pub log_max_total: u64,
+    /// How output is kept where no service says otherwise, sentinel.log too.
+    pub logs: LogSpec,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
     /// Whom to tell when something is wrong.
@@ -213,10 +218,15 @@ fn decode_file(
         .unwrap_or_default();
     let variables = Variables { caller, env_file };
     let inherited = variables.inherited(&general.pass_env);
+    let logs = file
+        .item("logs")
+        .and_then(|item| log::log(item, &LogSpec::default()))
+        .unwrap_or_default();
     let surroundings = Surroundings {
         root: &paths.root,
         variables: &variables,
         inherited: &inherited,
+        logs: &logs,
     };
     let alerts = operations::alerts(&file, &surroundings);
     let services = services(&file, &surroundings, whole);
@@ -230,6 +240,8 @@ fn decode_file(
         services,
         metrics: operations::metrics(&file),
         log_dir: general.log_dir,
+        log_max_total: general.log_max_total,
+        logs,
         protected_ports: general.protected_ports,
         schedules,
         market: general.market,

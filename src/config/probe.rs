@@ -170,7 +170,7 @@ fn target(
 /// A regular expression that compiles.
 fn pattern(item: Item<'_>) -> Option<String> {
     let text = item.text()?;
-    match regex_lite::Regex::new(text) {
+    match crate::service::pattern(text) {
         Ok(_) => Some(text.to_owned()),
         Err(error) => item.wrong(
             format!("not a regular expression: {error}"),

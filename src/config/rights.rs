@@ -93,7 +93,7 @@ impl Item<'_> {
     }
 
     /// `true` or `false`.
-    fn flag(self) -> Option<bool> {
+    pub(super) fn flag(self) -> Option<bool> {
         match self.value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
             _ => self.mistyped(),
@@ -135,7 +135,7 @@ impl Item<'_> {
         }
     }
 
-    fn size(self) -> Option<u64> {
+    pub(super) fn size(self) -> Option<u64> {
         match self.value.get_ref() {
             DeValue::String(text) => self.judge(size::size(text)),
             DeValue::Integer(_) => {

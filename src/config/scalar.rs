@@ -51,6 +51,37 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     }
 }
 
+/// A duration, or `7d`, `4w`.
+pub(super) fn days(text: &str) -> Result<Duration, Wrong> {
+    let hours = |number: &str, each: f64| {
+        let number: f64 = number.parse().ok().filter(|number: &f64| number.is_finite())?;
+        Some(format!("{}h", number * each))
+    };
+    let rewritten = match (text.strip_suffix('d'), text.strip_suffix('w')) {
+        (Some(days), _) => hours(days, 24.0),
+        (None, Some(weeks)) => hours(weeks, 7.0 * 24.0),
+        (None, None) => None,
+    };
+    duration(rewritten.as_deref().unwrap_or(text)).map_err(|mut wrong| {
+        if wrong.message.ends_with("not a duration") {
+            wrong.message = format!("\"{text}\" is not a duration");
+            wrong.help = "write a number and its unit, like \"12h\", \"7d\" or \"4w\"".into();
+        }
+        wrong
+    })
+}
+
+/// A size for each second, like `10MiB/s`.
+pub(super) fn rate(text: &str) -> Result<u64, Wrong> {
+    let bad = || {
+        wrong(
+            format!("\"{text}\" is not a rate"),
+            "write how much in a second, like \"512KiB/s\" or \"10MiB/s\"",
+        )
+    };
+    super::size::size(text.strip_suffix("/s").ok_or_else(bad)?).map_err(|_| bad())
+}
+
 /// `SIGTERM`, `TERM`, `term`.
 pub(super) fn signal(text: &str) -> Result<StopSignal, Wrong> {
     StopSignal::parse(text).ok_or_else(|| {

@@ -73,6 +73,11 @@ fn wanted(wants: &Wants) -> Value {
             json!({"type": "array", "items": {"anyOf": [port, computed]}})
         }
         Wants::Duration(_) => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"}),
+        Wants::Rate => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i?)?B/s$"}),
+        Wants::Days => json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)$"}),
+        Wants::Age => {
+            json!({"type": "string", "pattern": r"^(hourly|daily|weekly|[0-9]+(\.[0-9]+)?(s|m|h|d|w))$"})
+        }
         Wants::DurationOrNever(_) => {
             json!({"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h)|never)$"})
         }

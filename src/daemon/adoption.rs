@@ -101,6 +101,7 @@ mod tests {
                 signal: crate::service::StopSignal::TERM,
                 timeout: std::time::Duration::ZERO,
             },
+            log: crate::service::LogSpec::default(),
             rights: crate::service::Rights::default(),
             memory_max: None,
             watchdog: None,

@@ -149,13 +149,10 @@ impl Driver {
             uptime_s,
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),
+            log: self.outputs.tally(&entry.spec.name).unwrap_or_default(),
             status_text: state.and_then(|state| state.heard.status.clone()),
             reloading: state.is_some_and(|state| state.heard.reloading),
             tree_memory: state.and_then(|state| state.memory.as_ref()?.bytes),
-            log_loss: self
-                .outputs
-                .get(&entry.spec.name)
-                .and_then(super::output::Output::loss),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +16,7 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
 use super::metrics::Exposition;
-use super::output::Output;
+use super::output::{Outputs, Rules};
 use super::report;
 use super::schedule::Timetable;
 use super::sockets::Sockets;
@@ -43,7 +43,9 @@ pub struct Driver {
     pub(super) herald: Herald,
     pub(super) ledger: Ledger,
     pub(super) runs: HashMap<Run, RunState>,
-    pub(super) outputs: HashMap<ServiceName, Output>,
+    pub(super) outputs: Outputs,
+    /// Runs that are gone, but for the last of their output.
+    pub(super) draining: HashSet<Run>,
     pub(super) commands: HashMap<i32, oneshot::Sender<Exit>>,
     pub(super) audience: Audience,
     /// The state that the log last named.
@@ -90,6 +92,8 @@ pub(super) struct RunState {
     pub course: (Option<bool>, u32),
     /// What it says by itself.
     pub heard: Heard,
+    /// Its output, until somebody looks for the line that makes it ready.
+    pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
     /// Keeps its notify socket for the image that may come after this one.
     pub notify_copy: Option<OwnedFd>,
     /// It said itself that it is ready.
@@ -110,6 +114,7 @@ impl RunState {
             heard: Heard::default(),
             notify_copy: None,
             spoke: false,
+            lines: None,
             memory: None,
         }
     }
@@ -135,13 +140,14 @@ impl Driver {
             alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
+            outputs: Outputs::new(config.paths.state_dir.join("output"), Rules::of(&config)),
+            draining: HashSet::new(),
             config,
             ledger,
             clock,
             exposition: None,
             herald: Herald::of_environment(),
             runs: HashMap::new(),
-            outputs: HashMap::new(),
             commands: HashMap::new(),
             audience: Audience::default(),
             logged: HashMap::new(),
@@ -248,6 +254,8 @@ impl Driver {
                     self.adopted_ended(run, exit);
                 }
             }
+            Message::Drained { run } => self.drained(run),
+            Message::Reopen => self.outputs.reopen(),
             Message::Save => self.save(),
             Message::LookAtSchedules => self.look_at_schedules(),
             Message::ScheduleEnded { name, due, exit } => self.schedule_ended(&name, due, &exit),
@@ -378,11 +386,7 @@ impl Driver {
         match self.lives.sweep() {
             Ok(gone) => {
                 for run in gone {
-                    if let Some(output) = self.outputs.get(&run.service) {
-                        output.finish();
-                    }
-                    self.runs.remove(&run);
-                    self.tell(Input::Swept { run });
+                    self.write_last(run);
                 }
                 self.watch_strays();
             }

@@ -11,7 +11,6 @@ use super::health;
 use super::heard::watchdog_usec;
 use super::mailbox::ExecRequest;
 use super::notify::Notify;
-use super::output::Output;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
@@ -57,11 +56,12 @@ impl Driver {
             return Err(why);
         }
         let program = config::program(spec)?;
-        process::descriptors::enough(!self.outputs.contains_key(&run.service))?;
+        process::descriptors::enough(!self.outputs.has(&run.service))?;
         let notify = self.notify_socket(run, spec)?;
         let (stdout, stderr) = self
-            .output(&run.service)
-            .and_then(Output::ends)
+            .outputs
+            .open(&run.service, &spec.log)
+            .and_then(|()| self.outputs.ends(&run.service))
             .map_err(|error| format!("cannot open the pipes for its output: {error}"))?;
         let sockets = self.sockets.for_run(spec)?;
         let launch = Launch {
@@ -75,13 +75,16 @@ impl Driver {
             rights: spec.rights.clone(),
             cgroup: self.lives.cgroups.make(run),
         };
+        // Before its first word.
+        let lines = self.outputs.begin(run, matches!(spec.ready, Some(Ready::Log(_))));
         let leader = process::spawn(launch).inspect_err(|_| self.lives.cgroups.end(run))?;
         self.lives.cgroups.begun(run, leader.pid);
         let handle = hold(leader)?;
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
         self.lives.begin(run.clone(), handle);
-        let state = RunState::begun(self.clock.now());
+        let mut state = RunState::begun(self.clock.now());
+        state.lines = lines;
         self.runs.insert(run.clone(), state);
         self.listen(run, notify);
         Ok(())
@@ -104,16 +107,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn output(&mut self, service: &ServiceName) -> std::io::Result<&Output> {
-        if !self.outputs.contains_key(service) {
-            let folder = self.config.paths.state_dir.join("output");
-            let log = self.config.log_dir.join(format!("{service}.log"));
-            self.outputs
-                .insert(service.clone(), Output::open(service, &folder, log)?);
-        }
-        Ok(&self.outputs[service])
     }
 
     fn environment(&self, run: &Run, spec: &Spec, notify: Option<&Notify>) -> Vec<(String, String)> {
@@ -145,10 +138,7 @@ impl Driver {
             Some(Ready::Notify) => Some(state.heard.await_ready()),
             Some(Ready::Probe(_) | Ready::Log(_)) | None => None,
         };
-        let lines = match &entry.spec.ready {
-            Some(Ready::Log(_)) => self.outputs.get(&run.service).map(Output::listen),
-            Some(Ready::Probe(_) | Ready::Notify) | None => None,
-        };
+        let lines = state.lines.take();
         let watch = Watch {
             run,
             leader: leader.pid,
@@ -255,7 +245,7 @@ impl Driver {
         let Some(entry) = self.machine.entry(service) else {
             self.logged.remove(service);
             self.sockets.release(service);
-            self.outputs.remove(service);
+            self.outputs.close(service);
             self.alerts.forget(service);
             return tracing::info!(%service, "is declared no more");
         };

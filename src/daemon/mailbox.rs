@@ -31,6 +31,13 @@ pub enum Message {
         /// How, if the kernel told.
         exit: Exit,
     },
+    /// The last output of a run that is gone is written.
+    Drained {
+        /// Of which run.
+        run: Run,
+    },
+    /// SIGUSR2: somebody has moved the logs.
+    Reopen,
     /// Something changed that the supervisor after this one should know.
     Save,
     /// A schedule may be due, or the clock was set.

@@ -30,6 +30,7 @@ mod flush;
 mod health;
 mod heard;
 mod herald;
+mod last_words;
 mod ledger;
 mod leftovers;
 mod lives;
@@ -65,7 +66,6 @@ use crate::api::{Event, Fact, Failure, FailureKind, Outcome, Phase, What};
 use crate::exit::ExitCode;
 pub use crate::process::activate::activate;
 use crate::process::{MARK, adopt_orphans, descriptors, detach};
-use crate::redact;
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::{Driver, Turn};
@@ -264,7 +264,9 @@ async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut prog
 /// Does nothing in the foreground, where the log is on standard error already.
 fn log_to(folder: &Path) {
     let _ = std::fs::create_dir_all(folder);
-    if !tracing::dispatcher::has_been_set() && detach::errors_to(&folder.join("sentinel.log")).is_ok() {
+    let file = folder.join("sentinel.log");
+    if !tracing::dispatcher::has_been_set() && detach::errors_to(&file).is_ok() {
+        output::own::is(file);
         log_to_stderr();
     }
 }
@@ -274,7 +276,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(redact::Errors::default)
+        .with_writer(output::own::Counted::default)
         .with_ansi(false)
         .with_target(false)
         .try_init();

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 
 use super::mailbox::{Mailbox, Message};
 use super::place::DaemonPlace;
-use crate::logs::line::Record;
 use crate::ports;
 use crate::probe;
 use crate::process::{self, Table};
@@ -99,7 +98,7 @@ impl Watch {
                     run: self.run.clone(),
                     why,
                 });
-                if let (Some(lines), Ok(pattern)) = (&mut self.lines, regex_lite::Regex::new(pattern)) {
+                if let (Some(lines), Ok(pattern)) = (&mut self.lines, crate::service::pattern(pattern)) {
                     line_matching(lines, &pattern).await;
                 }
             }
@@ -187,12 +186,10 @@ pub fn holder(port: u16) -> String {
     })
 }
 
-async fn line_matching(lines: &mut mpsc::UnboundedReceiver<Vec<u8>>, pattern: &regex_lite::Regex) {
-    while let Some(records) = lines.recv().await {
-        for record in records.split(|&byte| byte == b'\n').filter_map(Record::parse) {
-            if pattern.is_match(&String::from_utf8_lossy(record.text)) {
-                return;
-            }
+async fn line_matching(lines: &mut mpsc::UnboundedReceiver<Vec<u8>>, pattern: &regex::bytes::Regex) {
+    while let Some(line) = lines.recv().await {
+        if pattern.is_match(&line) {
+            return;
         }
     }
     // The run is over; whoever watches it is about to be ended.

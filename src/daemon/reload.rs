@@ -3,6 +3,7 @@
 use super::driver::Driver;
 use super::ledger;
 use super::mailbox::Reply;
+use super::output::Rules;
 use super::watch;
 use crate::api::{self, Cause, Event, Fact, Failure, FailureKind, Outcome, PlannedChange, What};
 use crate::config::{self, Config};
@@ -47,6 +48,8 @@ impl Driver {
         self.record(Fact::new(What::Reloaded).because(cause.clone()).detail(words));
         self.herald.reloads();
         let specs = config.services.clone();
+        let logs = specs.iter().map(|spec| (&spec.name, &spec.log));
+        self.outputs.revise(Rules::of(&config), logs);
         self.config = config;
         self.watch_files();
         self.replace_schedules();
@@ -138,6 +141,8 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
     let Config {
         paths: _,
         log_dir,
+        log_max_total,
+        logs,
         protected_ports,
         services: _,
         redactor: _,
@@ -149,6 +154,8 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),
+        ("log_max_total", *log_max_total == new.log_max_total),
+        ("logs", *logs == new.logs),
         ("protected_ports", *protected_ports == new.protected_ports),
         ("market_calendar", *market == new.market),
         ("alerts", *alerts == new.alerts),

@@ -8,6 +8,7 @@ use crate::service::{Exit, signal_name};
 use crate::supervisor::{Entry, Shown};
 
 use super::clock::Clock;
+use super::output::tally::Tally;
 use super::usage::Used;
 
 /// What the shell knows of one service and the machine does not.
@@ -21,8 +22,8 @@ pub struct Seen {
     pub used: Option<Used>,
     /// The last answer of its health probe.
     pub health: Option<Checked>,
-    /// What could not be logged.
-    pub log_loss: Option<String>,
+    /// What became of its output.
+    pub log: Tally,
     /// What it says of itself.
     pub status_text: Option<String>,
     /// It reads its configuration again.
@@ -55,7 +56,9 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         health: health(entry, seen.health),
         run: entry.run,
         wanted: entry.wanted,
-        log_loss: seen.log_loss,
+        log_loss: seen.log.loss(),
+        errors: errors(&seen.log),
+        log: log(&seen.log),
         status_text: seen.status_text,
         reloading: seen.reloading,
         tree_memory_bytes: seen.tree_memory,
@@ -82,6 +85,26 @@ pub fn state(shown: Shown) -> State {
         Shown::Stopping => State::Stopping,
         Shown::Exited => State::Exited,
         Shown::Fatal => State::Fatal,
+    }
+}
+
+/// The error lines of the run that is, or was last.
+fn errors(tally: &Tally) -> api::Errors {
+    let last = tally.errors.last.as_ref();
+    api::Errors {
+        count: tally.errors.count,
+        last: last.map(|(text, _)| text.clone()),
+        at: last
+            .and_then(|(_, at)| jiff::Timestamp::from_microsecond(*at).ok())
+            .map(|at| format!("{at:.6}")),
+    }
+}
+
+fn log(tally: &Tally) -> api::Log {
+    api::Log {
+        written_bytes: tally.written,
+        lost_bytes: tally.lost_bytes,
+        lost_lines: tally.lost_lines,
     }
 }
 

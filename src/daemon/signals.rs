@@ -16,6 +16,8 @@ enum Meaning {
     Leave(&'static str),
     /// Read services.toml again.
     Reload,
+    /// Open the logs anew: logrotate has moved them.
+    Reopen,
     /// Nothing, which is said: others take them for orders, and by default they would end us.
     Nothing(&'static str),
 }
@@ -28,7 +30,7 @@ fn meanings() -> [(SignalKind, Meaning); 7] {
         (SignalKind::quit(), Meaning::Leave("SIGQUIT")),
         (SignalKind::hangup(), Meaning::Reload),
         (SignalKind::user_defined1(), Meaning::Nothing("SIGUSR1")),
-        (SignalKind::user_defined2(), Meaning::Nothing("SIGUSR2")),
+        (SignalKind::user_defined2(), Meaning::Reopen),
     ]
 }
 
@@ -46,8 +48,11 @@ pub fn hear(mailbox: &Mailbox) -> io::Result<()> {
                     Meaning::Child => mailbox.post(Message::ChildEnded),
                     Meaning::Leave(name) => mailbox.post(Message::Leave(name)),
                     Meaning::Reload => mailbox.post(Message::Hangup),
+                    Meaning::Reopen => mailbox.post(Message::Reopen),
                     Meaning::Nothing(name) => {
-                        tracing::warn!("{name} has no meaning here: ignored (SIGHUP reloads, SIGTERM ends)");
+                        tracing::warn!(
+                            "{name} has no meaning here: ignored (SIGHUP reloads, SIGUSR2 opens logs anew, SIGTERM ends)"
+                        );
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
 
 use super::adoption::Adopted;
@@ -11,7 +12,7 @@ use super::mailbox::Message;
 use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
-use crate::service::{Exit, Run, Spec};
+use crate::service::{Exit, LogSpec, Ready, Run, ServiceName, Spec};
 use crate::supervisor::{Entry, Input, Order, Shown};
 
 /// How long changes may wait to be written together.
@@ -91,9 +92,14 @@ impl Driver {
     ) {
         tracing::info!(%run, pid = leader.pid, "adopted");
         self.record(Fact::of_run(&run, What::Adopted).pid(leader.pid));
-        if let Err(error) = self.output(&run.service).map(drop) {
+        let log = self.log_spec(&run.service);
+        if let Err(error) = self.outputs.open(&run.service, &log) {
             tracing::error!(%run, %error, "cannot open the pipes for its output");
         }
+        let lines = match past.ready {
+            true => self.outputs.go_on(&run, false),
+            false => self.listen_again(&run),
+        };
         let handle = Handle::open(leader).ok().flatten();
         let lives = handle.is_some();
         self.lives.adopt(run.clone(), leader, handle);
@@ -103,7 +109,8 @@ impl Driver {
         }
         let notify = self.notify_socket_of(leader);
         let spawned = clock::started(leader.start);
-        let state = RunState::begun(spawned);
+        let mut state = RunState::begun(spawned);
+        state.lines = lines;
         self.runs.insert(run.clone(), state);
         self.listen(&run, notify);
         self.tell(Input::Adopted {
@@ -115,6 +122,19 @@ impl Driver {
         } else {
             self.adopted_ended(run, Exit::Unknown);
         }
+    }
+
+    /// How this service's output is kept.
+    pub(super) fn log_spec(&self, service: &ServiceName) -> LogSpec {
+        let declared = self.config.services.iter().find(|spec| spec.name == *service);
+        declared.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone())
+    }
+
+    /// Goes on with the output of a run that began under another supervisor.
+    pub(super) fn listen_again(&self, run: &Run) -> Option<UnboundedReceiver<Vec<u8>>> {
+        let declared = self.config.services.iter().find(|spec| spec.name == run.service);
+        let by_log = declared.is_some_and(|spec| matches!(spec.ready, Some(Ready::Log(_))));
+        self.outputs.go_on(run, by_log)
     }
 
     /// The leader has them, as a rule; else one of the others.

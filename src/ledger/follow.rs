@@ -29,10 +29,7 @@ impl Follow {
     pub fn begin(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let service = ServiceName::parse("sentinel").map_err(io::Error::other)?;
-        let source = Source {
-            service,
-            path: path.clone(),
-        };
+        let source = Source::new(service, path.clone());
         let watch = Watch::over(&[source])?;
         let mut file = present(&path)?;
         if let Some(file) = &mut file {

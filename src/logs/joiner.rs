@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::blocks::LONGEST;
-use super::line::{Ending, Record, Stream, leading_time};
+use super::line::{Ending, JsonRecord, Record, Stream, leading_time};
 
 /// One line of a service's output, whole unless it is longer than a mebibyte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +22,35 @@ pub(super) struct Joiner {
     stdout: Option<Line>,
     stderr: Option<Line>,
     latest: Timestamp,
+    /// Whose lines those are that are no records.
+    alone: Stream,
 }
 
-impl Default for Joiner {
-    fn default() -> Self {
+impl Joiner {
+    /// For a log whose lines, where they are no records, come from this stream.
+    pub(super) fn new(alone: Stream) -> Self {
         Self {
             stdout: None,
             stderr: None,
             latest: Timestamp::UNIX_EPOCH,
+            alone,
         }
     }
-}
 
-impl Joiner {
     /// Takes one line of the file; gives the line of output that it completes.
     ///
     /// What is no record is a line of its own, at the time that it begins with or that of the line before it.
     pub(super) fn join(&mut self, line: &[u8]) -> Option<Line> {
-        match Record::parse(line) {
-            Some(record) => self.join_record(record),
+        if let Some(record) = Record::parse(line) {
+            return self.join_record(record);
+        }
+        match JsonRecord::parse(line) {
+            Some(record) => self.join_record(Record {
+                at: record.at,
+                stream: record.stream,
+                ending: record.ending,
+                text: record.text.as_bytes(),
+            }),
             None => Some(self.foreign(line)),
         }
     }
@@ -52,7 +62,7 @@ impl Joiner {
         Line {
             order: self.latest,
             at,
-            stream: Stream::Stdout,
+            stream: self.alone,
             text: timed.map_or(line, |(_, text)| text).to_vec(),
         }
     }
@@ -96,7 +106,7 @@ mod tests {
     const AT: &str = "2026-11-21T08:41:00.000001Z";
 
     fn texts(lines: &[String]) -> Vec<(Stream, String)> {
-        let mut joiner = Joiner::default();
+        let mut joiner = Joiner::new(Stream::Stdout);
         let mut joined: Vec<Line> = lines
             .iter()
             .filter_map(|line| joiner.join(line.as_bytes()))
@@ -138,7 +148,7 @@ mod tests {
 
     #[test]
     fn foreign_lines_stand_as_they_are() {
-        let mut joiner = Joiner::default();
+        let mut joiner = Joiner::new(Stream::Stdout);
         let record = joiner
             .join(format!("{AT} stdout F x").as_bytes())
             .expect("a line");

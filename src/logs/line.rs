@@ -115,6 +115,58 @@ pub fn leading_time(line: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((at, line[length..].trim_ascii_start()))
 }
 
+/// The time that a line of any of our formats holds.
+pub(super) fn time_of(line: &[u8]) -> Option<Timestamp> {
+    match leading_time(line) {
+        Some((at, _)) => Some(at),
+        None => JsonRecord::parse(line).map(|record| record.at),
+    }
+}
+
+/// One record of a log in Docker's json-file format.
+#[derive(Debug)]
+pub(super) struct JsonRecord {
+    pub(super) at: Timestamp,
+    pub(super) stream: Stream,
+    pub(super) ending: Ending,
+    /// Without the newline.
+    pub(super) text: String,
+}
+
+#[derive(serde::Deserialize)]
+struct RawRecord {
+    log: String,
+    stream: String,
+    time: String,
+    #[serde(default)]
+    eof: bool,
+}
+
+impl JsonRecord {
+    /// Reads one line; `None` when it is no such record.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        if !line.starts_with(b"{\"log\":") {
+            return None;
+        }
+        let raw: RawRecord = serde_json::from_slice(line).ok()?;
+        let (text, ending) = match raw.log.strip_suffix('\n') {
+            Some(text) => (text.to_owned(), Ending::Newline),
+            None if raw.eof => (raw.log, Ending::Eof),
+            None => (raw.log, Ending::Continues),
+        };
+        Some(Self {
+            at: raw.time.parse().ok()?,
+            stream: match raw.stream.as_str() {
+                "stdout" => Stream::Stdout,
+                "stderr" => Stream::Stderr,
+                _ => return None,
+            },
+            ending,
+            text,
+        })
+    }
+}
+
 /// Appends one record; its text, at most [`MAX_TEXT`] without newlines, comes in two parts so that none need be copied first.
 pub(super) fn encode(out: &mut Vec<u8>, stamp: &Stamp, stream: Stream, ending: Ending, text: [&[u8]; 2]) {
     out.extend_from_slice(&stamp.text);
@@ -144,7 +196,8 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    const LEN: usize = 27;
+    /// Its length, in bytes.
+    pub const LEN: usize = 27;
 
     /// Where the six digits after the point begin.
     const FRACTION: usize = 20;
@@ -158,6 +211,22 @@ impl Stamp {
         };
         stamp.renew(at);
         stamp
+    }
+
+    /// As it stands in a record.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// A stamp as it stood in a record, for writing the same again.
+    #[must_use]
+    pub fn from_bytes(text: [u8; Self::LEN]) -> Self {
+        // No second: the first renewal writes all of it.
+        Self {
+            text,
+            second: i64::MIN,
+        }
     }
 
     /// Another time; cheap within the same second.

@@ -2,45 +2,99 @@
 //!
 //! ```text
 //! written by the daemon                        read by the client
-//!   pipe ─> Assembler ─> records ─> x.log ─┬─> Blocks ─> Joiner ─> Reader ─┐
+//!   pipe ─> Framing ──> records ──> x.log ─┬─> Blocks ─> Joiner ─> Reader ─┐
 //!                                          ├─> … one per service           ├─> Merge ─> Entry
 //!                                          └─> Watch (inotify) ── wakes ───┘
 //! ```
-//! - [`mod@line`] is the format, both ways; [`assemble`] cuts bytes into records, and neither reads a clock.
+//! - [`mod@line`] is the format, both ways; [`frame`] cuts bytes into records, and neither reads a clock.
 //! - A reader begins near the end of a large file (`seek`) and never reads what lies before.
 //! - Rendering (colours, names, JSON) is the caller's.
 
-pub mod assemble;
+pub mod alarm;
 mod blocks;
+mod chapters;
+pub mod frame;
 mod joiner;
 pub mod line;
 mod reader;
+pub mod rotated;
 mod seek;
 pub mod severity;
 pub mod since;
 mod tail;
+pub mod unended;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::service::ServiceName;
+use crate::service::{LogSpec, ServiceName};
 pub use line::Stream;
 pub use tail::{follow, tail};
 pub use watch::Watch;
+
+/// The file that a stream of a service is written to. `+` stands in no service's name.
+#[must_use]
+pub fn path(folder: &Path, service: &str, stream: Stream, spec: &LogSpec) -> PathBuf {
+    match stream {
+        Stream::Stderr if spec.is_separate() => folder.join(format!("{service}+stderr.log")),
+        Stream::Stderr | Stream::Stdout => folder.join(format!("{service}.log")),
+    }
+}
 
 /// A log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Whose it is.
     pub service: ServiceName,
-    /// The file; it may not exist yet, nor its folder.
+    /// The file; it may not exist yet, nor its folder. Those that were rotated beside it belong to it.
     pub path: PathBuf,
+    /// Which stream its lines come from, where they do not say.
+    pub stream: Stream,
+    /// What makes a line an error, where the service says so.
+    pub error_pattern: Option<Pattern>,
 }
+
+impl Source {
+    /// A log of both streams.
+    #[must_use]
+    pub fn new(service: ServiceName, path: PathBuf) -> Self {
+        Self {
+            service,
+            path,
+            stream: Stream::Stdout,
+            error_pattern: None,
+        }
+    }
+}
+
+/// A regular expression over the text of a line.
+#[derive(Clone, Debug)]
+pub struct Pattern(regex::bytes::Regex);
+
+impl Pattern {
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(text: &str) -> Result<Self, String> {
+        crate::service::pattern(text).map(Self)
+    }
+
+    fn matches(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
 
 /// Which lines to show; by default all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +105,10 @@ pub struct Selection {
     pub since: Option<Timestamp>,
     /// Only errors, as [`severity::is_error`] judges.
     pub errors: bool,
+    /// Only those that this matches.
+    pub grep: Option<Pattern>,
+    /// What makes a line an error; set from the source.
+    pub error_pattern: Option<Pattern>,
 }
 
 /// One line of a service's output.

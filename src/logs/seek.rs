@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Selection;
 use super::blocks::{BLOCK, Blocks, read_at};
 use super::joiner::{Joiner, Line};
-use super::line::{Stream, leading_time};
+use super::line::{Stream, time_of};
 use super::severity::is_error;
 
 /// A line that ends so far beyond the window's beginning is taken to have begun inside it. The pieces
@@ -17,19 +17,31 @@ use super::severity::is_error;
 const REACH: u64 = 1 << 20;
 
 /// Where reading begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Start {
     /// The first byte to read; a line begins there.
     pub(super) offset: u64,
     /// How many lines of the selection come before the first to show.
     pub(super) skip: usize,
+    /// How many lines of the selection follow those, when a number of them is wanted.
+    pub(super) found: usize,
 }
 
 impl Selection {
     /// Whether this line is wanted, its place from the end aside.
     pub(super) fn wants(&self, line: &Line) -> bool {
         self.since.is_none_or(|since| line.order >= since)
-            && (!self.errors || is_error(line.stream, &line.text))
+            && (!self.errors || self.is_error(line))
+            && self.grep.as_ref().is_none_or(|grep| grep.matches(&line.text))
+    }
+}
+
+impl Selection {
+    fn is_error(&self, line: &Line) -> bool {
+        match &self.error_pattern {
+            Some(pattern) => pattern.matches(&line.text),
+            None => is_error(line.stream, &line.text),
+        }
     }
 }
 
@@ -43,7 +55,7 @@ pub(super) fn start(file: &File, selection: &Selection) -> io::Result<Start> {
     let Some(wanted) = selection.lines else {
         return Ok(Start {
             offset: floor,
-            skip: 0,
+            ..Start::default()
         });
     };
     let mut window = BLOCK as u64;
@@ -54,6 +66,7 @@ pub(super) fn start(file: &File, selection: &Selection) -> io::Result<Start> {
             return Ok(Start {
                 offset,
                 skip: count.lines.saturating_sub(wanted),
+                found: count.lines.min(wanted),
             });
         }
         window = window.saturating_mul(4);
@@ -77,7 +90,7 @@ impl Count {
 
 fn count(file: &File, offset: u64, size: u64, selection: &Selection) -> io::Result<Count> {
     let mut blocks = Blocks::from(offset);
-    let mut joiner = Joiner::default();
+    let mut joiner = Joiner::new(Stream::Stdout);
     let mut seen = [false; 2];
     let mut count = Count {
         lines: 0,
@@ -120,8 +133,8 @@ fn first_record(file: &File, offset: u64) -> io::Result<Option<(u64, Timestamp)>
     let mut blocks = Blocks::from(line_start(file, offset)?);
     for _ in 0..TRIES {
         let begin = blocks.offset();
-        match blocks.next_line(file)?.map(leading_time) {
-            Some(Some((at, _))) => return Ok(Some((begin, at))),
+        match blocks.next_line(file)?.map(time_of) {
+            Some(Some(at)) => return Ok(Some((begin, at))),
             Some(None) => {}
             None => return Ok(None),
         }

@@ -45,6 +45,7 @@ impl Differences {
             rights,
             memory_max,
             watchdog,
+            log,
         } = old;
         let of_process = [
             ("command", *command == new.command),
@@ -70,6 +71,7 @@ impl Differences {
             ("health", *health == new.health),
             ("stop", *stop == new.stop),
             ("memory_max", *memory_max == new.memory_max),
+            ("log", *log == new.log),
         ];
         let mut of_process = differing(&of_process);
         of_process.extend(variables(env, &new.env));

@@ -297,9 +297,10 @@ pub const CONFINED: &[Confined] = &[
             "src/client/place.rs",
             "src/client/crontab.rs",
             "src/client/command/schedule.rs",
+            "src/systemd/",
             "workers/chaos/",
         ],
-        because: "services are started by crate::process alone; the client starts a supervisor and `exec` probes",
+        because: "services are started by crate::process alone; the client starts a supervisor, systemctl and `exec` probes",
     },
     Confined {
         word: "pidfd_send_signal",

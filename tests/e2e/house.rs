@@ -212,8 +212,10 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Whether a process lives; a zombie does not.
 pub fn alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // While other threads of it end, it still holds its locks and sockets.
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     stat.rsplit_once(')')
-        .is_some_and(|(_, fields)| !fields.starts_with(" Z"))
+        .is_some_and(|(_, fields)| !fields.starts_with(" Z") || threads() > 1)
 }
 
 /// Every pid there is.

@@ -58,7 +58,10 @@ fn upgrade_to(house: &House, binary: &Path) -> crate::house::Ran {
 
 #[test]
 fn ten_times_over_no_line_is_lost_and_nobody_is_restarted() {
-    let services = plain("busy", "--chatter 0") + &plain("calm", "--chatter 1 --complain oops");
+    // One file to read at the end, however much that is.
+    let services = "[sentinel]\nlog_max_total = \"1TiB\"\n[logs]\nmax_size = \"100GiB\"\n".to_owned()
+        + &plain("busy", "--chatter 0")
+        + &plain("calm", "--chatter 1 --complain oops");
     let house = House::new(&services);
     house.run(&["start"]).exits(0);
     let before = (house.supervisor(), house.pid("busy"), house.pid("calm"));

@@ -10,9 +10,9 @@ use crate::client::house;
 use crate::client::render::{EntryView, log_entry, log_entry_json};
 use crate::config::Config;
 use crate::exit::ExitCode;
-use crate::logs::{self, Entry, Selection, Source};
+use crate::logs::{self, Entry, Pattern, Selection, Source, Stream};
 use crate::selector;
-use crate::service::ServiceName;
+use crate::service::{ErrorLines, LogSpec, ServiceName};
 
 use super::Caller;
 
@@ -50,21 +50,25 @@ fn selection(args: &LogsArgs) -> Result<Selection, Error> {
         lines: args.lines.or(usual),
         since,
         errors: args.errors,
+        grep: args.grep.as_deref().map(grep).transpose()?,
+        ..Selection::default()
+    })
+}
+
+fn grep(text: &str) -> Result<Pattern, Error> {
+    Pattern::new(text).map_err(|why| {
+        let message = format!("`{text}` is not a regular expression: {why}");
+        Error::new(FailureKind::Usage, message).help("a literal is written with `\\`, like '\\('")
     })
 }
 
 fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>, Error> {
-    if names.is_empty() {
-        return house::names(config)
-            .iter()
-            .map(|name| source(config, name))
-            .collect();
-    }
+    let all = house::names(config);
     let mut wanted: Vec<String> = Vec::new();
-    for word in names {
+    for word in if names.is_empty() { &all } else { names } {
         // A service that is no longer declared still has a log to read.
         let undeclared = house::spec(config, word).is_none() && !selector::is_selector(word);
-        if word == OWN || undeclared && house::log_of(&config.log_dir, word).is_file() {
+        if word == OWN || undeclared && has_log(config, word) {
             wanted.push(word.clone());
         } else {
             wanted.extend(house::selected(config, std::slice::from_ref(word))?);
@@ -72,13 +76,45 @@ fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>, Error> {
     }
     let mut seen = std::collections::HashSet::new();
     wanted.retain(|name| seen.insert(name.clone()));
-    wanted.iter().map(|name| source(config, name)).collect()
+    let each: Result<Vec<Vec<Source>>, Error> = wanted.iter().map(|name| of_service(config, name)).collect();
+    Ok(each?.into_iter().flatten().collect())
 }
 
-fn source(config: &Config, name: &str) -> Result<Source, Error> {
+fn has_log(config: &Config, name: &str) -> bool {
+    house::log_of(&config.log_dir, name).is_file() || log_of_stderr(config, name).is_file()
+}
+
+/// Where the lines of stderr go when they are kept apart.
+fn log_of_stderr(config: &Config, name: &str) -> std::path::PathBuf {
+    let separate = LogSpec {
+        separate: true,
+        ..LogSpec::default()
+    };
+    logs::path(&config.log_dir, name, Stream::Stderr, &separate)
+}
+
+/// The logs of one service: of both streams, or of each.
+fn of_service(config: &Config, name: &str) -> Result<Vec<Source>, Error> {
+    let declared = house::spec(config, name);
     let path = house::log_of(&config.log_dir, name);
+    let of_stderr = log_of_stderr(config, name);
     let service = ServiceName::parse(name).map_err(|message| Error::new(FailureKind::Usage, message))?;
-    Ok(Source { service, path })
+    let error_pattern = declared.and_then(|spec| match &spec.log.errors {
+        ErrorLines::Matching(text) => Pattern::new(text).ok(),
+        ErrorLines::ByLevel | ErrorLines::None => None,
+    });
+    let mut sources = vec![Source {
+        error_pattern: error_pattern.clone(),
+        ..Source::new(service.clone(), path)
+    }];
+    if of_stderr.is_file() || declared.is_some_and(|spec| spec.log.is_separate()) {
+        sources.push(Source {
+            stream: Stream::Stderr,
+            error_pattern,
+            ..Source::new(service, of_stderr)
+        });
+    }
+    Ok(sources)
 }
 
 /// Prints entries until stdout breaks.
@@ -93,10 +129,9 @@ struct Printer {
 
 impl Printer {
     fn new(caller: &Caller, sources: &[Source], live: bool) -> Self {
-        let name_width = match sources {
-            [_] => None,
-            many => many.iter().map(|source| source.service.as_str().len()).max(),
-        };
+        let names = || sources.iter().map(|source| source.service.as_str());
+        let several = names().any(|name| names().next() != Some(name));
+        let name_width = names().map(str::len).max().filter(|_| several);
         let terminal = &caller.terminal;
         let view = EntryView {
             name_width,

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::logs::line::leading_time;
 use crate::logs::{Entry, severity};
 
 use super::Paint;
@@ -29,16 +30,18 @@ pub fn log_entry(entry: &Entry, view: &EntryView) -> Vec<u8> {
             .strftime("%H:%M:%S%.3f")
             .to_string(),
         (Some(at), false) => format!("{at:.6}"),
-        (None, _) => "-".into(),
+        (None, true) => format!("{:<12}", "-"),
+        (None, false) => format!("{:<27}", "-"),
     };
-    let name = view
-        .name_width
-        .map(|width| format!(" {:<width$} |", entry.service))
-        .unwrap_or_default();
-    let mut line = view.paint.faint(&format!("{time}{name}")).into_bytes();
+    let mut line = view.paint.faint(&time).into_bytes();
+    if let Some(width) = view.name_width {
+        let name = format!("{:<width$} |", entry.service);
+        line.push(b' ');
+        line.extend(view.paint.name(&name, entry.service.as_str()).into_bytes());
+    }
     line.push(b' ');
     if view.on_terminal {
-        let text = tame(&String::from_utf8_lossy(&entry.text));
+        let text = tame(&String::from_utf8_lossy(without_time(entry)));
         let error = severity::is_error(entry.stream, &entry.text);
         line.extend(if error { view.paint.bad(&text) } else { text }.into_bytes());
     } else {
@@ -46,6 +49,17 @@ pub fn log_entry(entry: &Entry, view: &EntryView) -> Vec<u8> {
     }
     line.push(b'\n');
     line
+}
+
+/// How far the time that a service writes itself may be from ours to be the same one.
+const SAME: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
+/// The text, without the time that the service itself put in front: it would stand there twice.
+fn without_time(entry: &Entry) -> &[u8] {
+    match (entry.at, leading_time(&entry.text)) {
+        (Some(at), Some((own, text))) if at.duration_since(own).abs() < SAME => text,
+        (Some(_) | None, Some(_) | None) => &entry.text,
+    }
 }
 
 /// `{"service", "at", "stream", "text"}` on a line of its own; bytes that are no UTF-8 become U+FFFD.
@@ -123,6 +137,36 @@ mod tests {
     fn people_get_short_times_and_files_whole_ones() {
         assert_eq!(shown("up", Some(14), true), "08:41:02.123 trade_stream   | up\n");
         assert_eq!(shown("up", None, false), "2026-11-21T08:41:02.123456Z up\n");
+    }
+
+    #[test]
+    fn a_time_stands_there_once() {
+        let own = "2026-11-21T08:41:02.1Z  INFO up";
+        assert_eq!(shown(own, None, true), "08:41:02.123 INFO up\n");
+        assert_eq!(
+            shown(own, None, false),
+            format!("2026-11-21T08:41:02.123456Z {own}\n")
+        );
+        let other = "2026-11-20T08:41:02Z bar closed";
+        assert_eq!(shown(other, None, true), format!("08:41:02.123 {other}\n"));
+    }
+
+    #[test]
+    fn columns_stay_in_line_without_a_time() {
+        let view = |on_terminal| EntryView {
+            name_width: None,
+            on_terminal,
+            zone: TimeZone::UTC,
+            paint: Paint::PLAIN,
+        };
+        for on_terminal in [true, false] {
+            let timed = shown("x", None, on_terminal);
+            let untimed = Entry {
+                at: None,
+                ..entry("x")
+            };
+            assert_eq!(log_entry(&untimed, &view(on_terminal)).len(), timed.len());
+        }
     }
 
     #[test]

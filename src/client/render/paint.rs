@@ -52,6 +52,16 @@ impl Paint {
         self.wrap("2", text)
     }
 
+    /// A name among others: always the same colour for the same one.
+    #[must_use]
+    pub fn name(self, text: &str, name: &str) -> String {
+        const COLOURS: [&str; 8] = ["36", "35", "34", "32", "33", "96", "95", "94"];
+        let sum = name.bytes().fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        self.wrap(COLOURS[sum % COLOURS.len()], text)
+    }
+
     fn wrap(self, code: &str, text: &str) -> String {
         if self.on && !text.is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")

@@ -200,6 +200,12 @@ fn row_lines(status: &Status, row: &Row<'_>, layout: &Layout, (view, detail): (V
         for trouble in troubles.iter().take(if brief { 1 } else { troubles.len() }) {
             text.push_str(&trouble_lines(trouble, brief, view));
         }
+        if let Some(errors) = error_lines(service).filter(|_| supervised) {
+            let width = view
+                .width
+                .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+            let _ = writeln!(text, "{INDENT}{}", paint.middling(&shorten(&errors, width)));
+        }
         if !brief {
             text.push_str(&own_words(service, view));
         }
@@ -220,6 +226,20 @@ fn own_words(service: &Service, view: View<'_>) -> String {
         .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
     let line = |line: String| format!("{INDENT}{}\n", view.paint.faint(&line));
     wrap(&says, width).into_iter().map(line).collect()
+}
+
+/// `3 error lines since start, the last: …`.
+#[must_use]
+pub fn error_lines(service: &Service) -> Option<String> {
+    let errors = &service.errors;
+    if errors.count == 0 {
+        return None;
+    }
+    let lines = count(errors.count, "error line");
+    Some(match &errors.last {
+        Some(last) => format!("{lines} since start, the last: {}", clean(last)),
+        None => format!("{lines} since start"),
+    })
 }
 
 /// A state is coloured by itself: a service that runs and is unhealthy is still RUNNING.

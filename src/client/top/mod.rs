@@ -136,7 +136,7 @@ fn log_lines(config: &Config, service: Option<&str>) -> Vec<String> {
         lines: Some(LOG_LINES),
         ..Selection::default()
     };
-    let _ = logs::tail(vec![Source { service, path }], &selection, |entry| {
+    let _ = logs::tail(vec![Source::new(service, path)], &selection, |entry| {
         lines.push(super::render::words::clean(&String::from_utf8_lossy(&entry.text)).into_owned());
         ControlFlow::Continue(())
     });

@@ -132,6 +132,7 @@ impl Driver {
             tokio::task::yield_now().await;
         }
         self.drain();
+        self.hurry();
         let why = match held {
             Ok(()) => self.become_next(&upgrade, listener, supervisor),
             Err(error) => format!("cannot hold signals: {error}"),
@@ -149,7 +150,6 @@ impl Driver {
 
     /// Why it did not work.
     fn become_next(&mut self, upgrade: &Upgrade, listener: BorrowedFd<'_>, supervisor: &Lock) -> String {
-        self.outputs.values().for_each(super::output::Output::flush);
         self.sync_ledger();
         let wanted = self.machine.snapshot().into_iter().filter(|entry| entry.wanted);
         let wanted = wanted.map(|entry| entry.spec.name.to_string()).collect();
@@ -208,8 +208,8 @@ impl Driver {
             });
             keep.extend(state.notify_copy.as_ref().map(AsFd::as_fd));
         }
-        for (service, output) in &self.outputs {
-            let pipes = output.pipes();
+        // What they hold stays in them, and what is on its way to a log is in the spool.
+        for (service, pipes) in self.outputs.pipes() {
             handover
                 .outputs
                 .push((service.clone(), pipes.map(|pipe| pipe.as_raw_fd())));

@@ -17,7 +17,6 @@ use crate::daemon::heard::Heard;
 use crate::daemon::ledger::Ledger;
 use crate::daemon::mailbox::{Mailbox, Message};
 use crate::daemon::notify::Notify;
-use crate::daemon::output::Output;
 use crate::daemon::server::Server;
 use crate::daemon::{Serving, block_on, log_to_stderr, serve, signals};
 use crate::descriptor;
@@ -142,12 +141,10 @@ impl Driver {
     }
 
     fn resume_outputs(&mut self, handover: &Handover, descriptors: &mut Descriptors) -> io::Result<()> {
-        let folder = self.config.paths.state_dir.join("output");
         for (service, [stdout, stderr]) in &handover.outputs {
             let pipes = [take(descriptors, *stdout)?, take(descriptors, *stderr)?];
-            let log = self.config.log_dir.join(format!("{service}.log"));
-            let output = Output::resume(service, &folder, log, pipes)?;
-            self.outputs.insert(service.clone(), output);
+            let log = self.log_spec(service);
+            self.outputs.resume(service, &log, pipes)?;
         }
         Ok(())
     }
@@ -157,6 +154,7 @@ impl Driver {
             let mut state = RunState::begun(handed.spawned);
             state.heard = Heard::resumed(handed.status.clone(), handed.reloading);
             state.spoke = handed.spoke;
+            state.lines = self.listen_again(&handed.run);
             state.course = handed.course;
             self.runs.insert(handed.run.clone(), state);
         }

@@ -1,6 +1,7 @@
 //! Reading logs from real files.
 
 mod following;
+mod rotated;
 mod tailing;
 
 use std::fs::{self, OpenOptions};
@@ -10,10 +11,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::assemble::Assembler;
+use super::frame::Framing;
 use super::line::{Stamp, Stream};
 use super::{Entry, Selection, Source};
-use crate::service::ServiceName;
+use crate::service::{Format, LogSpec, ServiceName};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
@@ -22,8 +23,13 @@ fn at(second: i64) -> Timestamp {
 /// A whole line as the daemon records it.
 fn record(second: i64, stream: Stream, text: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut assembler = Assembler::new(stream);
-    assembler.push(&Stamp::new(at(second)), format!("{text}\n").as_bytes(), &mut out);
+    let framing = Framing {
+        format: Format::Text,
+        stream,
+        max_line: LogSpec::MAX_LINE,
+    };
+    let line = format!("{text}\n");
+    framing.frame(&Stamp::new(at(second)), line.as_bytes(), &mut out, usize::MAX);
     out
 }
 
@@ -33,10 +39,7 @@ fn out(second: i64, text: &str) -> Vec<u8> {
 
 fn source(path: &Path) -> Source {
     let name = path.file_stem().expect("a name").to_str().expect("text");
-    Source {
-        service: ServiceName::parse(name).expect("valid"),
-        path: path.into(),
-    }
+    Source::new(ServiceName::parse(name).expect("valid"), path.into())
 }
 
 fn text(entry: &Entry) -> String {

@@ -98,6 +98,7 @@ fn since_a_time() {
         since: Some(at(9999)),
         lines: Some(5),
         errors: false,
+        ..Selection::default()
     };
     assert_eq!(tailed(&[&path], &both), ["line 19998", "line 19999"]);
 }
@@ -189,7 +190,7 @@ proptest! {
         let since = since.map(at);
         let all = tailed(&[&path], &Selection { since, ..Selection::default() });
         let end = all.len().saturating_sub(wanted);
-        let some = tailed(&[&path], &Selection { since, lines: Some(wanted), errors: false });
+        let some = tailed(&[&path], &Selection { since, lines: Some(wanted), ..Selection::default() });
         prop_assert!(some == all[end..], "{} of {}", some.len(), all.len());
     }
 }

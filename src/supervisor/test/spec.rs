@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::service::{
-    Health, OnUnhealthy, Probe, Recovery, RestartPolicy, ServiceName, Spec, Stop, StopSignal, Via,
+    Health, LogSpec, OnUnhealthy, Probe, Recovery, RestartPolicy, ServiceName, Spec, Stop, StopSignal, Via,
 };
 
 /// How long every test service may take to get ready.
@@ -53,6 +53,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
             signal: StopSignal::TERM,
             timeout: GRACE,
         },
+        log: LogSpec::default(),
         rights: crate::service::Rights::default(),
         memory_max: None,
         watchdog: None,

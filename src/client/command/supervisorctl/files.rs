@@ -102,7 +102,7 @@ impl Call<'_> {
             return self.say(&format!("{service}: ERROR (no log file)"), ExitCode::Failed);
         }
         let service = ServiceName::parse(service).map_err(Error::failed)?;
-        let sources = vec![Source { service, path }];
+        let sources = vec![Source::new(service, path)];
         let failed = |error: std::io::Error| Error::failed("cannot read the log").because(&error);
         let Some(bytes) = bytes else {
             let selection = Selection {

@@ -151,6 +151,8 @@ mod tests {
             run: 1,
             wanted: true,
             log_loss: None,
+            errors: crate::api::Errors::default(),
+            log: crate::api::Log::default(),
             status_text: None,
             reloading: false,
             tree_memory_bytes: None,
