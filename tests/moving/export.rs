@@ -34,6 +34,18 @@ health = { http = "http://127.0.0.1:8080/health?x=1" }
 ports = [8080]
 after = ["trade_stream", "market_sim"]
 
+[services.bounded]
+command = ["/bin/cat"]
+user = "root"
+unix_group = "0"
+umask = "027"
+nice = 5
+limits = { open_files = 1024, memory = "8GiB", processes = 64, core = "unlimited" }
+oom_score_adjust = 100
+memory_max = "2GiB"
+no_new_privs = true
+watchdog = "30s"
+
 [services.once]
 command = ["/bin/true"]
 restart = "never"
@@ -124,6 +136,7 @@ fn yaml_is_yaml_with_the_fields_that_count() {
             "Service",
             "Deployment",
             "Service",
+            "Deployment",
             "Job"
         ]
     );

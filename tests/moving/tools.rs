@@ -78,10 +78,11 @@ echo "${COMPREPLY[*]}""#;
     assert!(complete("sentinel status --").contains("--timeout"));
     fs::write(
         house.path().join("services.toml"),
-        "[services.new]\ncommand = [\"/bin/cat\"]\n",
+        "[services.new]\ncommand = [\"/bin/cat\"]\ngroup = \"fresh\"\n",
     )
     .expect("written");
-    assert_eq!(complete("sentinel start "), "new");
+    assert_eq!(complete("sentinel start "), "new @fresh");
+    assert_eq!(complete("sentinel start @f"), "@fresh");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `sentinel completions`: clap's scripts, in which the names of services are asked for when they are needed.
 
-use clap::{CommandFactory, ValueHint};
+use std::collections::BTreeSet;
+
+use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::{Shell as Script, generate};
 
 use crate::cli::{Cli, Shell};
@@ -23,14 +25,19 @@ pub(super) fn run(caller: &Caller, shell: Shell) -> Result<ExitCode, Error> {
     Ok(ExitCode::Ok)
 }
 
-/// One name per line. Silent without a services.toml: nobody wants an error in the middle of a line that is typed.
+/// One name per line, then the groups. Silent without a services.toml: nobody wants an error in the middle of a line that is typed.
 pub(super) fn names(caller: &Caller) -> Result<ExitCode, Error> {
-    let names = house::locate(&caller.flags)
+    let config = house::locate(&caller.flags)
         .ok()
         .and_then(|paths| house::read(&paths).ok());
-    let lines: String = names
+    let groups: BTreeSet<&str> = config
         .iter()
-        .flat_map(house::names)
+        .flat_map(|config| &config.services)
+        .filter_map(|spec| spec.group.as_deref())
+        .collect();
+    let names = config.iter().flat_map(house::names);
+    let lines: String = names
+        .chain(groups.into_iter().map(|group| format!("@{group}")))
         .map(|name| format!("{name}\n"))
         .collect();
     caller.terminal.print(&lines)?;
@@ -40,7 +47,7 @@ pub(super) fn names(caller: &Caller) -> Result<ExitCode, Error> {
 fn script(shell: Script) -> String {
     let mut script = Vec::new();
     // `Other` keeps zsh from offering files where a service is meant.
-    let hinted = NAMED.iter().fold(Cli::command(), |command, name| {
+    let hinted = NAMED.iter().fold(shown(), |command, name| {
         command.mut_subcommand(name, |sub| {
             sub.mut_args(|arg| {
                 if arg.is_positional() {
@@ -54,6 +61,18 @@ fn script(shell: Script) -> String {
     let mut hinted = hinted;
     generate(shell, &mut hinted, "sentinel", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Our commands without the hidden ones, which clap would offer too.
+fn shown() -> Command {
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|sub| !sub.is_hide_set());
+    Command::new("sentinel")
+        .about(all.get_about().cloned().unwrap_or_default())
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(all.is_disable_help_subcommand_set())
+        .args(all.get_arguments().cloned())
+        .subcommands(shown.cloned())
 }
 
 /// Asks the words typed so far for `-c FILE`, so that the names are those of that file.
@@ -70,11 +89,14 @@ _sentinel_names() {
 "#;
 
 /// clap's function first; then the names, when the command takes some and no option is being typed.
+/// Bash breaks words at `@`: what stands before the break is part of the name, and not typed again.
 fn bash(script: &str) -> String {
     let wrapper = r#"
 _sentinel_live() {
     _sentinel "$@"
-    local current=${COMP_WORDS[COMP_CWORD]} word
+    local current=${COMP_WORDS[COMP_CWORD]} word typed=${COMP_LINE:0:COMP_POINT}
+    typed=${typed##* }
+    case $typed in *"$current") ;; *) typed=$current ;; esac
     case $current in -*) return 0 ;; esac
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
@@ -84,7 +106,8 @@ _sentinel_live() {
             restart) more="master full quick emergency force" ;;
             logs) more=sentinel ;;
             esac
-            COMPREPLY=($(compgen -W "$more $(_sentinel_names "${COMP_WORDS[@]}")" -- "$current"))
+            COMPREPLY=($(compgen -W "$more $(_sentinel_names "${COMP_WORDS[@]}")" -- "$typed"))
+            COMPREPLY=("${COMPREPLY[@]#"${typed%"$current"}"}")
             return 0
             ;;
         esac

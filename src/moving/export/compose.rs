@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::outline::{Outline, Service};
+use super::rights;
 use crate::service::{Probe, RestartPolicy, signal_name};
 
 pub fn text(outline: &Outline) -> String {
@@ -28,6 +29,9 @@ fn entry(outline: &Outline, service: &Service) -> String {
         "  {}:\n    image: ${{IMAGE:?the image that holds these programs}}\n",
         spec.name
     );
+    for lost in rights::unsaid(spec, &rights::SAID_BY_COMPOSE) {
+        let _ = writeln!(text, "    # not carried: {lost}");
+    }
     let plain = |part: &str| part.replace('$', "$$");
     let words = service
         .arguments
@@ -70,6 +74,7 @@ fn entry(outline: &Outline, service: &Service) -> String {
     let _ = writeln!(text, "    restart: {restart}\n    init: true");
     let _ = writeln!(text, "    stop_signal: {}", signal_name(spec.stop.signal.0));
     let _ = writeln!(text, "    stop_grace_period: {}ms", spec.stop.timeout.as_millis());
+    text.push_str(&rights::compose(spec));
     text.push_str(&healthcheck(service));
     text
 }

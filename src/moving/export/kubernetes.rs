@@ -59,6 +59,9 @@ fn workload(outline: &Outline, service: &Service) -> String {
     for after in &spec.after {
         let _ = writeln!(text, "# comes after {after}");
     }
+    for lost in super::rights::unsaid(spec, &[]) {
+        let _ = writeln!(text, "# not carried: {lost}");
+    }
     let (version, kind) = if once {
         ("batch/v1", "Job")
     } else {

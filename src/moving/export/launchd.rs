@@ -29,6 +29,7 @@ fn text(outline: &Outline, service: &Service) -> String {
         .iter()
         .map(|name| format!("after {name}"))
         .chain(service.probes())
+        .chain(super::rights::unsaid(spec, &[]))
     {
         let _ = writeln!(
             text,

@@ -6,6 +6,7 @@ mod launchd;
 mod nomad;
 mod outline;
 mod procfile;
+mod rights;
 mod supervisord;
 mod systemd;
 

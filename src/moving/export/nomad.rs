@@ -35,6 +35,9 @@ fn group(outline: &Outline, service: &Service) -> String {
     for after in &spec.after {
         let _ = writeln!(text, "  # comes after {after}");
     }
+    for lost in super::rights::unsaid(spec, &[]) {
+        let _ = writeln!(text, "  # not carried: {lost}");
+    }
     let _ = writeln!(text, "  group {} {{\n    count = 1", quote(spec.name.as_str()));
     let attempts = if spec.restart == RestartPolicy::Never {
         0

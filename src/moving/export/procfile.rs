@@ -16,6 +16,9 @@ pub fn text(outline: &Outline) -> String {
 
 fn line(outline: &Outline, service: &Service) -> String {
     let mut text = String::new();
+    for lost in super::rights::unsaid(&service.spec, &[]) {
+        let _ = writeln!(text, "# not carried: {lost}");
+    }
     if !service.secrets.is_empty() {
         let file = outline.env_file.display();
         let _ = writeln!(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::outline::{Outline, Service};
+use super::rights;
 use crate::service::{Exit, RestartPolicy, Spec, signal_name};
 
 pub fn text(outline: &Outline) -> String {
@@ -28,8 +29,9 @@ fn program(outline: &Outline, service: &Service, index: usize) -> String {
             "; starts after {name}, by its priority alone: supervisord does not wait until that is ready"
         );
     }
-    for probe in service.probes() {
-        let _ = writeln!(text, "; not carried: {probe}");
+    let unsaid = rights::unsaid(spec, &rights::SAID_BY_SUPERVISORD);
+    for lost in service.probes().into_iter().chain(unsaid) {
+        let _ = writeln!(text, "; not carried: {lost}");
     }
     let reference = |name: &str| format!("%(ENV_{name})s");
     let words = service.arguments.iter().map(|word| word.show(percent, reference));
@@ -47,6 +49,7 @@ fn program(outline: &Outline, service: &Service, index: usize) -> String {
         percent(&spec.cwd.display().to_string()),
         (index + 1) * 10
     );
+    text.push_str(&rights::supervisord(spec));
     text.push_str(&environment(outline, service));
     text.push_str(&ending(outline, service));
     text

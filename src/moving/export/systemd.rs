@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::File;
 use super::outline::{Outline, Service};
+use super::rights;
 use crate::service::{Exit, Ready, RestartPolicy, signal_name};
 
 pub fn files(outline: &Outline) -> Vec<File> {
@@ -86,6 +87,7 @@ fn unit(outline: &Outline, service: &Service) -> String {
         let _ = writeln!(text, "# must hold {}; chmod 600", service.secrets.join(", "));
         let _ = writeln!(text, "EnvironmentFile={}", outline.env_file.display());
     }
+    text.push_str(&rights::systemd(spec));
     text.push_str(&ending(outline, service));
     text
 }
@@ -119,11 +121,7 @@ fn ending(outline: &Outline, service: &Service) -> String {
         signal_name(spec.stop.signal.0)
     );
     let _ = writeln!(text, "TimeoutStopSec={}ms", spec.stop.timeout.as_millis());
-    let _ = write!(
-        text,
-        "NoNewPrivileges=yes\n\n[Install]\nWantedBy={}.target\n",
-        outline.name
-    );
+    let _ = write!(text, "\n[Install]\nWantedBy={}.target\n", outline.name);
     text
 }
 

@@ -5,7 +5,7 @@
 use super::super::draft::{Service, quote_all};
 use super::super::ledger::Branch;
 use super::super::node::Node;
-use super::{Import, Source, number, pairs, read, signal, span, truth};
+use super::{Import, Source, number, pairs, read, rights, signal, span, truth};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch) {
     if let Some(mut services) = root.enter("services") {
@@ -65,10 +65,11 @@ fn service(import: &mut Import<'_>, source: &Source, name: &str, mut keys: Branc
     if let Some(check) = keys.enter("healthcheck") {
         health(import, &mut service, check);
     }
+    rights::compose(&mut import.ledger, &mut service, &mut keys);
     keys.leave(
         &mut import.ledger,
         "user",
-        "not yet carried: a service runs as the user who runs sentinel",
+        "it is a user of the image: name one of this host in `user`",
     );
     keys.close(&mut import.ledger, CONTAINER);
     import.draft.services.push(service);

@@ -6,6 +6,7 @@ mod pm2;
 mod process_compose;
 mod procfile;
 mod read;
+mod rights;
 mod shell;
 mod supervisord;
 mod systemd;

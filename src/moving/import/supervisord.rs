@@ -165,7 +165,7 @@ fn settings(import: &mut Import<'_>, general: &mut General, file: &Source, mut s
             "`sentinel status --json` names the supervisor's pid, and a lock keeps a second one away",
         ),
         ("user", "sentinel runs as the user who starts it"),
-        ("umask", "not yet carried: services get sentinel's umask"),
+        ("umask", "write `umask` into the services that need it"),
         (
             "directory",
             "a relative path in services.toml is relative to the file itself",

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::draft::{Service, literal};
 use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, Unreadable, exits, ini, number, pause, read, signal, span, steady};
+use super::{Import, Source, Unreadable, exits, ini, number, pause, read, rights, signal, span, steady};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, file: &Path) -> Result<(), Unreadable> {
     let mut root = Branch::root(&source.shown, ini::tree(ini::systemd(source)?));
@@ -26,12 +26,13 @@ pub(super) fn import(import: &mut Import<'_>, source: &Source, file: &Path) -> R
         command(import, &mut service, &mut keys, &name);
         environment(import, &mut service, &mut keys, source);
         ending(import, &mut service, &mut keys);
+        rights::systemd(&mut import.ledger, &mut service, &mut keys);
         for (key, why) in LEFT {
             keys.leave(&mut import.ledger, key, why);
         }
         keys.close(
             &mut import.ledger,
-            "no equivalent: sentinel neither sandboxes nor limits its services",
+            "no equivalent: sentinel does not sandbox its services",
         );
     }
     if let Some(install) = root.enter("Install") {
@@ -318,10 +319,9 @@ fn recovery(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
 
 const OTHER_COMMANDS: &str =
     "a service here is one process: chain it in a script, or make it a service of its own";
-const RIGHTS: &str = "not yet carried: a service runs as the user who runs sentinel";
 const OUTPUT: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
 
-const LEFT: [(&str, &str); 18] = [
+const LEFT: [(&str, &str); 14] = [
     ("ExecStartPre", OTHER_COMMANDS),
     ("ExecStartPost", OTHER_COMMANDS),
     ("ExecStop", "a service is stopped by its signal"),
@@ -335,13 +335,9 @@ const LEFT: [(&str, &str); 18] = [
         "RestartSteps",
         "the pause doubles from `min` to `max` of `backoff`",
     ),
-    ("WatchdogSec", "a `health` probe asks from outside"),
     ("NotifyAccess", "READY=1 counts from any process of the service"),
     ("RemainAfterExit", "a service that ended is EXITED"),
-    ("User", RIGHTS),
-    ("Group", RIGHTS),
-    ("DynamicUser", RIGHTS),
-    ("UMask", "not yet carried: a service gets sentinel's umask"),
+    ("DynamicUser", "make the user, and name it in `user`"),
     ("StandardOutput", OUTPUT),
     ("StandardError", OUTPUT),
     ("SyslogIdentifier", OUTPUT),

@@ -2,7 +2,7 @@
 
 use super::super::super::draft::Service;
 use super::super::super::ledger::Branch;
-use super::super::{Import, Source, exits, number, seconds, signal, truth};
+use super::super::{Import, Source, exits, number, rights, seconds, signal, truth};
 use super::environment;
 use super::expand::Expansions;
 use super::{General, PRIORITY, ROTATION};
@@ -105,6 +105,7 @@ fn read(
     }
     restart(import, service, keys);
     stop(import, service, keys);
+    rights::supervisord(&mut import.ledger, service, keys);
     for (key, why) in LEFT {
         keys.leave(&mut import.ledger, key, why);
     }
@@ -180,13 +181,8 @@ fn home(path: &str, environment: &std::collections::BTreeMap<String, String>) ->
 
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
 
-const LEFT: [(&str, &str); 16] = [
+const LEFT: [(&str, &str); 14] = [
     ("priority", PRIORITY),
-    (
-        "user",
-        "not yet carried: a service runs as the user who runs sentinel",
-    ),
-    ("umask", "not yet carried: a service gets sentinel's umask"),
     ("serverurl", "services do not talk to sentinel over XML-RPC"),
     ("stdout_logfile", LOG),
     ("stderr_logfile", LOG),
