@@ -17,7 +17,6 @@ use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
 use super::metrics::Exposition;
 use super::output::{Outputs, Rules};
-use super::report;
 use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
@@ -28,7 +27,7 @@ use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Checked;
 use crate::process;
-use crate::service::{Exit, OnUnhealthy, Run, ServiceName};
+use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
 /// The machine, and everything that it is about.
@@ -300,49 +299,6 @@ impl Driver {
                 .detail(format!("{signal}: leave")),
         );
         drop(self.request(Order::Shutdown, None, cause));
-    }
-
-    /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
-    fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
-        self.ledger.counts.probed(&run.service, checked.is_good());
-        self.hear_silence(run, checked.detail());
-        let Some(state) = self.runs.get_mut(run) else {
-            return;
-        };
-        let (good, error) = (checked.is_good(), checked.error.clone());
-        state.answer = Some(checked);
-        let (earlier, _) = std::mem::replace(&mut state.course, (Some(good), failed_in_a_row));
-        if earlier != Some(good) {
-            let status = report::verdict(good);
-            tracing::info!(service = %run.service, error, "health: {}", status.as_str());
-            self.record_health(run, error.as_deref());
-            self.audience.mention(&Event::Health {
-                name: run.service.to_string(),
-                status,
-                error,
-            });
-        }
-        if failed_in_a_row > 0 {
-            self.left_unhealthy(run, failed_in_a_row);
-        }
-    }
-
-    /// Says it once in the log when a service is unhealthy and not restarted for it.
-    fn left_unhealthy(&mut self, run: &Run, failed_in_a_row: u32) {
-        let checked = self.runs.get(run).and_then(|state| state.answer.as_ref());
-        let spec = self.machine.entry(&run.service).map(|entry| entry.spec);
-        let health = spec.as_ref().and_then(|spec| spec.health.as_ref());
-        let (Some(checked), Some(health)) = (checked, health) else {
-            return;
-        };
-        let left = checked.excused || health.on_unhealthy != OnUnhealthy::Restart;
-        if left && failed_in_a_row == health.failures {
-            let error = checked.error.as_deref();
-            tracing::warn!(service = %run.service, error, "unhealthy {failed_in_a_row} times in a row, not restarted for it");
-            let words = error.unwrap_or_default().to_owned();
-            let left = Fact::of_run(run, What::Unhealthy).because(Cause::Health { words });
-            self.record(left.detail(format!("{failed_in_a_row} times in a row, not restarted for it")));
-        }
     }
 
     /// Tells the machine, does what it says, and tells it what came of that.

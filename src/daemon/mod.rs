@@ -22,6 +22,7 @@ mod caller;
 mod cgroups;
 mod clock;
 mod container;
+mod course;
 mod disk;
 mod driver;
 mod effects;

@@ -212,11 +212,22 @@ fn status_names_the_hop_that_fails() {
         let service = services.iter().find(|service| service["name"] == name);
         service.expect("declared")["health"].clone()
     };
-    for (service, port) in [("trade_stream", stream.backend), ("browser_proxy", stream.proxy)] {
+    for (service, words) in [
+        ("trade_stream", ""),
+        (
+            "browser_proxy",
+            "browser_proxy answers, trade_stream behind it does not",
+        ),
+    ] {
         let health = health(service);
         assert_eq!(health["status"], "unhealthy");
         let error = health["error"].as_str().expect("an error");
-        assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(error.contains(words), "{error}");
+        // The broken hop is named in both.
+        assert!(
+            error.contains(&format!("127.0.0.1:{}", stream.backend)),
+            "{error}"
+        );
     }
     assert_eq!(health("market_sim")["status"], "none");
     until("it is well again", || stream.house.run(&["status"]).code == 0);
