@@ -2,6 +2,7 @@
 
 mod exposition;
 mod listener;
+mod output;
 mod ports;
 
 use tokio::sync::oneshot;
@@ -36,6 +37,7 @@ impl Driver {
         self.supervisor_metrics(&mut text);
         service_metrics(&mut text, &services);
         self.counted(&mut text, &services);
+        output::metrics(&mut text, &services);
         spawn_local(async move {
             let seen = spawn_blocking(move || ports.look()).await;
             ports::metrics(

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::bytes::Regex;
 
 use super::line::Stream;
@@ -193,7 +193,13 @@ impl Alarm {
 
 fn words() -> Option<&'static AhoCorasick> {
     static SEARCH: OnceLock<Option<AhoCorasick>> = OnceLock::new();
-    SEARCH.get_or_init(|| AhoCorasick::new(WORDS).ok()).as_ref()
+    // Only a search for the leftmost is done sixteen bytes and more at a time.
+    let build = || {
+        AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(WORDS)
+    };
+    SEARCH.get_or_init(|| build().ok()).as_ref()
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod emergency;
 mod events;
 mod fleet;
 mod house;
+mod logs;
+mod logs_trouble;
 mod metrics;
 mod notify;
 mod pid_one;

@@ -65,6 +65,9 @@ fn they_tell_state_health_restarts_use_ports_and_events() {
         ),
         ("sentinel_events_total{event=\"started\"}", 3.0),
         ("sentinel_alerts_waiting", 0.0),
+        ("sentinel_log_bytes_total{service=\"web\"}", 0.0),
+        ("sentinel_log_lost_bytes_total{service=\"web\"}", 0.0),
+        ("sentinel_service_error_lines{service=\"web\"}", 0.0),
         (&port_state, 1.0),
     ] {
         assert!(
