@@ -34,7 +34,7 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
         What::PortTaken => vec![Sign::Raise(Kind::Port, words())],
         What::DiskLow => vec![Sign::Raise(Kind::Disk, words())],
         What::DiskFine => vec![Sign::Clear(Kind::Disk)],
-        What::Missed => vec![Sign::Once(Kind::Schedule, words())],
+        What::Missed => vec![Sign::Once(Kind::Schedule, missed(fact))],
         What::MemoryHigh => vec![Sign::Raise(Kind::Memory, words())],
         What::MemoryFine => vec![Sign::Clear(Kind::Memory)],
         What::Died => vec![Sign::Once(Kind::Supervisor, words())],
@@ -48,6 +48,15 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
             Vec::new()
         }
         What::Lost | What::AlertLost | What::Other => Vec::new(),
+    }
+}
+
+/// Which schedule it was, too: the subject is the house.
+fn missed(fact: &Fact) -> String {
+    let words = fact.detail.as_deref().unwrap_or_default();
+    match &fact.cause {
+        Some(Cause::Schedule { name }) => format!("{name}: {words}"),
+        _ => words.to_owned(),
     }
 }
 

@@ -159,13 +159,38 @@ fn last(house: &House, name: &str) -> serde_json::Value {
 }
 
 #[test]
-fn schedules_are_run_by_the_supervisor_and_by_hand() {
-    let house = House::new(CLOCKWORK);
-    // An earlier supervisor had dealt with all until some time ago.
+fn a_schedule_that_was_missed_is_an_event_and_an_alert() {
+    let house = House::new(
+        "[services.web]\ncommand = 'sleep 1000'\nmin_uptime = '50ms'\n\
+         [schedules.late]\ncron = '* * * * *'\nrun = ['true']\n\
+         [alerts]\nkinds = ['schedule']\ngroup = '50ms'\n\
+         command = ['sh', '-c', 'cat > told.part; mv told.part told']\n",
+    );
+    last_seen_five_minutes_ago(&house);
+    house.run(&["start"]).exits(0);
+    until("somebody was told", || house.path("told").exists());
+    let told = fs::read(house.path("told")).expect("there");
+    let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+    assert_eq!(told["alerts"][0]["kind"], "schedule", "{told}");
+    assert!(
+        told["text"].as_str().is_some_and(|text| text.contains("late")),
+        "{told}"
+    );
+    house.run(&["events"]).exits(0).says("missed");
+}
+
+/// An earlier supervisor had dealt with the schedule `late` until then.
+fn last_seen_five_minutes_ago(house: &House) {
     fs::create_dir_all(house.path(".sentinel/schedules")).expect("a folder");
     fs::set_permissions(house.path(".sentinel"), fs::Permissions::from_mode(0o700)).expect("our own folder");
     let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(5);
     fs::write(house.path(".sentinel/schedules/late.seen"), ago.to_string()).expect("written");
+}
+
+#[test]
+fn schedules_are_run_by_the_supervisor_and_by_hand() {
+    let house = House::new(CLOCKWORK);
+    last_seen_five_minutes_ago(&house);
     house.run(&["start"]).exits(0);
     until("the missed run is made up for", || {
         last(&house, "late")["result"] == "done"

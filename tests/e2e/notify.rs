@@ -216,7 +216,9 @@ fn an_adopted_run_is_still_heard_and_held_to_its_promise() {
 
 #[test]
 fn one_that_uses_too_much_memory_is_restarted_and_one_that_does_not_is_not() {
-    let services = "[services.greedy]\ncommand = 'chaos --eat 200'\nmemory_max = '100MiB'\nmemory_max_for = '200ms'\nmin_uptime = '10ms'\n\
+    let services = "[alerts]\nkinds = ['memory']\ngroup = '50ms'\n\
+                    command = ['sh', '-c', 'echo $SENTINEL_ALERT_KINDS $SENTINEL_ALERT_SERVICES >> told']\n\
+                    [services.greedy]\ncommand = 'chaos --eat 200'\nmemory_max = '100MiB'\nmemory_max_for = '200ms'\nmin_uptime = '10ms'\n\
                     [services.modest]\ncommand = 'chaos --eat 20'\nmemory_max = '100MiB'\nmemory_max_for = '200ms'\nmin_uptime = '10ms'\n";
     let house = House::new(services);
     house.run(&["start"]).exits(0);
@@ -232,6 +234,9 @@ fn one_that_uses_too_much_memory_is_restarted_and_one_that_does_not_is_not() {
         .exits(0)
         .says("memory: its processes use 2")
         .says("memory_max is 100.0 MiB");
+    until("somebody was told", || {
+        std::fs::read_to_string(house.path("told")).is_ok_and(|told| told.starts_with("memory greedy"))
+    });
     house.run(&["shutdown"]).exits(0);
     house.is_empty();
 }

@@ -20,6 +20,7 @@ restart = "never"
 [services.web]
 command = ["/bin/sh", "-c", "echo out; echo err >&2; exec sleep 1000"]
 min_uptime = "100ms"
+group = "site"
 "#;
 
 /// A house whose supervisor ends with it.
@@ -142,6 +143,7 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     house.expect("stop web", "web: stopped\n", 0);
     house.expect("restart web:web", "web: ERROR (not running)\nweb: started\n", 0);
     house.expect("restart web", "web: stopped\nweb: started\n", 0);
+    house.expect("restart site:*", "web: stopped\nweb: started\n", 0);
     let (text, code) = house.ctl("start");
     assert!(
         text.starts_with("Error: start requires a process name\nstart <name>\t\tStart a process\n"),
@@ -156,7 +158,7 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     );
     house.expect("pid bad nope", "0\nNo such process nope\n", 1);
     house.expect("pid bad", "0\n", 7);
-    house.expect("tail web stderr", "err\nerr\nerr\n\n", 0);
+    house.expect("tail web stderr", "err\nerr\nerr\nerr\n\n", 0);
     house.expect("tail -3 web", "ut\n\n", 0);
     house.expect("tail nope", "nope: ERROR (no such process name)\n", 1);
     house.expect("tail", "Error: too few arguments\n", 1);

@@ -1,6 +1,7 @@
 //! The README cannot rot: its commands are run, its session is compared, its examples are checked.
 
 mod blocks;
+mod guide;
 #[path = "../e2e/house.rs"]
 #[allow(dead_code, reason = "the end-to-end tests need more of a house")]
 mod house;

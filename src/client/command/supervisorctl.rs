@@ -117,8 +117,7 @@ impl Call<'_> {
         if names.is_empty() || names.iter().any(|name| name == "all") {
             shown.extend(&status.services);
         } else {
-            for name in names {
-                let parsed = Name::parse(name);
+            for parsed in Name::all(names, &status.services) {
                 match status.services.iter().find(|service| parsed.means(&service.name)) {
                     Some(service) => shown.push(service),
                     None => self.say(&parsed.unknown(), ExitCode::NoSupervisor)?,
@@ -150,10 +149,9 @@ impl Call<'_> {
             }
             return Ok(());
         }
-        for name in names {
-            let parsed = Name::parse(name);
+        for parsed in Name::all(names, &status.services) {
             match status.services.iter().find(|service| parsed.means(&service.name)) {
-                None => self.say(&format!("No such process {name}"), ExitCode::Failed)?,
+                None => self.say(&format!("No such process {}", parsed.given()), ExitCode::Failed)?,
                 Some(service) => match service.pid {
                     Some(pid) => self.say(&pid.to_string(), ExitCode::Ok)?,
                     None => self.say("0", ExitCode::CtlNotRunning)?,

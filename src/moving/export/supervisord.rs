@@ -1,5 +1,6 @@
 //! One supervisord.conf.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,7 +18,22 @@ pub fn text(outline: &Outline) -> String {
     for (index, service) in outline.services.iter().enumerate() {
         text.push_str(&program(outline, service, index));
     }
+    text.push_str(&groups(outline));
     text
+}
+
+/// `[group:NAME]` of each, with its programs.
+fn groups(outline: &Outline) -> String {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for service in &outline.services {
+        if let Some(group) = &service.spec.group {
+            groups.entry(group).or_default().push(service.spec.name.as_str());
+        }
+    }
+    groups
+        .iter()
+        .map(|(group, programs)| format!("\n[group:{group}]\nprograms={}\n", programs.join(",")))
+        .collect()
 }
 
 fn program(outline: &Outline, service: &Service, index: usize) -> String {

@@ -117,7 +117,7 @@ fn includes(import: &mut Import<'_>, source: &Source, sections: &ini::Sections) 
 }
 
 fn group_of(import: &mut Import<'_>, general: &mut General, group: &str, mut section: Branch) {
-    let to = "nothing to declare: the services are there under their own names";
+    let to = "`group` of each of these services";
     let programs = section
         .carry_text(&mut import.ledger, "programs", to)
         .unwrap_or_default();
@@ -127,8 +127,7 @@ fn group_of(import: &mut Import<'_>, general: &mut General, group: &str, mut sec
         .filter(|name| !name.is_empty())
         .collect();
     import.draft.remarks.push(format!(
-        "sentinel has no groups: instead of `supervisorctl restart {group}:*` write `sentinel restart {}`",
-        programs.join(" ")
+        "instead of `supervisorctl restart {group}:*` write `sentinel restart @{group}`"
     ));
     general.groups.extend(
         programs
@@ -136,7 +135,7 @@ fn group_of(import: &mut Import<'_>, general: &mut General, group: &str, mut sec
             .map(|program| ((*program).to_owned(), group.to_owned())),
     );
     section.leave(&mut import.ledger, "priority", PRIORITY);
-    section.close(&mut import.ledger, "sentinel has no groups");
+    section.close(&mut import.ledger, "supervisord reads no other key of a group");
 }
 
 const PRIORITY: &str =

@@ -56,8 +56,8 @@ impl Call<'_> {
                 self.ask_for(route, &services).await
             };
         }
-        for name in names {
-            self.one(route, &Name::parse(name), &status).await?;
+        for name in Name::all(names, &status.services) {
+            self.one(route, &name, &status).await?;
         }
         Ok(())
     }

@@ -40,6 +40,24 @@ impl Name {
         self.process.is_none()
     }
 
+    /// What these names mean: a group of several by its members, each as `group:member`.
+    pub fn all(texts: &[String], services: &[Service]) -> Vec<Self> {
+        let members = |text: &String| {
+            let name = Self::parse(text);
+            let whole = name.is_group() && !services.iter().any(|service| name.means(&service.name));
+            let of_it = services
+                .iter()
+                .filter(|service| service.group.as_ref() == Some(&name.group));
+            let members = of_it.map(|service| Self {
+                group: name.group.clone(),
+                process: Some(service.name.clone()),
+            });
+            let members: Vec<Self> = members.filter(|_| whole).collect();
+            if members.is_empty() { vec![name] } else { members }
+        };
+        texts.iter().flat_map(members).collect()
+    }
+
     /// The name of the one service.
     pub fn service(&self) -> &str {
         self.process.as_ref().unwrap_or(&self.group)
@@ -50,6 +68,15 @@ impl Name {
         match &self.process {
             Some(process) if *process != self.group => format!("{}:{process}", self.group),
             _ => self.group.clone(),
+        }
+    }
+
+    /// As it was given: a group with its `:*`.
+    pub fn given(&self) -> String {
+        if self.is_group() {
+            format!("{}:*", self.group)
+        } else {
+            self.shown()
         }
     }
 

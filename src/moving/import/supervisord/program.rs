@@ -1,8 +1,10 @@
 //! `[program:x]`: one service for each of its numbers.
 
-use super::super::super::draft::Service;
+use super::super::super::draft::{Service, quote};
 use super::super::super::ledger::Branch;
 use super::super::{Import, Source, exits, number, rights, seconds, signal, truth};
+use crate::service::ServiceName;
+
 use super::environment;
 use super::expand::Expansions;
 use super::{General, PRIORITY, ROTATION};
@@ -28,11 +30,8 @@ pub(super) fn import(
         0 | 1 => "%(program_name)s".to_owned(),
         _ => "%(program_name)s_%(process_num)02d".to_owned(),
     });
-    let group = general
-        .groups
-        .iter()
-        .find(|(program, _)| program == name)
-        .map_or(name, |(_, group)| group);
+    let declared = general.groups.iter().find(|(program, _)| program == name);
+    let group = declared.map_or(name, |(_, group)| group);
     let first = first.unwrap_or(0);
     let numbers = first..first + count;
     for (index, process) in numbers.clone().enumerate() {
@@ -50,6 +49,9 @@ pub(super) fn import(
         let mut keys = section.clone();
         keys.service = Some(service.name.clone());
         let written = import.ledger.entries.len();
+        if declared.is_some() && ServiceName::parse(group).is_ok() {
+            service.lines.push(("group".into(), quote(group)));
+        }
         read(import, &mut service, &mut keys, &expansions, general);
         keys.close(&mut import.ledger, "supervisord does not know this key either");
         if index > 0 {
