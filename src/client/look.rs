@@ -70,7 +70,12 @@ impl Look {
     /// Whether a run began or ended between the supervisor's answer and the look at the ports: the new run
     /// would pass for a leftover of the old one.
     async fn is_overtaken(&self, config: &Config, within: Duration) -> Result<bool, Error> {
-        let strange = |port: &Port| matches!(port.state, PortState::Stray | PortState::Down);
+        let strange = |port: &Port| {
+            matches!(
+                port.state,
+                PortState::Stray | PortState::Down | PortState::Foreign
+            )
+        };
         if !self.status.ports.iter().any(strange) {
             return Ok(false);
         }
@@ -82,7 +87,8 @@ impl Look {
                 .map(|service| (service.run, service.pid))
                 .collect()
         };
-        Ok(runs(&now) != runs(&self.status))
+        // Between fork and exec, a child of the supervisor holds all that the supervisor does.
+        Ok(runs(&now) != runs(&self.status) || holders::of_ports(config, &now)? != self.status.ports)
     }
 
     async fn once(config: &Config, within: Duration) -> Result<Self, Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::{Command, CommandFactory, ValueHint};
+use clap::{Command as Words, CommandFactory, ValueHint};
 use clap_complete::{Shell as Script, generate};
 
 use crate::cli::{Cli, Shell};
@@ -64,10 +64,10 @@ fn script(shell: Script) -> String {
 }
 
 /// Our commands without the hidden ones, which clap would offer too.
-fn shown() -> Command {
+fn shown() -> Words {
     let all = Cli::command();
     let shown = all.get_subcommands().filter(|sub| !sub.is_hide_set());
-    Command::new("sentinel")
+    Words::new("sentinel")
         .about(all.get_about().cloned().unwrap_or_default())
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_subcommand(all.is_disable_help_subcommand_set())
