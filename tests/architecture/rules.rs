@@ -112,6 +112,7 @@ pub const LAYERS: &[Row] = &[
             "schedule",
             "diary",
             "redact",
+            "systemd",
         ],
         "the shell around the supervisor; it knows no client",
     ),
