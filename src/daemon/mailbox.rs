@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
 use super::notify::notice::Notice;
+use super::reading::Shelf;
 use super::upgrade::Upgrade;
-use crate::api::{Command, Event, Failure, Route, Status};
+use crate::api::{Command, Event, Failure, Port, Route, Status};
 use crate::probe::Checked;
 use crate::process::Identity;
 use crate::redact;
@@ -150,6 +151,10 @@ pub enum Reply {
     Progress(mpsc::UnboundedReceiver<Event>),
     /// Plain text.
     Text(String),
+    /// Who holds the assigned ports.
+    Ports(Vec<Port>),
+    /// Where the files are that are asked for; they are read by who asks the driver.
+    Files(Shelf),
     /// No.
     Refused(Failure),
 }

@@ -12,10 +12,11 @@ pub use exposition::TEXT;
 use exposition::Text;
 pub use listener::Exposition;
 
+use super::aside;
 use super::driver::Driver;
 use super::mailbox::Reply;
 use super::report;
-use crate::api::{HealthStatus, Service, State};
+use crate::api::{Failure, FailureKind, HealthStatus, Service, State};
 
 /// Every state, for the one that is and those that are not.
 const STATES: [State; 7] = [
@@ -45,6 +46,23 @@ impl Driver {
                 seen.ok().and_then(Result::ok).as_deref().unwrap_or_default(),
             );
             let _ = reply.send(Reply::Text(text.finish()));
+        });
+    }
+
+    /// Answers with who holds the assigned ports, looked up off the loop.
+    pub(super) fn tell_ports(&mut self, reply: oneshot::Sender<Reply>) {
+        let services = self.services();
+        let question = ports::Question::of(&self.config, &services);
+        spawn_local(async move {
+            let seen = aside::done(move || question.look()).await.and_then(|seen| seen);
+            let _ = reply.send(match seen {
+                Ok(ports) => Reply::Ports(ports),
+                Err(error) => Reply::Refused(Failure {
+                    kind: FailureKind::Failed,
+                    message: format!("cannot look who holds the ports: {error}"),
+                    help: None,
+                }),
+            });
         });
     }
 

@@ -46,6 +46,7 @@ mod output;
 mod place;
 mod predecessor;
 mod progress;
+mod reading;
 mod ready;
 mod reload;
 mod report;

@@ -1,13 +1,13 @@
-//! Who holds the assigned ports, for the metrics: looked up in a thread, since it reads all of /proc.
+//! Who holds the assigned ports, for the metrics and whoever asks: looked up in a thread, since it reads all of /proc.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::exposition::Text;
-use crate::api::{PortState, Service, State};
+use crate::api::{Port, PortState, Service, State};
 use crate::config::Config;
 use crate::ports::{Keeper, LiveRun, Ownership, listeners, ownership, port_state};
-use crate::process::{Identity, Table};
+use crate::process::{Identity, Table, command};
 
 /// Every state of a port.
 const STATES: [(PortState, &str); 5] = [
@@ -28,9 +28,6 @@ pub(super) struct Question {
     /// Service, run, first process.
     runs: Vec<(String, u64, i32)>,
 }
-
-/// One port: its number, its service, its state.
-pub(super) type Seen = (u16, String, PortState);
 
 impl Question {
     pub(super) fn of(config: &Config, services: &[Service]) -> Self {
@@ -58,7 +55,7 @@ impl Question {
         }
     }
 
-    pub(super) fn look(self) -> io::Result<Vec<Seen>> {
+    pub(super) fn look(self) -> io::Result<Vec<Port>> {
         if self.assigned.is_empty() {
             return Ok(Vec::new());
         }
@@ -74,36 +71,43 @@ impl Question {
             }));
         }
         let seen = |(port, service, runs): &(u16, String, bool)| {
-            let (state, _) = port_state(*port, service, *runs, &listening, |holder| {
+            let (state, holder) = port_state(*port, service, *runs, &listening, |holder| {
                 let pid = holder.identity.pid;
                 let kept = self.keeper.ownership(*port, pid);
                 kept.unwrap_or_else(|| {
                     ownership(pid, &table, &self.house, &live).unwrap_or(Ownership::Foreign)
                 })
             });
-            (*port, service.clone(), state)
+            let pid = holder.map(|holder| holder.identity.pid);
+            Port {
+                port: *port,
+                service: service.clone(),
+                state,
+                pid,
+                command: pid.map(command),
+            }
         };
         Ok(self.assigned.iter().map(seen).collect())
     }
 }
 
 /// One sample for each port and state.
-pub(super) fn metrics(text: &mut Text, seen: &[Seen]) {
+pub(super) fn metrics(text: &mut Text, seen: &[Port]) {
     let name = "sentinel_port_state";
     text.family(
         name,
         "gauge",
         "1 for the state that the assigned port is in, 0 for the others.",
     );
-    for (port, service, is) in seen {
+    for one in seen {
         for (state, word) in STATES {
-            let port = port.to_string();
+            let port = one.port.to_string();
             let labels = [
                 ("port", port.as_str()),
-                ("service", service.as_str()),
+                ("service", one.service.as_str()),
                 ("state", word),
             ];
-            text.sample(name, &labels, f64::from(u8::from(*is == state)));
+            text.sample(name, &labels, f64::from(u8::from(one.state == state)));
         }
     }
 }

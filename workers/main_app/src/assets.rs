@@ -8,7 +8,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// Name, type and content.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("app.css", CSS, include_str!("../assets/app.css")),
     ("tape.css", CSS, include_str!("../assets/tape.css")),
     ("system.css", CSS, include_str!("../assets/system.css")),
@@ -20,6 +20,8 @@ const FILES: [(&str, &str, &str); 13] = [
     ("symbol_card.js", JS, include_str!("../assets/symbol_card.js")),
     ("chart.js", JS, include_str!("../assets/chart.js")),
     ("system_page.js", JS, include_str!("../assets/system_page.js")),
+    ("service_row.js", JS, include_str!("../assets/service_row.js")),
+    ("log_panel.js", JS, include_str!("../assets/log_panel.js")),
     ("actions.js", JS, include_str!("../assets/actions.js")),
     ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
 ];
