@@ -3,6 +3,7 @@
 
 mod bots;
 mod channels;
+mod doubles;
 mod fill;
 mod health;
 mod history;
