@@ -8,7 +8,11 @@ use stream_protocol::{
 };
 
 const TRADE: &str = r#"{"type":"trade","symbol":"AAPL","data":{"timestamp":"2025-12-14T10:30:45.123456Z","price":150.25,"size":100,"exchange":"NASDAQ","conditions":[]}}"#;
+<<<<<<< HEAD
 const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42,"figures":{"trades_in":9,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,"gaps_history":0,"replays":0,"queue_bytes":0,"backfills":0,"backfilled":0,"backfills_failed":0,"mute_alarms":0,"renewed_symbols":0,"slow_client":0,"data_in":0,"order_updates":0},"state":"LIVE","sentence":"","expected_every_s":null,"alarm_after_s":0.0,"round_trip_ms":null,"flapping":false,"quarantined":[],"orders_state":null,"latency":{"inside_p50_ms":null,"inside_p99_ms":null,"feed_p50_ms":null,"feed_p99_ms":null},"bars_per_minute":0,"last_bar_age_s":null,"uptime_percent":null}"#;
+=======
+const HEALTH: &str = r#"{"type":"health","alpaca_connected":true,"active_symbols":["AAPL"],"total_clients":3,"alpaca_task_status":"not_started","alpaca_subscribed":["AAPL"],"last_data_received":null,"connection_established_at":"2025-12-14T10:30:45.123456Z","healthy":true,"reason":null,"silence_s":1.5,"market":"open","reconnects":0,"feed":"iex","trades_per_minute":42,"figures":{"trades_in":9,"trades_out":0,"missed":0,"gaps_upstream":0,"gaps_overrun":0,"gaps_history":0,"replays":0,"queue_bytes":0,"backfills":0,"backfilled":0,"backfills_failed":0,"mute_alarms":0,"renewed_symbols":0,"slow_client":0,"data_in":0,"order_updates":0,"duplicates":0},"state":"LIVE","sentence":"","expected_every_s":null,"alarm_after_s":0.0,"round_trip_ms":null,"flapping":false,"quarantined":[],"orders_state":null,"latency":{"inside_p50_ms":null,"inside_p99_ms":null,"feed_p50_ms":null,"feed_p99_ms":null}}"#;
+>>>>>>> feed
 
 fn trade() -> ServerMessage<'static> {
     ServerMessage::Trade {
