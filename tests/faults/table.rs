@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whose every test has a row.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 10] = [
     "faults::",
     "e2e::adoption::",
     "e2e::emergency::",
@@ -13,6 +13,7 @@ const WHOLE: [&str; 9] = [
     "e2e::pid_one::",
     "e2e::rights::",
     "e2e::sockets::",
+    "e2e::survivors::",
     "e2e::systemd_plain::",
     "e2e::upgrade::",
 ];
