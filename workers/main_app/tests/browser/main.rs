@@ -7,6 +7,7 @@ mod common;
 
 mod chain;
 mod chromium;
+mod host;
 mod screenshots;
 mod speed;
 mod stand_in;
