@@ -9,6 +9,7 @@ mod chain;
 mod chromium;
 mod host;
 mod screenshots;
+mod seeds;
 mod speed;
 mod stand_in;
 mod system;

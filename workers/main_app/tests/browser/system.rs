@@ -41,7 +41,11 @@ async fn a_service_that_fails_comes_first_within_a_second() {
     stand_in.fact(&json!({"seq": 2, "at": "2026-01-05T15:00:01Z", "what": "given_up", "service": "trade_stream", "detail": reason}));
     page.until_says("#events li:first-child", "FATAL").await;
     page.until_says("#events li:first-child", reason).await;
-    assert_eq!(page.ask("document.querySelectorAll('#services b, #events b b').length").await, 0);
+    assert_eq!(
+        page.ask("document.querySelectorAll('#services b, #events b b').length")
+            .await,
+        0
+    );
     assert_eq!(page.complaints, [""; 0]);
 }
 
