@@ -157,6 +157,8 @@ export class Actions {
       if (this.#whole === null) this.#finish("bad", "The answer broke off.");
       return;
     }
+    // The command dies with the app that began it; what it began goes on.
+    if (this.#whole !== null && end.exit_code === null) return;
     const outcome = end.services?.[0];
     if (!end.ok) return this.#finish("bad", outcome?.reason ?? end.error?.message ?? "It was not reached.");
     if (this.#whole !== null) return;

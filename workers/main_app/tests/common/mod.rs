@@ -95,6 +95,12 @@ impl App {
     }
 }
 
+/// A port that nobody has now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
 /// The whole body.
 pub async fn text(response: Response<Incoming>) -> String {
     let body = soon("the body", response.into_body().collect())
