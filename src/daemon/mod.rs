@@ -44,8 +44,10 @@ mod notify;
 mod opening;
 mod output;
 mod place;
+mod ports;
 mod predecessor;
 mod progress;
+mod reading;
 mod ready;
 mod reload;
 mod report;
@@ -54,6 +56,7 @@ mod server;
 mod signals;
 mod sockets;
 mod state;
+mod strangers;
 mod succession;
 mod survivors;
 mod upgrade;
@@ -276,7 +279,7 @@ fn log_to(folder: &Path) {
     let _ = std::fs::create_dir_all(folder);
     let file = folder.join("sentinel.log");
     if !tracing::dispatcher::has_been_set() && detach::errors_to(&file).is_ok() {
-        output::own::is(file);
+        output::own::is(&file);
         log_to_stderr();
     }
 }

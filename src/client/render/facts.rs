@@ -111,7 +111,8 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
             paint.bad(text)
         }
         What::Exited | What::Started | What::Stopping | What::Stopped => paint.middling(text),
-        What::Ready | What::Heard | What::MemoryFine | What::Healthy | What::DiskFine => paint.good(text),
+        What::Ready | What::Heard | What::MemoryFine | What::Healthy => paint.good(text),
+        What::DiskFine | What::PortFree => paint.good(text),
         What::Began
         | What::Left
         | What::Upgraded
