@@ -38,35 +38,38 @@ fn schedules_follow_the_clocks_of_their_zone_and_the_holidays_of_the_market() {
         return skip("no C compiler to build another clock with");
     };
     // Four o'clock in New York, whatever hour that is elsewhere; half past two does not come on the day in March.
+    // Years ahead, since a timer at a time that is past here would be due at once.
     for (then, nightly, gap) in [
         (
-            "2026-03-07T12:00:00Z",
-            "2026-03-08T04:00:00-04:00",
-            "2026-03-08T03:",
+            "2035-03-09T12:00:00Z",
+            "2035-03-10T04:00:00-05:00",
+            "2035-03-10T02:30:00-05:00",
         ),
         (
-            "2026-03-06T12:00:00Z",
-            "2026-03-07T04:00:00-05:00",
-            "2026-03-07T02:30:00-05:00",
+            "2035-03-10T12:00:00Z",
+            "2035-03-11T04:00:00-04:00",
+            "2035-03-11T03:00:00-04:00",
         ),
         (
-            "2026-10-31T12:00:00Z",
-            "2026-11-01T04:00:00-05:00",
-            "2026-11-01T02:30:00-05:00",
+            "2035-11-02T12:00:00Z",
+            "2035-11-03T04:00:00-04:00",
+            "2035-11-03T02:30:00-04:00",
         ),
         (
-            "2026-10-30T12:00:00Z",
-            "2026-10-31T04:00:00-04:00",
-            "2026-10-31T02:30:00-04:00",
+            "2035-11-03T12:00:00Z",
+            "2035-11-04T04:00:00-05:00",
+            "2035-11-04T02:30:00-05:00",
         ),
     ] {
-        let listed = at(&house, &shim, then, &["schedule", "list"]).exits(0);
+        at(&house, &shim, then, &["start"]).exits(0);
+        let listed = at(&house, &shim, then, &["schedule"]).exits(0);
         assert!(
             listed.out.contains(nightly),
             "{then}: no {nightly} in {}",
             listed.out
         );
         assert!(listed.out.contains(gap), "{then}: no {gap} in {}", listed.out);
+        at(&house, &shim, then, &["shutdown"]).exits(0);
     }
     // The day before Thanksgiving, Thanksgiving, and the afternoon of the half day after it; noon but for the last.
     for (then, open) in [
