@@ -121,7 +121,7 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     let lines: Vec<&str> = status.lines().collect();
     assert_eq!(lines.len(), 3, "{status}");
     assert!(
-        lines[2].starts_with("web                              RUNNING   pid "),
+        lines[2].starts_with("site:web                         RUNNING   pid "),
         "{status}"
     );
     assert!(lines[2].contains(", uptime 0:00:"), "{status}");
@@ -129,7 +129,7 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     assert_eq!(house.ctl("status web").1, 0);
     let (text, code) = house.ctl("status web nope nope:*");
     assert!(
-        text.starts_with("nope: ERROR (no such process)\nnope: ERROR (no such group)\nweb "),
+        text.starts_with("nope: ERROR (no such process)\nnope: ERROR (no such group)\nsite:web "),
         "{text}"
     );
     assert_eq!(code, 4);

@@ -89,21 +89,25 @@ impl Name {
 
 /// One line per service: the name padded to the longest, at least 30, and 3; the state to 10; a description.
 pub fn status_lines(services: &[&Service], zone: &TimeZone) -> Vec<String> {
-    let longest = services
-        .iter()
-        .map(|service| service.name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let width = longest.max(30) + 3;
+    let longest = services.iter().map(|service| namespec(service).chars().count());
+    let width = longest.max().unwrap_or(0).max(30) + 3;
     let line = |service: &&Service| {
         format!(
             "{:<width$}{:<10}{}",
-            service.name,
+            namespec(service),
             service.state.as_str(),
             description(service, zone)
         )
     };
     services.iter().map(line).collect()
+}
+
+/// `group:name`, or the name alone where it is its group's too, as supervisor's make_namespec has it.
+fn namespec(service: &Service) -> String {
+    match &service.group {
+        Some(group) if *group != service.name => format!("{group}:{}", service.name),
+        Some(_) | None => service.name.clone(),
+    }
 }
 
 fn description(service: &Service, zone: &TimeZone) -> String {
