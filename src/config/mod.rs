@@ -25,6 +25,7 @@ mod preflight;
 mod probe;
 mod program;
 mod recovery;
+mod reference;
 mod report;
 mod rights;
 mod scalar;
@@ -51,6 +52,7 @@ pub use locate::{NotFound, locate};
 pub use operations::Metrics;
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
+pub use reference::{man_page, reference};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
 

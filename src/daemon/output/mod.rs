@@ -308,7 +308,7 @@ impl Thread {
         let (begun, has_begun) = std::sync::mpsc::channel();
         let handle = std::thread::Builder::new()
             .name("output".into())
-            .stack_size(256 << 10)
+            .stack_size(1 << 20)
             .spawn(move || match Scribe::new(way, &spool, logs, max_total) {
                 Ok(scribe) => {
                     let _ = begun.send(Ok(()));
