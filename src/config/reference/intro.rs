@@ -152,4 +152,11 @@ const INTROS: &[(&str, Intro)] = &[
             example: "[metrics]\nlisten = \"127.0.0.1:9109\"\n\n[services.poller]\ncommand = [\"python3\", \"poller.py\"]\n",
         },
     ),
+    (
+        "[web]",
+        Intro {
+            about: "What the pages of `main_app` may do.",
+            example: "[web]\nactions = true                     # needs MAIN_APP_TOKEN in the env_file\n\n[services.main_app]\ncommand = [\"main-app\"]\nports = [3000]\n",
+        },
+    ),
 ];

@@ -3,7 +3,7 @@
 use super::outline::{Outline, Service, Word};
 
 /// The workers of this project, which listen on 127.0.0.1 unless told otherwise.
-const WORKERS: [&str; 3] = ["trade-stream", "browser-proxy", "market-sim"];
+const WORKERS: [&str; 4] = ["trade-stream", "browser-proxy", "market-sim", "main-app"];
 /// The worker that holds the key of the feed, which admits one connection.
 const HOLDER: &str = "trade-stream";
 /// What makes many of it one: the holder publishes there, the others serve from it.
