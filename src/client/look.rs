@@ -207,6 +207,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
         schedules: super::command::schedule::unsupervised(config),
         alerts: None,
         events: Vec::new(),
+        web: None,
     }
 }
 

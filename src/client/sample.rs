@@ -50,6 +50,7 @@ pub fn status(services: Vec<Service>) -> Status {
         ports: Vec::new(),
         alerts: None,
         events: Vec::new(),
+        web: None,
     }
 }
 

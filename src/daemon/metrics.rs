@@ -12,11 +12,12 @@ pub use exposition::TEXT;
 use exposition::Text;
 pub use listener::Exposition;
 
+use super::aside;
 use super::driver::Driver;
 use super::mailbox::{Message, Reply};
 use super::ports::Question;
 use super::report;
-use crate::api::{HealthStatus, Service, State};
+use crate::api::{Failure, FailureKind, HealthStatus, Service, State};
 
 /// Every state, for the one that is and those that are not.
 const STATES: [State; 7] = [
@@ -46,6 +47,23 @@ impl Driver {
             ports::metrics(&mut text, &seen);
             mailbox.post(Message::Ports(Ok(seen)));
             let _ = reply.send(Reply::Text(text.finish()));
+        });
+    }
+
+    /// Answers with who holds the assigned ports, looked up off the loop.
+    pub(super) fn tell_ports(&mut self, reply: oneshot::Sender<Reply>) {
+        let services = self.services();
+        let question = Question::of(&self.config, &services);
+        spawn_local(async move {
+            let seen = aside::done(move || question.look()).await.and_then(|seen| seen);
+            let _ = reply.send(match seen {
+                Ok(ports) => Reply::Ports(ports),
+                Err(error) => Reply::Refused(Failure {
+                    kind: FailureKind::Failed,
+                    message: format!("cannot look who holds the ports: {error}"),
+                    help: None,
+                }),
+            });
         });
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::api::{PortState, Service, State};
+use crate::api::{Port, PortState, Service, State};
 use crate::config::Config;
 use crate::ports::{Keeper, LiveRun, Ownership, listeners, ownership, port_state};
 use crate::process::{Identity, Table};
@@ -17,19 +17,6 @@ pub struct Question {
     assigned: Vec<(u16, String, bool)>,
     /// Service, run, first process.
     runs: Vec<(String, u64, i32)>,
-}
-
-/// One port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its number.
-    pub port: u16,
-    /// Whose it should be.
-    pub service: String,
-    /// In whose hands it is.
-    pub state: PortState,
-    /// The process that it is in, for people; none if nobody holds it, or it may not be seen who does.
-    pub holder: Option<String>,
 }
 
 impl Question {
@@ -65,7 +52,7 @@ impl Question {
     ///
     /// # Errors
     /// /proc cannot be read: then nothing is known about any port.
-    pub fn look(self) -> io::Result<Vec<Seen>> {
+    pub fn look(self) -> io::Result<Vec<Port>> {
         if self.assigned.is_empty() {
             return Ok(Vec::new());
         }
@@ -76,7 +63,7 @@ impl Question {
         }
     }
 
-    fn look_once(&self) -> io::Result<Vec<Seen>> {
+    fn look_once(&self) -> io::Result<Vec<Port>> {
         let numbers: Vec<u16> = self.assigned.iter().map(|(port, ..)| *port).collect();
         let (listening, table) = (listeners(&numbers)?, Table::read()?);
         let mut live = Vec::new();
@@ -96,11 +83,13 @@ impl Question {
                     ownership(pid, &table, &self.house, &live).unwrap_or(Ownership::Foreign)
                 })
             });
-            Seen {
+            let pid = holder.map(|holder| holder.identity.pid);
+            Port {
                 port: *port,
                 service: service.clone(),
                 state,
-                holder: holder.map(|holder| format!("{} (pid {})", holder.command, holder.identity.pid)),
+                pid,
+                command: holder.map(|holder| holder.command.clone()),
             }
         };
         Ok(self.assigned.iter().map(seen).collect())

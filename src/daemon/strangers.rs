@@ -11,9 +11,9 @@ use tokio::task::{spawn_blocking, spawn_local};
 
 use super::driver::Driver;
 use super::mailbox::Message;
-use super::ports::{Question, Seen};
+use super::ports::Question;
 use super::report;
-use crate::api::{Fact, PortState, Service, What};
+use crate::api::{Fact, Port, PortState, Service, What};
 use crate::ports::listening_among;
 use crate::service::{Run, ServiceName};
 
@@ -111,7 +111,7 @@ impl Driver {
     }
 
     /// What a look at ports saw.
-    pub(super) fn hear_ports(&mut self, seen: io::Result<Vec<Seen>>) {
+    pub(super) fn hear_ports(&mut self, seen: io::Result<Vec<Port>>) {
         self.strangers.looking = false;
         let mut services: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for one in seen.unwrap_or_default() {
@@ -135,8 +135,11 @@ impl Driver {
 }
 
 /// The same words as those of a start that fails for it.
-fn in_words(seen: &Seen) -> String {
-    let holder = seen.holder.as_deref().unwrap_or("an unknown process");
+fn in_words(seen: &Port) -> String {
+    let holder = match (&seen.command, seen.pid) {
+        (Some(command), Some(pid)) => format!("{command} (pid {pid})"),
+        _ => "an unknown process".to_owned(),
+    };
     let port = seen.port;
     format!("port {port} is held by {holder}; `sentinel flush {port}` frees it")
 }

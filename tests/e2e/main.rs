@@ -27,6 +27,7 @@ mod stream;
 mod supervisor;
 mod survivors;
 mod systemd;
+mod systemd_plain;
 mod top;
 mod trouble;
 mod upgrade;

@@ -6,6 +6,7 @@
 mod calendar;
 mod clock;
 mod crowd;
+mod death;
 #[path = "../e2e/house.rs"]
 mod house;
 mod kernel;

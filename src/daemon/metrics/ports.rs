@@ -1,8 +1,7 @@
 //! Who holds the assigned ports, for the metrics.
 
-use super::super::ports::Seen;
 use super::exposition::Text;
-use crate::api::PortState;
+use crate::api::{Port, PortState};
 
 /// Every state of a port.
 const STATES: [(PortState, &str); 5] = [
@@ -14,7 +13,7 @@ const STATES: [(PortState, &str); 5] = [
 ];
 
 /// One sample for each port and state.
-pub(super) fn metrics(text: &mut Text, seen: &[Seen]) {
+pub(super) fn metrics(text: &mut Text, seen: &[Port]) {
     let name = "sentinel_port_state";
     text.family(
         name,
