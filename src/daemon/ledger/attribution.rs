@@ -25,7 +25,9 @@ impl Attribution {
     /// Somebody wants these up, or anew.
     pub fn ask(&mut self, names: &[ServiceName], cause: Cause) {
         self.asks(names, cause);
-        names.iter().for_each(|name| drop(self.stops.remove(name)));
+        for name in names {
+            self.stops.remove(name);
+        }
     }
 
     /// Somebody wants these down.
