@@ -126,6 +126,12 @@ pub struct Errand {
     pub report: PathBuf,
     /// Seconds since the epoch after which nobody means it any longer.
     pub until: u64,
+    /// The process that asks: systemd, which begins the supervisor, does not.
+    #[serde(default)]
+    pub caller: Option<i32>,
+    /// The schedule on whose behalf it asks.
+    #[serde(default)]
+    pub schedule: Option<String>,
 }
 
 /// How a new supervisor takes the house over.

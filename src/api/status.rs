@@ -209,6 +209,9 @@ pub struct LastExit {
     /// Whether the service is declared to end so when its work is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expected: bool,
+    /// Whether the kernel's OOM killer did it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom: bool,
 }
 
 /// What a service's health probe says.

@@ -136,6 +136,7 @@ impl Driver {
 
     fn status(&mut self) -> Status {
         let services = self.services();
+        self.look_at_idle_ports(&services);
         Status {
             ok: false,
             supervisor: Supervisor {
@@ -162,7 +163,7 @@ impl Driver {
         self.lives.pid(&entry.spec.name, entry.run)
     }
 
-    fn seen(&self, entry: &Entry) -> Seen {
+    pub(super) fn seen(&self, entry: &Entry) -> Seen {
         let run = Run {
             service: entry.spec.name.clone(),
             number: entry.run,
@@ -174,6 +175,8 @@ impl Driver {
             .map(|state| self.clock.seconds_since(state.spawned));
         Seen {
             pid,
+            reason: self.reason(entry),
+            oom: self.ledger.counts.oom_last.contains(entry.spec.name.as_str()),
             uptime_s,
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),

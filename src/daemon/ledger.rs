@@ -181,15 +181,30 @@ impl Driver {
         self.ledger.attribution.started(service, &needed_by)
     }
 
+    /// The machine's words for why a service is not as wanted, with what only we know: the machine hears of a
+    /// SIGKILL, not of who sent it.
+    pub(super) fn reason(&self, entry: &Entry) -> Option<String> {
+        let reason = entry.reason.clone()?;
+        Some(
+            match self.ledger.counts.oom_last.contains(entry.spec.name.as_str()) {
+                true => reason.replacen("SIGKILL", "SIGKILL by the kernel's OOM killer", 1),
+                false => reason,
+            },
+        )
+    }
+
     /// What a new state tells that nothing else does.
     pub(super) fn record_state(&mut self, entry: &Entry) {
         let what = match entry.shown {
-            Shown::Running => What::Ready,
+            Shown::Running => {
+                self.strangers.forget(entry.spec.name.as_str());
+                What::Ready
+            }
             Shown::Fatal => What::GivenUp,
             Shown::Stopped | Shown::Starting | Shown::Backoff | Shown::Stopping | Shown::Exited => return,
         };
         let mut fact = Fact::of(&entry.spec.name, what);
-        (fact.run, fact.detail) = (Some(entry.run), entry.reason.clone());
+        (fact.run, fact.detail) = (Some(entry.run), self.reason(entry));
         self.record(fact);
     }
 

@@ -65,6 +65,10 @@ pub enum Message {
     },
     /// How much room the disk of the logs has.
     Disk(super::disk::Room),
+    /// Somebody else has the port of a run that starts.
+    LookForStrangers(ServiceName),
+    /// Who holds assigned ports.
+    Ports(std::io::Result<Vec<crate::api::Port>>),
     /// The disk should keep what the ledger holds.
     SyncLedger,
     /// SIGTERM or SIGINT: leave.

@@ -201,22 +201,7 @@ pub(super) async fn answer(
         | Route::Reload
         | Route::Upgrade => None,
     };
-    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
-    let body = tokio::time::timeout(BODY, body)
-        .await
-        .map_err(|_| {
-            usage(format!(
-                "the request's body did not come within {} s",
-                BODY.as_secs()
-            ))
-        })?
-        .map_err(|error| usage(format!("the request's body: {error}")))?
-        .to_bytes();
-    let command: Command = if body.is_empty() {
-        Command::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))?
-    };
+    let command = command(request).await?;
     let (reply, answered) = oneshot::channel();
     mailbox.post(Message::Ask(Question {
         route,
@@ -245,6 +230,25 @@ pub(super) async fn answer(
             help: None,
         }),
     }
+}
+
+/// The command in a request's body; none is one without any wishes.
+async fn command(request: Request<Incoming>) -> Result<Command, Failure> {
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
+    let body = tokio::time::timeout(BODY, body)
+        .await
+        .map_err(|_| {
+            usage(format!(
+                "the request's body did not come within {} s",
+                BODY.as_secs()
+            ))
+        })?
+        .map_err(|error| usage(format!("the request's body: {error}")))?
+        .to_bytes();
+    if body.is_empty() {
+        return Ok(Command::default());
+    }
+    serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))
 }
 
 fn route(request: &Request<Incoming>) -> Result<Route, Failure> {

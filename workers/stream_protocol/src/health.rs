@@ -136,6 +136,8 @@ pub struct Figures {
     pub data_in: u64,
     /// Updates of orders received.
     pub order_updates: u64,
+    /// Trades that came twice from upstream and were passed on once.
+    pub duplicates: u64,
 }
 
 /// The life of the upstream connection, in the seeds' words.

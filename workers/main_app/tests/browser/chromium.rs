@@ -214,6 +214,8 @@ impl Page {
 
 /// All of it is gone with the page, its profile too, which its processes write to until their end.
 impl Drop for Page {
+    // A drop cannot await; the pause is between two looks at the condition, up to the deadline.
+    #[allow(clippy::disallowed_methods)]
     fn drop(&mut self) {
         if let Some(leader) = self.program.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);

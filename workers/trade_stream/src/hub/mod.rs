@@ -4,6 +4,7 @@
 mod bots;
 mod channels;
 mod dashboard;
+mod doubles;
 mod fill;
 mod health;
 mod history;
