@@ -1,9 +1,10 @@
-//! The guide in docs/: its commands are run, and every block is of a kind that is proven or no command.
+//! The guide in docs/: its commands are run, its services.toml examples checked; there are no other blocks.
 
 use std::fs;
 use std::path::Path;
 
 use crate::blocks;
+use crate::house::House;
 use crate::scripts::Checkout;
 
 /// (name, text) of every page.
@@ -27,8 +28,15 @@ fn its_commands_work() {
     checkout.sh("sentinel start");
     for (page, text) in pages() {
         for block in blocks::of(&text) {
-            assert_eq!(block.kind, "sh", "docs/{page}:{}", block.line);
-            let ran = checkout.sh(&block.body);
+            let ran = match block.kind.as_str() {
+                "sh" => checkout.sh(&block.body),
+                "toml" => {
+                    let house = House::new("");
+                    house.write(&block.body);
+                    house.run(&["check"])
+                }
+                other => panic!("docs/{page}:{}: {other}", block.line),
+            };
             assert_eq!(ran.code, 0, "docs/{page}:{}: {ran:#?}", block.line);
         }
     }

@@ -258,6 +258,8 @@ fn launch(profile: &std::path::Path, words: &[String]) -> Child {
             .arg(format!("--user-data-dir={}", profile.display()))
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
+            // What it leaves in the temporary folder goes with its profile.
+            .env("TMPDIR", profile)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
