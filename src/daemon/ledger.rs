@@ -20,6 +20,7 @@ use super::aside;
 use super::clock::Clock;
 use super::driver::Driver;
 use super::mailbox::Message;
+use super::rest::Rest;
 use crate::api::{Cause, Ending, Fact, Record, What};
 use crate::ledger::Writer;
 use crate::redact;
@@ -45,6 +46,8 @@ pub struct Ledger {
     syncing: bool,
     /// What nobody who acts on facts has heard of yet.
     unheard: Vec<Fact>,
+    /// When the last fact was written down, and whether somebody waits for rest.
+    pub(super) rest: Rest,
 }
 
 impl Ledger {
@@ -59,6 +62,7 @@ impl Ledger {
             oom: Oom::look(),
             syncing: false,
             unheard: Vec::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Driver {
             self.alert_about(&fact);
         }
         self.sync_soon(SYNC_AFTER);
+        self.rest_later();
     }
 
     fn sync_soon(&mut self, after: Duration) {

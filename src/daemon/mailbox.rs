@@ -66,6 +66,8 @@ pub enum Message {
     Disk(super::disk::Room),
     /// The disk should keep what the ledger holds.
     SyncLedger,
+    /// Nothing may have happened for a while.
+    Rest,
     /// SIGTERM or SIGINT: leave.
     Leave(&'static str),
     /// SIGHUP: reload.

@@ -47,6 +47,7 @@ mod progress;
 mod ready;
 mod reload;
 mod report;
+mod rest;
 mod schedule;
 mod server;
 mod signals;
