@@ -13,6 +13,7 @@ impl Hub {
     pub(super) fn figures(&self) -> Figures {
         let mut figures = self.counted;
         figures.trades_out = self.topics.delivered();
+        figures.duplicates = self.late.doubles();
         let status = self.status.borrow();
         figures.mute_alarms = status.liveness.mute_alarms;
         figures.renewed_symbols = status.liveness.renewed_symbols;
@@ -155,6 +156,11 @@ fn more_counts(all: &mut Metrics, figures: &Figures) {
             "trade_stream_backfilled_trades_total",
             "Trades that were fetched later.",
             figures.backfilled,
+        ),
+        (
+            "trade_stream_duplicate_trades_total",
+            "Trades that came twice and were passed on once.",
+            figures.duplicates,
         ),
         (
             "trade_stream_order_updates_total",
