@@ -58,7 +58,7 @@ pub struct ReloadArgs {
 /// `schedule`.
 #[derive(Args, Debug)]
 pub struct ScheduleArgs {
-    /// What to do; `list` without one
+    /// What to do; `list` without a word
     #[command(subcommand)]
     pub verb: Option<ScheduleVerb>,
 }

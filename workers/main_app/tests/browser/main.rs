@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accessible;
 mod chain;
 mod chromium;
 mod host;
