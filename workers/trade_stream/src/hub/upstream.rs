@@ -28,6 +28,8 @@ impl Hub {
             // The client logs its connection itself.
             Event::Connected => self.down_since = None,
             Event::Disconnected { .. } => self.lost(),
+            Event::Muted { symbols } => self.muted(&symbols),
+            Event::Paused { symbols } => self.paused(&symbols),
             Event::Subscribed { topics } => {
                 let trades = topics.iter().filter(|topic| topic.is_trades());
                 let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
