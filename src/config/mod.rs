@@ -25,6 +25,7 @@ mod preflight;
 mod probe;
 mod program;
 mod recovery;
+mod reference;
 mod report;
 mod rights;
 mod scalar;
@@ -39,6 +40,7 @@ mod template;
 mod test;
 mod trust;
 mod variables;
+mod web;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -51,8 +53,10 @@ pub use locate::{NotFound, locate};
 pub use operations::Metrics;
 pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
+pub use reference::{man_page, reference};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
+pub use web::Web;
 
 use crate::alerts::Settings;
 use crate::paths::Paths;
@@ -84,6 +88,8 @@ pub struct Config {
     pub alerts: Settings,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What the pages of main_app may do.
+    pub web: Web,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
     /// Knows every secret of it.
@@ -239,6 +245,7 @@ fn decode_file(
         alerts,
         services,
         metrics: operations::metrics(&file),
+        web: web::web(&file),
         log_dir: general.log_dir,
         log_max_total: general.log_max_total,
         logs,

@@ -10,6 +10,22 @@ use std::time::Instant;
 use crate::house::{House, Ran, finish, free_port};
 use crate::read;
 
+/// What other supervisors read, for the commands that import it.
+const OTHERS: [(&str, &str); 3] = [
+    (
+        "supervisord.conf",
+        "[program:web]\ncommand=/bin/cat --port 8080\nenvironment=DB_PASSWORD=\"x\"\n",
+    ),
+    (
+        "Procfile",
+        "web: python3 -m http.server $PORT\nworker: /bin/cat\n",
+    ),
+    (
+        "ecosystem.json",
+        r#"{"apps": [{"name": "api", "script": "/bin/cat", "max_restarts": 3}]}"#,
+    ),
+];
+
 /// A folder like a fresh clone in which everything is built.
 pub struct Checkout {
     house: House,
@@ -33,6 +49,9 @@ impl Checkout {
         let house = House::new(&on_free_ports(&read("services.toml")));
         let checkout = Self { house };
         checkout.install("scripts/restart", &read("scripts/restart"));
+        for (name, text) in OTHERS {
+            fs::write(checkout.house.path(name), text).expect("written");
+        }
         checkout.install(
             "tools/cargo",
             "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\n",
@@ -87,11 +106,11 @@ impl Checkout {
 }
 
 /// The ports of the shipped services.toml, in its order.
-const SHIPPED: [&str; 3] = ["8764", "8765", "8766"];
+const SHIPPED: [&str; 4] = ["8764", "8765", "8766", "3000"];
 
 /// The shipped services.toml on other ports.
 fn on_free_ports(shipped: &str) -> String {
-    let [sim, stream, proxy] = [free_port(), free_port(), free_port()];
+    let [sim, stream, proxy, pages] = [free_port(), free_port(), free_port(), free_port()];
     let commands = [
         (
             r#"["market-sim"]"#,
@@ -105,13 +124,17 @@ fn on_free_ports(shipped: &str) -> String {
             r#"["browser-proxy"]"#,
             format!(r#"["browser-proxy", "--port", "{proxy}", "--backend", "ws://127.0.0.1:{stream}"]"#),
         ),
+        (
+            r#"["main-app"]"#,
+            format!(r#"["main-app", "--port", "{pages}", "--stream-port", "{proxy}"]"#),
+        ),
     ];
     let mut text = shipped.to_string();
     for (from, to) in &commands {
         assert!(text.contains(from), "services.toml has no {from}");
         text = text.replace(from, to);
     }
-    for (from, to) in SHIPPED.iter().zip([sim, stream, proxy]) {
+    for (from, to) in SHIPPED.iter().zip([sim, stream, proxy, pages]) {
         text = text.replace(from, &to.to_string());
     }
     text

@@ -98,7 +98,8 @@ fn in_detail(status: &Status, concerns: &[Concern], view: View<'_>, detail: Deta
             text.push_str(&row_lines(status, row, &layout, (view, detail)));
         }
     }
-    text.push_str(&left_out(&shown, view));
+    let supervised = status.supervisor.state == SupervisorState::Running;
+    text.push_str(&left_out(&shown, supervised, view));
     let brief = detail >= Detail::Unwell && !view.problems;
     let schedules = schedule::section(&status.schedules, brief, view.width, view.paint);
     let untold = schedules.is_empty() || view.problems && status.schedules.iter().all(is_well);
@@ -119,7 +120,7 @@ fn is_well(schedule: &crate::api::Schedule) -> bool {
 }
 
 /// What has no row.
-fn left_out(shown: &Rows<'_>, view: View<'_>) -> String {
+fn left_out(shown: &Rows<'_>, supervised: bool, view: View<'_>) -> String {
     let mut text = String::new();
     let width = view
         .width
@@ -133,18 +134,23 @@ fn left_out(shown: &Rows<'_>, view: View<'_>) -> String {
     }
     if !shown.well.is_empty() {
         let names: Vec<&str> = shown.well.iter().map(|service| service.name.as_str()).collect();
-        let line = format!("{} more are well: {}", names.len(), names.join(", "));
-        let line: String = match line.chars().count() > width {
-            true => line
-                .chars()
-                .take(width.saturating_sub(3))
-                .chain("...".chars())
-                .collect(),
-            false => line,
-        };
-        let _ = writeln!(text, "{MARGIN}{}", view.paint.faint(&clean(&line)));
+        // Nobody can vouch for what nobody supervises.
+        let are_well = if supervised { " are well" } else { "" };
+        let line = format!("{} more{are_well}: {}", names.len(), names.join(", "));
+        let _ = writeln!(text, "{MARGIN}{}", view.paint.faint(&begun(&clean(&line), width)));
     }
     text
+}
+
+/// The text, or its beginning and a sign that there is more.
+fn begun(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars()
+        .take(width.saturating_sub(3))
+        .chain("...".chars())
+        .collect()
 }
 
 fn first_lines(status: &Status, concerns: &[Concern], view: View<'_>) -> String {
@@ -257,8 +263,7 @@ fn trouble_lines(trouble: &Trouble, brief: bool, view: View<'_>) -> String {
         .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
     let mut text = String::new();
     if brief {
-        let line: String = clean(&trouble.text).chars().take(width).collect();
-        return format!("{INDENT}{line}\n");
+        return format!("{INDENT}{}\n", begun(&clean(&trouble.text), width));
     }
     for line in wrap(&clean(&trouble.text), width) {
         let _ = writeln!(text, "{INDENT}{line}");

@@ -64,6 +64,12 @@ pub struct Vitals {
     pub orders_state: Option<String>,
     /// How long trades take, since the start of the backend.
     pub latency: Latency,
+    /// Bars of a minute received from upstream in the last minute.
+    pub bars_per_minute: u64,
+    /// Seconds since the last of them; null before the first.
+    pub last_bar_age_s: Option<f64>,
+    /// The connected part of the time since the first upstream connection; null before it.
+    pub uptime_percent: Option<f64>,
 }
 
 /// A symbol that Alpaca will not send.

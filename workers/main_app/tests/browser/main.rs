@@ -5,9 +5,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accessible;
 mod chain;
 mod chromium;
+mod host;
 mod screenshots;
+mod seeds;
 mod speed;
 mod stand_in;
 mod system;

@@ -3,6 +3,7 @@
 
 mod bots;
 mod channels;
+mod dashboard;
 mod doubles;
 mod fill;
 mod health;
@@ -33,6 +34,7 @@ use tracing::{info, warn};
 use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
 use channels::Channels;
+use dashboard::Dashboard;
 use fill::Fillings;
 pub use history::Retention;
 use late::Late;
@@ -126,6 +128,7 @@ pub struct Hub {
     feed: String,
     grace: Duration,
     rate: PerMinute,
+    dashboard: Dashboard,
 }
 
 struct Client {
@@ -166,6 +169,7 @@ impl Hub {
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
+            dashboard: Dashboard::new(Instant::now()),
         }
     }
 
