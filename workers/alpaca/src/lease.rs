@@ -6,16 +6,13 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
-use rustix::fs::{FlockOperation, flock, inotify};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::getuid;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 use crate::Credentials;
@@ -31,11 +28,7 @@ pub(crate) struct Lease {
 enum Place {
     NotAsked,
     /// A thread waits for the lock and sends it.
-    Waiting {
-        lock: oneshot::Receiver<io::Result<File>>,
-        /// Tells when another has signed; `None` where the kernel has none to spare.
-        signed: Option<AsyncFd<OwnedFd>>,
-    },
+    Waiting(oneshot::Receiver<io::Result<File>>),
     Held(#[expect(dead_code, reason = "its drop is the release")] File),
 }
 
@@ -74,7 +67,7 @@ impl Lease {
         };
         match &self.place {
             Place::Held(_) => return Ok(()),
-            Place::Waiting { .. } => return Err(NotYet::HeldBy(self.holder())),
+            Place::Waiting(_) => return Err(NotYet::HeldBy(self.holder())),
             Place::NotAsked => {}
         }
         let file = open(&self.path).map_err(failed)?;
@@ -85,10 +78,7 @@ impl Lease {
                 Ok(())
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                // Before the holder is read, so that no change of it is missed.
-                let signed = watch(&self.path).ok();
-                let lock = wait(file);
-                self.place = Place::Waiting { lock, signed };
+                self.place = Place::Waiting(wait(file));
                 Err(NotYet::HeldBy(self.holder()))
             }
             Err(error) => Err(failed(error.into())),
@@ -100,18 +90,13 @@ impl Lease {
         self.place = Place::NotAsked;
     }
 
-    /// Returns when the lease that was waited for is ours, or is to be asked for again, since another
-    /// process has it now; never when it is not waited for. Cancel-safe.
+    /// Returns when the lease that was waited for is ours, or is to be asked for again; never when
+    /// it is not waited for. Cancel-safe.
     pub(crate) async fn granted(&mut self) {
-        let Place::Waiting { lock, signed } = &mut self.place else {
+        let Place::Waiting(waiting) = &mut self.place else {
             return std::future::pending().await;
         };
-        let locked = tokio::select! {
-            biased;
-            locked = lock => locked,
-            () = changed(signed.as_ref()) => return,
-        };
-        self.place = match locked {
+        self.place = match waiting.await {
             Ok(Ok(file)) => Place::Held(file),
             Ok(Err(_)) | Err(_) => Place::NotAsked,
         };
@@ -126,26 +111,6 @@ impl Lease {
             _ => "another process".into(),
         }
     }
-}
-
-/// Tells when the file is written to. Must be called inside a tokio runtime.
-fn watch(path: &Path) -> io::Result<AsyncFd<OwnedFd>> {
-    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-    inotify::add_watch(&watch, path, inotify::WatchFlags::MODIFY)?;
-    AsyncFd::register_with_interest(watch, Interest::READABLE)
-}
-
-/// Returns when it has been written to, and takes note of all that was written.
-async fn changed(signed: Option<&AsyncFd<OwnedFd>>) {
-    let Some(signed) = signed else {
-        return std::future::pending().await;
-    };
-    let Ok(mut ready) = signed.readable().await else {
-        return std::future::pending().await;
-    };
-    let mut events = [0_u8; 1024];
-    while rustix::io::read(signed.get_ref(), &mut events).is_ok() {}
-    ready.clear_ready();
 }
 
 /// A thread of its own, since flock cannot be waited for otherwise; it ends with the lock, with
@@ -245,24 +210,6 @@ mod tests {
         let granted = tokio::time::timeout(Duration::from_secs(5), second.granted()).await;
         granted.expect("in time");
         second.take().expect("ours");
-    }
-
-    #[tokio::test]
-    async fn who_waits_is_told_when_another_has_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut first = lease(folder.path(), "KEY", URL);
-        let mut second = lease(folder.path(), "KEY", URL);
-        first.take().expect("free");
-        assert!(second.take().is_err());
-        let early = tokio::time::timeout(Duration::from_millis(20), second.granted()).await;
-        assert!(early.is_err(), "nothing has changed");
-        std::fs::write(&second.path, "another (process 7) since today").expect("ours");
-        let told = tokio::time::timeout(Duration::from_secs(5), second.granted()).await;
-        told.expect("in time");
-        let Err(NotYet::HeldBy(holder)) = second.take() else {
-            panic!("it is taken");
-        };
-        assert_eq!(holder, "another (process 7) since today");
     }
 
     #[test]
