@@ -18,7 +18,7 @@ const MOST_HELD: usize = 20_000;
 const MOST_REMEMBERED: usize = 1_000_000;
 
 /// Live trades after a backfill among which some may be that it had fetched.
-const OVERLAP: u32 = 10_000;
+const OVERLAP: u32 = 100_000;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -106,15 +106,26 @@ impl Late {
             self.lost.insert(symbol, filling.lost);
         }
         for symbol in std::mem::take(&mut self.confirmed) {
-            let recent = self.recent.get(&symbol);
-            self.lost.entry(symbol).or_insert_with(|| Lost {
-                since: since.to_owned(),
-                start,
-                known: recent.map(Recent::keys).unwrap_or_default(),
-                floor: recent.and_then(Recent::floor),
-            });
+            self.lose(symbol, since, start);
         }
         held
+    }
+
+    /// A symbol was silent from `since` on and is subscribed anew; `start` as above.
+    pub fn muted(&mut self, symbol: &str, since: &str, start: SystemTime) {
+        if self.confirmed.contains(symbol) && !self.filling.contains_key(symbol) {
+            self.lose(symbol.to_owned(), since, start);
+        }
+    }
+
+    fn lose(&mut self, symbol: String, since: &str, start: SystemTime) {
+        let recent = self.recent.get(&symbol);
+        self.lost.entry(symbol).or_insert_with(|| Lost {
+            since: since.to_owned(),
+            start,
+            known: recent.map(Recent::keys).unwrap_or_default(),
+            floor: recent.and_then(Recent::floor),
+        });
     }
 
     /// What was known of a symbol by the process before this one, which ended at `since`.
@@ -140,9 +151,12 @@ impl Late {
         let mut holes = Vec::new();
         for symbol in symbols {
             self.confirmed.insert(symbol.to_owned());
-            let Some(lost) = self.lost.remove(symbol) else {
+            let Some(mut lost) = self.lost.remove(symbol) else {
                 continue;
             };
+            // Of one that was only subscribed anew, some may have come meanwhile.
+            lost.known
+                .extend(self.recent.get(symbol).into_iter().flat_map(Recent::keys));
             holes.push((symbol.to_owned(), lost.clone()));
             let filling = Filling {
                 lost,
