@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use sentinel::api::Mode;
 use sentinel::cli::{Cli, Command, Flags};
 use sentinel::client;
-use sentinel::daemon::{self, Plan};
+use sentinel::daemon::{self, Plan, Wanted};
 use sentinel::exit::ExitCode;
 use sentinel::redact;
 
@@ -19,14 +19,14 @@ fn main() -> std::process::ExitCode {
 
 fn dispatch(cli: &Cli) -> ExitCode {
     match &cli.command {
-        Command::Run(args) => supervise(&cli.flags, Mode::Start, &args.services, daemon::run),
+        Command::Run(args) => supervise(&cli.flags, Mode::Start, asked(&args.services), daemon::run),
         Command::Supervise(args) => {
             let become_it = if args.check {
                 daemon::rehearse
             } else {
                 daemon::supervise
             };
-            supervise(&cli.flags, args.mode, &args.services, become_it)
+            supervise(&cli.flags, args.mode, asked(&args.services), become_it)
         }
         Command::AlertDeliver => sentinel::deliver::run(),
         Command::Activate(args) => {
@@ -36,9 +36,13 @@ fn dispatch(cli: &Cli) -> ExitCode {
         }
         Command::CanResume(args) => located(&cli.flags, |file| daemon::can_resume(&file, &args.state)),
         Command::Resume(args) => located(&cli.flags, |file| daemon::resume(&file, args.state)),
-        Command::StandBy(args) => supervise(&cli.flags, Mode::Start, &args.services, |plan| {
-            daemon::stand_by(plan, (args.pid, args.start))
-        }),
+        // Nothing may have been up: then nothing is to be.
+        Command::StandBy(args) => {
+            let were_up = Wanted::These(args.services.clone());
+            supervise(&cli.flags, Mode::Start, were_up, |plan| {
+                daemon::stand_by(plan, (args.pid, args.start))
+            })
+        }
         Command::Restart(_)
         | Command::Start(_)
         | Command::Stop(_)
@@ -68,18 +72,17 @@ fn dispatch(cli: &Cli) -> ExitCode {
     }
 }
 
+fn asked(services: &[String]) -> Wanted {
+    Wanted::of_words(services.to_vec())
+}
+
 fn supervise(
     flags: &Flags,
     mode: Mode,
-    services: &[String],
+    services: Wanted,
     become_it: impl FnOnce(&Plan) -> ExitCode,
 ) -> ExitCode {
-    let plan = |config| Plan {
-        config,
-        mode,
-        services: services.to_vec(),
-    };
-    located(flags, |config| become_it(&plan(config)))
+    located(flags, |config| become_it(&Plan::new(config, mode, services)))
 }
 
 fn located(flags: &Flags, then: impl FnOnce(std::path::PathBuf) -> ExitCode) -> ExitCode {

@@ -15,6 +15,7 @@ mod spool;
 mod test;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,9 @@ pub enum Way {
         slack: bool,
         /// More headers, such as an authorization; secret too.
         headers: Vec<(String, String)>,
+        /// Certificates (PEM) of authorities that vouch for it, besides the usual ones.
+        #[serde(default)]
+        ca_file: Option<PathBuf>,
     },
     /// RFC 3164 to a Unix socket, RFC 5424 to `udp://host:port` and `tcp://host:port`.
     Syslog(String),

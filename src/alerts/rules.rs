@@ -32,6 +32,7 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
         What::Stopped => cared_for(),
         What::Ready => vec![Sign::Clear(Kind::Fatal), Sign::Clear(Kind::Port)],
         What::PortTaken => vec![Sign::Raise(Kind::Port, words())],
+        What::PortFree => vec![Sign::Clear(Kind::Port)],
         What::DiskLow => vec![Sign::Raise(Kind::Disk, words())],
         What::DiskFine => vec![Sign::Clear(Kind::Disk)],
         What::Missed => vec![Sign::Once(Kind::Schedule, missed(fact))],

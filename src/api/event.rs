@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Record;
 use super::plan::Plan;
 use super::status::{HealthStatus, State};
 
@@ -46,6 +47,11 @@ pub enum Event {
         status: HealthStatus,
         /// What is wrong.
         error: Option<String>,
+    },
+    /// Something was written into the ledger. Told to those who follow `/v1/events`.
+    Fact {
+        /// What happened, and why.
+        record: Box<Record>,
     },
     /// What a reload is about to change.
     Plan {

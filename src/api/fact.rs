@@ -166,6 +166,8 @@ pub enum What {
     Flushed,
     /// A port that is assigned here is held by a stranger.
     PortTaken,
+    /// The stranger is gone.
+    PortFree,
     /// Too little room for logs, or none.
     DiskLow,
     /// There is room again.
@@ -213,6 +215,7 @@ impl What {
             What::Missed => "missed",
             What::Flushed => "flushed",
             What::PortTaken => "port taken",
+            What::PortFree => "port free",
             What::DiskLow => "disk low",
             What::DiskFine => "disk fine",
             What::MemoryHigh => "memory high",

@@ -14,5 +14,5 @@ pub use request::{Command, Errand, Mode, Route};
 pub use schedule::{Schedule, ScheduleResult, ScheduleRun};
 pub use status::{
     AlertStatus, Errors, Health, HealthStatus, Hop, LastExit, Log, Port, PortState, Service, State, Status,
-    Supervisor, SupervisorState,
+    Supervisor, SupervisorState, Web,
 };

@@ -34,6 +34,13 @@ pub enum Route {
     Events,
     /// `GET /metrics`: numbers, in Prometheus' text format.
     Metrics,
+    /// `GET /v1/ports`: who holds the assigned ports: a list of [`super::Port`].
+    Ports,
+    /// `GET /v1/logs?service=NAME&lines=N&follow=true&errors=true`: lines of output, as lines of JSON.
+    Logs,
+    /// `GET /v1/ledger?service=NAME&lines=N`: the last facts, as lines of [`super::Record`]; those that come
+    /// are told by `/v1/events`.
+    Ledger,
     /// `POST /v1/record`: facts for the ledger, of which the supervisor would not know.
     Record,
     /// `POST /v1/start`: done when the services are ready.
@@ -53,10 +60,13 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 10] = [
+    pub const ALL: [Route; 13] = [
         Route::Status,
         Route::Events,
         Route::Metrics,
+        Route::Ports,
+        Route::Logs,
+        Route::Ledger,
         Route::Record,
         Route::Start,
         Route::Stop,
@@ -73,6 +83,9 @@ impl Route {
             Route::Status => "/v1/status",
             Route::Events => "/v1/events",
             Route::Metrics => "/metrics",
+            Route::Ports => "/v1/ports",
+            Route::Logs => "/v1/logs",
+            Route::Ledger => "/v1/ledger",
             Route::Record => "/v1/record",
             Route::Start => "/v1/start",
             Route::Stop => "/v1/stop",
@@ -87,7 +100,9 @@ impl Route {
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
-            Route::Status | Route::Events | Route::Metrics => "GET",
+            Route::Status | Route::Events | Route::Metrics | Route::Ports | Route::Logs | Route::Ledger => {
+                "GET"
+            }
             Route::Record
             | Route::Start
             | Route::Stop
@@ -111,6 +126,12 @@ pub struct Errand {
     pub report: PathBuf,
     /// Seconds since the epoch after which nobody means it any longer.
     pub until: u64,
+    /// The process that asks: systemd, which begins the supervisor, does not.
+    #[serde(default)]
+    pub caller: Option<i32>,
+    /// The schedule on whose behalf it asks.
+    #[serde(default)]
+    pub schedule: Option<String>,
 }
 
 /// How a new supervisor takes the house over.

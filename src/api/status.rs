@@ -24,6 +24,18 @@ pub struct Status {
     /// What happened last to the services that were asked for by name. Filled in by the client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Record>,
+    /// What the pages of main_app may do; none from a supervisor that does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<Web>,
+}
+
+/// `[web]` of services.toml, for main_app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Web {
+    /// Pages may act, for those who have the token.
+    pub actions: bool,
+    /// On an address that other hosts reach too.
+    pub allow_remote: bool,
 }
 
 /// How alerts fare.
@@ -197,6 +209,9 @@ pub struct LastExit {
     /// Whether the service is declared to end so when its work is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expected: bool,
+    /// Whether the kernel's OOM killer did it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom: bool,
 }
 
 /// What a service's health probe says.

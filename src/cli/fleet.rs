@@ -122,7 +122,7 @@ pub struct CronTimes {
     #[arg(long, value_name = "TIME", default_value = "15 5 * * 0", value_parser = time)]
     pub weekly: String,
     /// When a missing supervisor is started
-    #[arg(long, value_name = "TIME", default_value = "*/5 * * * *", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "* * * * *", value_parser = time)]
     pub watch: String,
     /// When the status is mailed, unless all is well
     #[arg(long, value_name = "TIME", default_value = "0 7 * * *", value_parser = time)]

@@ -67,6 +67,7 @@ impl Bars {
             Event::Service { .. }
             | Event::Port { .. }
             | Event::Health { .. }
+            | Event::Fact { .. }
             | Event::Upgrading { .. }
             | Event::Plan { .. }
             | Event::End(_) => {}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::unix::pipe;
 
-use crate::api::{FailureKind, Mode};
+use crate::api::{Ended, FailureKind, Mode};
 use crate::config::Config;
 use crate::systemd::Unit;
 
@@ -28,6 +28,8 @@ pub struct Launched {
     child: Option<Child>,
     /// Its progress.
     pub events: Events,
+    /// Who was ended before it could tell.
+    pub ended: Vec<Ended>,
 }
 
 /// Begins a supervisor. It takes the house over as `mode` says and starts these services, or all.
@@ -45,9 +47,10 @@ pub fn launch(config: &Config, mode: Mode, services: &[String]) -> Result<Launch
 /// # Errors
 /// When systemd cannot be asked.
 pub fn summon(unit: Unit, config: &Config, mode: Mode, services: &[String]) -> Result<Launched, Error> {
-    let (summons, fifo) = Summons::send(unit, config, mode, services)?;
+    let (mut summons, fifo) = Summons::send(unit, config, mode, services)?;
     Ok(Launched {
         child: None,
+        ended: summons.take_ended(),
         events: Events::from_summons(fifo, summons),
     })
 }
@@ -81,6 +84,7 @@ fn spawn(config: &Config, words: &[&str], services: &[String]) -> Result<Launche
     Ok(Launched {
         child: Some(child),
         events: Events::from_pipe(pipe),
+        ended: Vec::new(),
     })
 }
 

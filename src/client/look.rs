@@ -99,6 +99,9 @@ impl Look {
             .iter_mut()
             .map(|service| look_at_health(service, config, supervised, within));
         join_all(probes).await;
+        if status.supervisor.state == SupervisorState::Absent {
+            status.services.iter_mut().for_each(disown);
+        }
         status.ports = holders::of_ports(config, &status)?;
         let concerns = verdict::concerns(&status);
         Ok(Self {
@@ -204,6 +207,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
         schedules: super::command::schedule::unsupervised(config),
         alerts: None,
         events: Vec::new(),
+        web: None,
     }
 }
 
@@ -235,6 +239,14 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         status_text: None,
         reloading: false,
         tree_memory_bytes: None,
+    }
+}
+
+/// Without a supervisor, whatever answers is not a run of this service.
+fn disown(service: &mut Service) {
+    if service.health.status == HealthStatus::Healthy {
+        service.reason =
+            Some("there is no supervisor; its probe is answered by an unsupervised process".into());
     }
 }
 

@@ -79,7 +79,7 @@ impl Lines {
         let mut text = String::new();
         match event {
             Event::Began { .. } | Event::Health { .. } | Event::Plan { .. } => {}
-            Event::Upgrading { .. } | Event::End(_) => {}
+            Event::Fact { .. } | Event::Upgrading { .. } | Event::End(_) => {}
             Event::Finished {
                 phase,
                 ok,

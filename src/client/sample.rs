@@ -50,6 +50,7 @@ pub fn status(services: Vec<Service>) -> Status {
         ports: Vec::new(),
         alerts: None,
         events: Vec::new(),
+        web: None,
     }
 }
 
@@ -110,6 +111,7 @@ pub fn fatal_house() -> Status {
             signal: None,
             at: "2026-11-21T08:41:02Z".into(),
             expected: false,
+            oom: false,
         }),
         reason: Some("exit code 1, 5 times in a row, the last one after 12 ms".into()),
         health: Health::unasked(HealthStatus::Unknown, Some("ws")),

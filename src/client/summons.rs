@@ -9,8 +9,12 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{Mode as FileMode, OFlags};
 use tokio::net::unix::pipe;
 
-use crate::api::{Errand, FailureKind, Mode};
+use crate::api::{Ended, Errand, FailureKind, Mode};
 use crate::config::Config;
+use crate::lock::Lock;
+use crate::paths::Paths;
+use crate::process::{self, Handle, Identity};
+use crate::schedule::SCHEDULE;
 use crate::systemd::Unit;
 
 use super::death::Death;
@@ -29,6 +33,8 @@ pub struct Summons {
     death: Death,
     errand: PathBuf,
     report: PathBuf,
+    /// Whom an emergency ended before systemd was asked.
+    ended: Vec<Ended>,
 }
 
 impl Summons {
@@ -56,10 +62,16 @@ impl Summons {
             services: services.to_vec(),
             report: report.clone(),
             until: epoch_s() + (stop_takes + ERRAND_HOLDS).as_secs(),
+            caller: Some(std::process::id().cast_signed()),
+            schedule: std::env::var(SCHEDULE).ok().filter(|name| !name.is_empty()),
         };
         let text = serde_json::to_vec(&order).map_err(|error| cannot(error.into()))?;
         fs::write(&errand, text).map_err(cannot)?;
-        let systemctl = begin(&unit, mode).map_err(cannot)?;
+        let ended = match mode {
+            Mode::Emergency => end_at_once(&unit, &config.paths).map_err(cannot)?,
+            Mode::Start | Mode::Master | Mode::Quick => Vec::new(),
+        };
+        let systemctl = begin(&unit).map_err(cannot)?;
         let death = Death::of_child(&systemctl).map_err(cannot)?;
         let summons = Self {
             unit,
@@ -67,8 +79,14 @@ impl Summons {
             death,
             errand,
             report,
+            ended,
         };
         Ok((summons, receiver))
+    }
+
+    /// Whom an emergency ended before systemd was asked, with the proofs.
+    pub fn take_ended(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Ends when no progress is to be expected any more: systemd refused, or begins something else.
@@ -117,20 +135,52 @@ impl Drop for Summons {
     }
 }
 
-/// A supervisor that hangs does not hear a stop: an emergency begins with SIGKILL for all of the unit.
-fn begin(unit: &Unit, mode: Mode) -> io::Result<Child> {
-    let quietly = |mut command: Command| {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+/// A supervisor that hangs does not hear a stop: an emergency begins with SIGKILL. For all of the unit, if
+/// the supervisor is its main process, so that all of it came of the supervisor; else for that one alone.
+fn end_at_once(unit: &Unit, paths: &Paths) -> io::Result<Vec<Ended>> {
+    let held = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.identity);
+    let ended = |pid: i32, proof: String| Ended {
+        pid,
+        command: process::command(pid),
+        signal: "SIGKILL".into(),
+        proof,
     };
-    // Nothing failed, nothing to kill: both are fine.
-    quietly(unit.systemctl(&["reset-failed"]))?;
-    if mode == Mode::Emergency {
-        quietly(unit.systemctl(&["kill", "--signal=SIGKILL"]))?;
+    let main = unit.main_process();
+    if let Some(supervisor) = held.filter(|held| main.is_some_and(|main| main != held.pid)) {
+        let proof = "held the supervisor's lock of this house, which names it".to_owned();
+        let mut all = vec![ended(supervisor.pid, proof)];
+        kill(supervisor)?;
+        // systemd would wait for them, too.
+        for marked in process::marked(&paths.state_dir)? {
+            let run = format!(
+                "carries the mark of {}#{}",
+                marked.mark.service, marked.mark.number
+            );
+            all.push(ended(marked.identity.pid, run));
+            kill(marked.identity)?;
+        }
+        return Ok(all);
     }
+    let members = unit.members().into_iter();
+    let all = members.map(|pid| ended(pid, format!("belongs to {unit}, which runs this house")));
+    let all = all.collect();
+    quietly(unit.systemctl(&["kill", "--signal=SIGKILL"]))?;
+    Ok(all)
+}
+
+fn kill(identity: Identity) -> io::Result<()> {
+    let sigkill = nix::sys::signal::Signal::SIGKILL as i32;
+    Handle::open(identity)?.map_or(Ok(()), |handle| handle.signal(sigkill).map(drop))
+}
+
+fn quietly(mut command: Command) -> io::Result<()> {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
+    // Nothing failed, nothing to kill: both are fine.
+    quiet.stderr(Stdio::null()).status().map(drop)
+}
+
+fn begin(unit: &Unit) -> io::Result<Child> {
+    quietly(unit.systemctl(&["reset-failed"]))?;
     unit.systemctl(&["restart"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

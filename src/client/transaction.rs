@@ -95,7 +95,7 @@ impl Transaction {
     /// Takes down what happened.
     pub fn note(&mut self, event: &Event) {
         match event {
-            Event::Began { .. } | Event::Health { .. } | Event::Upgrading { .. } => {}
+            Event::Began { .. } | Event::Health { .. } | Event::Fact { .. } | Event::Upgrading { .. } => {}
             Event::Finished {
                 phase,
                 ok,

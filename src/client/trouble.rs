@@ -33,6 +33,14 @@ pub fn of_service(service: &Service, status: &Status) -> Vec<Trouble> {
         troubles.extend(of_state(service));
         troubles.extend(of_health(service));
     }
+    let nobody = status.supervisor.state == SupervisorState::Absent;
+    if nobody && troubles.is_empty() && service.health.status == HealthStatus::Healthy {
+        let text = "its probe is good, and yet no run of it is known: an unknown process answers";
+        troubles.push(Trouble {
+            text: text.into(),
+            next: None,
+        });
+    }
     if let Some(loss) = &service.log_loss {
         troubles.push(Trouble {
             text: format!("its log is incomplete: {loss}"),

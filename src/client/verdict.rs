@@ -144,6 +144,7 @@ mod tests {
                 signal,
                 at: String::new(),
                 expected: false,
+                oom: false,
             });
             assert_eq!(
                 code(&sample::status(vec![job.clone()])),

@@ -7,6 +7,7 @@ mod probe;
 mod recovery;
 mod rights;
 mod suggest;
+mod web;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use probe::{HEALTH, READY};
 pub use recovery::{BACKOFF_KEYS, HOP};
 use rights::LIMIT_KEYS;
 pub(super) use suggest::nearest;
+use web::WEB;
 
 /// One table of the file and the keys it may hold.
 #[derive(Debug)]
@@ -206,6 +208,8 @@ pub const FILE: Section = Section {
         )
         .elsewhere(&["alert", "notify", "notifications"]),
         key("metrics", Wants::Table(&METRICS), "Numbers for Prometheus.").elsewhere(&["prometheus"]),
+        key("web", Wants::Table(&WEB), "What the pages of main_app may do.")
+            .elsewhere(&["main_app", "inet_http_server"]),
     ],
 };
 

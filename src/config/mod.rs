@@ -39,6 +39,7 @@ mod template;
 mod test;
 mod trust;
 mod variables;
+mod web;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
 pub use schema::schema;
 pub use variables::{Environment, MINIMUM, environment};
+pub use web::Web;
 
 use crate::alerts::Settings;
 use crate::paths::Paths;
@@ -84,6 +86,8 @@ pub struct Config {
     pub alerts: Settings,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What the pages of main_app may do.
+    pub web: Web,
     /// The services in the order in which they start; among equals, in that of the file.
     pub services: Vec<Arc<Spec>>,
     /// Knows every secret of it.
@@ -239,6 +243,7 @@ fn decode_file(
         alerts,
         services,
         metrics: operations::metrics(&file),
+        web: web::web(&file),
         log_dir: general.log_dir,
         log_max_total: general.log_max_total,
         logs,

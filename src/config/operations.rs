@@ -1,11 +1,12 @@
 //! `[alerts]` and `[metrics]`, decoded.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
-use super::decode::{Surroundings, command, expand};
+use super::decode::{Surroundings, command, expand, path};
 use super::item::Item;
 use super::keys::{self, nearest};
 use super::scalar;
@@ -119,8 +120,32 @@ fn webhook(item: Item<'_>, table: &Table<'_>, surroundings: &Surroundings<'_>) -
     let header = |item: Item<'_>| Some((item.key.to_owned(), expand(item, item.text()?, surroundings)?));
     let headers = table.item("headers").and_then(Item::entries).unwrap_or_default();
     let headers = headers.into_iter().filter_map(header).collect();
-    Some(Way::Webhook { url, slack, headers })
+    Some(Way::Webhook {
+        url,
+        slack,
+        headers,
+        ca_file: table.item("ca_file").and_then(|item| ca_file(item, surroundings)),
+    })
 }
+
+/// A file that can be read: what is wrong with it is told before it is needed at night.
+fn ca_file(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<PathBuf> {
+    let file = surroundings.root.join(path(item)?);
+    match std::fs::read(&file) {
+        Ok(text) if text.windows(CERTIFICATE.len()).any(|part| part == CERTIFICATE) => Some(file),
+        Ok(_) => item.wrong(
+            format!("{} holds no certificate", file.display()),
+            "it should be PEM, with lines like -----BEGIN CERTIFICATE-----",
+        ),
+        Err(error) => item.wrong(
+            format!("cannot read {}: {error}", file.display()),
+            "name the file with the authority's certificate, as PEM",
+        ),
+    }
+}
+
+/// What every certificate in PEM begins with (RFC 7468).
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 fn syslog(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<String> {
     let text = expand(item, item.text()?, surroundings)?;

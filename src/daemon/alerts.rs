@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::disk;
 use super::driver::Driver;
 use super::mailbox::{ExecRequest, Mailbox, Message as Mail};
-use crate::alerts::{At, Desk, Message, Settings, Spool, Target, Told};
+use crate::alerts::{At, Desk, Kind, Message, Settings, Spool, Target, Told};
 use crate::api::{AlertStatus, Fact, What};
 use crate::deliver::{GIVEN, Given};
 use crate::process::{Launch, MARK};
@@ -109,6 +109,12 @@ impl Alerts {
             waiting: self.spool.waiting.len(),
             trouble: trouble.map(|(target, why)| format!("{target}: {why}")),
         })
+    }
+
+    /// The services on whose ports a stranger is, with the words for it, as far as it was told.
+    pub fn strangers(&self) -> impl Iterator<Item = (String, String)> {
+        let open = self.desk.open().filter(|open| open.kind == Kind::Port);
+        open.filter_map(|open| Some((open.service.clone()?, open.words.clone())))
     }
 
     /// It is declared no more.

@@ -2,8 +2,11 @@
 
 use super::driver::Driver;
 use super::mailbox::{Question, Reply};
+use super::reading::Shelf;
 use super::report::{self, Seen};
-use crate::api::{Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, What};
+use crate::api::{
+    Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, Web, What,
+};
 use crate::lock::{self, Held, Lock, Refused};
 use crate::selector;
 use crate::service::{Run, ServiceName};
@@ -11,17 +14,31 @@ use crate::supervisor::{Entry, Order};
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
-        if question.route == Route::Metrics {
-            return self.tell_metrics(question.reply);
+        match question.route {
+            Route::Metrics => return self.tell_metrics(question.reply),
+            Route::Ports => return self.tell_ports(question.reply),
+            Route::Status
+            | Route::Events
+            | Route::Logs
+            | Route::Ledger
+            | Route::Record
+            | Route::Start
+            | Route::Stop
+            | Route::Restart
+            | Route::Shutdown
+            | Route::Reload
+            | Route::Upgrade => {}
         }
         tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
+            Route::Logs | Route::Ledger => Reply::Files(Shelf::of(&self.config)),
             Route::Record => self.note(&question),
             Route::Reload if question.command.dry_run => self.plan().unwrap_or_else(Reply::Refused),
             Route::Upgrade => self.upgrade(&question).unwrap_or_else(Reply::Refused),
             Route::Metrics
+            | Route::Ports
             | Route::Start
             | Route::Stop
             | Route::Restart
@@ -48,7 +65,14 @@ impl Driver {
                 let cause = self.timetable.behind(question.peer.pid).unwrap_or_else(asked);
                 return self.reload(Some(lock), &cause);
             }
-            Route::Status | Route::Events | Route::Upgrade | Route::Record | Route::Metrics => {
+            Route::Status
+            | Route::Events
+            | Route::Upgrade
+            | Route::Record
+            | Route::Metrics
+            | Route::Ports
+            | Route::Logs
+            | Route::Ledger => {
                 return Err(unusable("no command".into()));
             }
         };
@@ -112,6 +136,7 @@ impl Driver {
 
     fn status(&mut self) -> Status {
         let services = self.services();
+        self.look_at_idle_ports(&services);
         Status {
             ok: false,
             supervisor: Supervisor {
@@ -127,6 +152,10 @@ impl Driver {
             ports: Vec::new(),
             alerts: self.alerts.status(),
             events: Vec::new(),
+            web: Some(Web {
+                actions: self.config.web.actions,
+                allow_remote: self.config.web.allow_remote,
+            }),
         }
     }
 
@@ -134,7 +163,7 @@ impl Driver {
         self.lives.pid(&entry.spec.name, entry.run)
     }
 
-    fn seen(&self, entry: &Entry) -> Seen {
+    pub(super) fn seen(&self, entry: &Entry) -> Seen {
         let run = Run {
             service: entry.spec.name.clone(),
             number: entry.run,
@@ -146,6 +175,8 @@ impl Driver {
             .map(|state| self.clock.seconds_since(state.spawned));
         Seen {
             pid,
+            reason: self.reason(entry),
+            oom: self.ledger.counts.oom_last.contains(entry.spec.name.as_str()),
             uptime_s,
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
             health: state.and_then(|state| state.answer.clone()),

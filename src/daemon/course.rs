@@ -21,6 +21,9 @@ impl Driver {
             let status = report::verdict(good);
             tracing::info!(service = %run.service, error, "health: {}", status.as_str());
             self.record_health(run, error.as_deref());
+            if !good {
+                self.look_for_strangers(&run.service);
+            }
             self.audience.mention(&Event::Health {
                 name: run.service.to_string(),
                 status,

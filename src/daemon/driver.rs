@@ -19,6 +19,7 @@ use super::metrics::Exposition;
 use super::output::{Outputs, Rules};
 use super::schedule::Timetable;
 use super::sockets::Sockets;
+use super::strangers::Strangers;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
 use super::watch;
@@ -50,6 +51,7 @@ pub struct Driver {
     /// The state that the log last named.
     pub(super) logged: HashMap<ServiceName, State>,
     pub(super) sockets: Sockets,
+    pub(super) strangers: Strangers,
     pub(super) usage: Usage,
     pub(super) timetable: Timetable,
     /// The files that are watched, and who watches them.
@@ -135,8 +137,10 @@ impl Driver {
         let seed = std::process::id().into();
         let timetable = Timetable::new(&config);
         let clock = Clock::start();
+        let alerts = Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now());
         Self {
-            alerts: Alerts::open(config.alerts.clone(), &config.paths.state_dir, clock.now()),
+            strangers: Strangers::told(alerts.strangers()),
+            alerts,
             machine: Supervisor::new(config.services.clone(), seed),
             lives: Lives::new(config.paths.state_dir.clone()),
             outputs: Outputs::new(config.paths.state_dir.join("output"), Rules::of(&config)),
@@ -261,6 +265,8 @@ impl Driver {
             Message::Alerts => self.tend_alerts(),
             Message::Delivered { target, id, result } => self.delivered(&target, &id, result),
             Message::Disk(room) => self.hear_disk(room),
+            Message::LookForStrangers(service) => self.look_for_strangers(&service),
+            Message::Ports(seen) => self.hear_ports(seen),
             Message::SyncLedger => self.sync_ledger(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),

@@ -15,7 +15,7 @@ use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
 use super::report;
 use super::survivors;
-use crate::api::{Event, Fact, What};
+use crate::api::Event;
 use crate::config;
 use crate::ports;
 use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
@@ -52,7 +52,7 @@ impl Driver {
 
     fn spawn(&mut self, run: &Run, spec: &Arc<Spec>) -> Result<(), String> {
         if let Err(why) = self.ports_are_free(spec) {
-            self.record(Fact::of_run(run, What::PortTaken).detail(why.clone()));
+            self.record_port_taken(run, &why);
             return Err(why);
         }
         let program = config::program(spec)?;
@@ -247,6 +247,7 @@ impl Driver {
             self.sockets.release(service);
             self.outputs.close(service);
             self.alerts.forget(service);
+            self.strangers.forget(service.as_str());
             return tracing::info!(%service, "is declared no more");
         };
         let given_up = matches!(entry.shown, Shown::Fatal | Shown::Exited);
@@ -261,12 +262,12 @@ impl Driver {
         if self.audience.is_empty() {
             return;
         }
-        let pid = self.lives.pid(service, entry.run);
+        let (pid, reason) = (self.lives.pid(service, entry.run), self.reason(&entry));
         let event = |after_ms| Event::Service {
             name: service.to_string(),
             state,
             pid,
-            reason: entry.reason.clone(),
+            reason: reason.clone(),
             after_ms,
         };
         self.audience.tell(self.clock.now(), service, event);

@@ -2,33 +2,41 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Mode, OFlags};
 use tokio::net::unix::pipe;
 
-use super::opening::Plan;
+use super::ledger::Peer;
+use super::opening::{Plan, Wanted};
 use super::progress::Progress;
 use crate::api::Errand;
 use crate::paths::Paths;
 
 /// Takes the errand, once: the supervisor after this one begins as usual. Without one the plan stays as it is.
 pub fn take(plan: &Plan) -> (Plan, Progress) {
-    let Some(errand) = find(&Paths::of(&plan.config)) else {
+    let Some((errand, uid)) = find(&Paths::of(&plan.config)) else {
         return (plan.clone(), Progress::Log);
     };
     tracing::info!(mode = errand.mode.as_str(), "on an errand");
     let progress = report(&errand).map_or(Progress::Log, Progress::Report);
-    let plan = Plan {
-        config: plan.config.clone(),
-        mode: errand.mode,
-        services: errand.services,
+    let plan = Plan::new(
+        plan.config.clone(),
+        errand.mode,
+        Wanted::of_words(errand.services),
+    );
+    let plan = match errand.caller {
+        Some(pid) => plan.asked_by(Peer { uid, pid }, errand.schedule),
+        None => plan,
     };
     (plan, progress)
 }
 
-fn find(paths: &Paths) -> Option<Errand> {
+/// It, and whose file it is: only the owner of the state folder and root can have put it there.
+fn find(paths: &Paths) -> Option<(Errand, u32)> {
     let path = paths.errand();
+    let owner = fs::symlink_metadata(&path).ok()?.uid();
     let text = fs::read(&path).ok()?;
     // One that cannot be taken away would be done at every start.
     fs::remove_file(&path).ok()?;
@@ -36,7 +44,7 @@ fn find(paths: &Paths) -> Option<Errand> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
-    (now.as_secs() <= errand.until).then_some(errand)
+    (now.as_secs() <= errand.until).then_some((errand, owner))
 }
 
 /// Fails when the caller has left: then nobody waits, and the work is done all the same.
@@ -53,11 +61,7 @@ mod tests {
 
     fn plan(folder: &std::path::Path) -> Plan {
         fs::create_dir_all(folder.join(".sentinel")).expect("a folder");
-        Plan {
-            config: folder.join("services.toml"),
-            mode: Mode::Start,
-            services: Vec::new(),
-        }
+        Plan::new(folder.join("services.toml"), Mode::Start, Wanted::All)
     }
 
     fn leave(plan: &Plan, until: u64) {
@@ -67,6 +71,8 @@ mod tests {
             services: vec!["a".into()],
             report: paths.state_dir.join("nobody"),
             until,
+            caller: Some(1),
+            schedule: None,
         };
         fs::write(paths.errand(), serde_json::to_vec(&errand).expect("json")).expect("written");
     }
@@ -77,7 +83,10 @@ mod tests {
         let plan = plan(folder.path());
         leave(&plan, u64::MAX);
         let (taken, progress) = take(&plan);
-        assert_eq!((taken.mode, taken.services), (Mode::Quick, vec!["a".to_owned()]));
+        assert_eq!(
+            (taken.mode, taken.services),
+            (Mode::Quick, Wanted::These(vec!["a".to_owned()]))
+        );
         assert!(matches!(progress, Progress::Log));
         assert_eq!(take(&plan).0.mode, Mode::Start);
     }

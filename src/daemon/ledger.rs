@@ -20,7 +20,7 @@ use super::aside;
 use super::clock::Clock;
 use super::driver::Driver;
 use super::mailbox::Message;
-use crate::api::{Cause, Ending, Fact, Record, What};
+use crate::api::{Cause, Ending, Event, Fact, Record, What};
 use crate::ledger::Writer;
 use crate::redact;
 use crate::service::{Exit, Run, ServiceName, signal_name};
@@ -44,7 +44,7 @@ pub struct Ledger {
     pub oom: Oom,
     syncing: bool,
     /// What nobody who acts on facts has heard of yet.
-    unheard: Vec<Fact>,
+    unheard: Vec<Record>,
 }
 
 impl Ledger {
@@ -66,9 +66,10 @@ impl Ledger {
     pub fn record(&mut self, fact: Fact) -> Record {
         let fact = serde_json::from_slice(&redact::json(&fact)).unwrap_or(fact);
         self.counts.count(&fact);
-        self.unheard.push(fact.clone());
         let boot_ms = u64::try_from(self.clock.now().0.as_millis()).unwrap_or(u64::MAX);
-        self.writer.append(fact, Timestamp::now(), boot_ms)
+        let record = self.writer.append(fact, Timestamp::now(), boot_ms);
+        self.unheard.push(record.clone());
+        record
     }
 
     /// Why facts wait to be written, if they do.
@@ -90,8 +91,10 @@ impl Driver {
     /// Writes a fact down, and lets those know who act on facts.
     pub fn record(&mut self, fact: Fact) {
         self.ledger.record(fact);
-        for fact in std::mem::take(&mut self.ledger.unheard) {
-            self.alert_about(&fact);
+        for record in std::mem::take(&mut self.ledger.unheard) {
+            self.alert_about(&record.fact);
+            let record = Box::new(record);
+            self.audience.mention(&Event::Fact { record });
         }
         self.sync_soon(SYNC_AFTER);
     }
@@ -178,15 +181,30 @@ impl Driver {
         self.ledger.attribution.started(service, &needed_by)
     }
 
+    /// The machine's words for why a service is not as wanted, with what only we know: the machine hears of a
+    /// SIGKILL, not of who sent it.
+    pub(super) fn reason(&self, entry: &Entry) -> Option<String> {
+        let reason = entry.reason.clone()?;
+        Some(
+            match self.ledger.counts.oom_last.contains(entry.spec.name.as_str()) {
+                true => reason.replacen("SIGKILL", "SIGKILL by the kernel's OOM killer", 1),
+                false => reason,
+            },
+        )
+    }
+
     /// What a new state tells that nothing else does.
     pub(super) fn record_state(&mut self, entry: &Entry) {
         let what = match entry.shown {
-            Shown::Running => What::Ready,
+            Shown::Running => {
+                self.strangers.forget(entry.spec.name.as_str());
+                What::Ready
+            }
             Shown::Fatal => What::GivenUp,
             Shown::Stopped | Shown::Starting | Shown::Backoff | Shown::Stopping | Shown::Exited => return,
         };
         let mut fact = Fact::of(&entry.spec.name, what);
-        (fact.run, fact.detail) = (Some(entry.run), entry.reason.clone());
+        (fact.run, fact.detail) = (Some(entry.run), self.reason(entry));
         self.record(fact);
     }
 

@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Peer;
 use super::notify::notice::Notice;
+use super::reading::Shelf;
 use super::upgrade::Upgrade;
-use crate::api::{Command, Event, Failure, Route, Status};
+use crate::api::{Command, Event, Failure, Port, Route, Status};
 use crate::probe::Checked;
 use crate::process::Identity;
 use crate::redact;
@@ -64,6 +65,10 @@ pub enum Message {
     },
     /// How much room the disk of the logs has.
     Disk(super::disk::Room),
+    /// Somebody else has the port of a run that starts.
+    LookForStrangers(ServiceName),
+    /// Who holds assigned ports.
+    Ports(std::io::Result<Vec<crate::api::Port>>),
     /// The disk should keep what the ledger holds.
     SyncLedger,
     /// SIGTERM or SIGINT: leave.
@@ -150,6 +155,10 @@ pub enum Reply {
     Progress(mpsc::UnboundedReceiver<Event>),
     /// Plain text.
     Text(String),
+    /// Who holds the assigned ports.
+    Ports(Vec<Port>),
+    /// Where the files are that are asked for; they are read by who asks the driver.
+    Files(Shelf),
     /// No.
     Refused(Failure),
 }

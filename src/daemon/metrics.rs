@@ -12,10 +12,12 @@ pub use exposition::TEXT;
 use exposition::Text;
 pub use listener::Exposition;
 
+use super::aside;
 use super::driver::Driver;
-use super::mailbox::Reply;
+use super::mailbox::{Message, Reply};
+use super::ports::Question;
 use super::report;
-use crate::api::{HealthStatus, Service, State};
+use crate::api::{Failure, FailureKind, HealthStatus, Service, State};
 
 /// Every state, for the one that is and those that are not.
 const STATES: [State; 7] = [
@@ -32,19 +34,36 @@ impl Driver {
     /// Answers with all metrics. Who holds the ports is looked up off the loop.
     pub(super) fn tell_metrics(&mut self, reply: oneshot::Sender<Reply>) {
         let services = self.services();
-        let ports = ports::Question::of(&self.config, &services);
+        let ports = Question::of(&self.config, &services);
         let mut text = Text::default();
         self.supervisor_metrics(&mut text);
         service_metrics(&mut text, &services);
         self.counted(&mut text, &services);
         output::metrics(&mut text, &services);
+        let mailbox = self.mailbox.clone();
         spawn_local(async move {
             let seen = spawn_blocking(move || ports.look()).await;
-            ports::metrics(
-                &mut text,
-                seen.ok().and_then(Result::ok).as_deref().unwrap_or_default(),
-            );
+            let seen = seen.ok().and_then(Result::ok).unwrap_or_default();
+            ports::metrics(&mut text, &seen);
+            mailbox.post(Message::Ports(Ok(seen)));
             let _ = reply.send(Reply::Text(text.finish()));
+        });
+    }
+
+    /// Answers with who holds the assigned ports, looked up off the loop.
+    pub(super) fn tell_ports(&mut self, reply: oneshot::Sender<Reply>) {
+        let services = self.services();
+        let question = Question::of(&self.config, &services);
+        spawn_local(async move {
+            let seen = aside::done(move || question.look()).await.and_then(|seen| seen);
+            let _ = reply.send(match seen {
+                Ok(ports) => Reply::Ports(ports),
+                Err(error) => Reply::Refused(Failure {
+                    kind: FailureKind::Failed,
+                    message: format!("cannot look who holds the ports: {error}"),
+                    help: None,
+                }),
+            });
         });
     }
 

@@ -25,12 +25,14 @@ mod container;
 mod course;
 mod disk;
 mod driver;
+mod early;
 mod effects;
 mod errand;
 mod flush;
 mod health;
 mod heard;
 mod herald;
+mod host;
 mod last_words;
 mod ledger;
 mod leftovers;
@@ -42,8 +44,10 @@ mod notify;
 mod opening;
 mod output;
 mod place;
+mod ports;
 mod predecessor;
 mod progress;
+mod reading;
 mod ready;
 mod reload;
 mod report;
@@ -52,6 +56,7 @@ mod server;
 mod signals;
 mod sockets;
 mod state;
+mod strangers;
 mod succession;
 mod survivors;
 mod upgrade;
@@ -70,9 +75,11 @@ use crate::process::{MARK, adopt_orphans, descriptors, detach};
 use crate::service::ServiceName;
 use crate::supervisor::Order;
 use driver::{Driver, Turn};
-use mailbox::{Mailbox, Message};
+use early::Mail;
+use host::Host;
+use mailbox::Message;
 use opening::Opened;
-pub use opening::Plan;
+pub use opening::{Plan, Wanted};
 use progress::Progress;
 pub use upgrade::{can_resume, resume, stand_by};
 
@@ -83,16 +90,17 @@ pub fn supervise(plan: &Plan) -> ExitCode {
     if std::env::var_os(MARK).is_some() && detach::step_outside().is_ok() {
         return ExitCode::Ok;
     }
-    block_on(async { begin(plan, Progress::to_caller()).await })
+    block_on(async { begin(plan, Progress::to_caller(), &Host::default()).await })
 }
 
 /// Supervises in the foreground until told to leave.
 #[must_use]
 pub fn run(plan: &Plan) -> ExitCode {
     log_to_stderr();
+    let host = Host::find();
     block_on(async {
         let (plan, progress) = errand::take(plan);
-        begin(&plan, progress).await
+        begin(&plan, progress, &host).await
     })
 }
 
@@ -125,10 +133,11 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
-    let failed = match plan.open(&mut progress).await {
-        Ok(opened) => match start(plan, opened, &mut progress).await {
+async fn begin(plan: &Plan, mut progress: Progress, host: &Host) -> ExitCode {
+    let (failed, code) = match early::open(plan, &mut progress).await {
+        Ok((opened, mail)) => match start(plan, opened, mail, &mut progress).await {
             Ok(start) => {
+                host.write_down(&start.serving.driver.config.paths);
                 let mailbox = start.serving.driver.mailbox.clone();
                 spawn_local(async move {
                     relay(start.events, progress).await;
@@ -137,12 +146,11 @@ async fn begin(plan: &Plan, mut progress: Progress) -> ExitCode {
                 });
                 return serve(start.serving).await;
             }
-            Err(failure) => failure,
+            Err(failure) => early::ended(failure),
         },
-        Err(failure) => failure,
+        Err(not_opened) => not_opened,
     };
     tracing::error!("{}", failed.message);
-    let code = failed.kind.into();
     progress
         .end(Outcome {
             ok: false,
@@ -166,15 +174,18 @@ struct Start {
     events: tokio::sync::mpsc::UnboundedReceiver<Event>,
 }
 
-async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<Start, Failure> {
+async fn start(
+    plan: &Plan,
+    opened: Opened,
+    (mailbox, inbox): Mail,
+    progress: &mut Progress,
+) -> Result<Start, Failure> {
     let failed = |message: String| Failure {
         kind: FailureKind::Failed,
         message,
         help: None,
     };
     adopt_orphans().map_err(|error| failed(format!("cannot become the sub-reaper: {error}")))?;
-    let (mailbox, inbox) = Mailbox::new();
-    signals::hear(&mailbox).map_err(|error| failed(format!("cannot hear signals: {error}")))?;
     let socket = opened.config.paths.socket();
     let listener = server::bind(&socket)
         .map_err(|error| failed(format!("cannot bind {}: {error}", socket.display())))?;
@@ -194,15 +205,16 @@ async fn start(plan: &Plan, opened: Opened, progress: &mut Progress) -> Result<S
 }
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
-    if plan.services.is_empty() {
-        return Ok(config.services.iter().map(|spec| spec.name.clone()).collect());
-    }
+    let words = match &plan.services {
+        Wanted::All => return Ok(config.services.iter().map(|spec| spec.name.clone()).collect()),
+        Wanted::These(words) => words,
+    };
     let usage = |message| Failure {
         kind: FailureKind::Usage,
         message,
         help: None,
     };
-    crate::selector::select_all(&plan.services, &config.candidates())
+    crate::selector::select_all(words, &config.candidates())
         .map_err(|none| usage(none.to_string()))?
         .iter()
         .map(|name| ServiceName::parse(name).map_err(usage))
@@ -267,7 +279,7 @@ fn log_to(folder: &Path) {
     let _ = std::fs::create_dir_all(folder);
     let file = folder.join("sentinel.log");
     if !tracing::dispatcher::has_been_set() && detach::errors_to(&file).is_ok() {
-        output::own::is(file);
+        output::own::is(&file);
         log_to_stderr();
     }
 }

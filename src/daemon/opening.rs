@@ -12,7 +12,6 @@ use super::ledger::{Ledger, Peer};
 use super::leftovers::Leftovers;
 use super::predecessor::{Seized, end, seize};
 use super::progress::Progress;
-use super::schedule::SCHEDULE;
 use super::state::State;
 use crate::api::{Cause, Ended, Event, Fact, Failure, FailureKind, Mode, Phase, What};
 use crate::config::{self, Config};
@@ -21,6 +20,7 @@ use crate::paths::Paths;
 use crate::ports::PortReport;
 use crate::process;
 use crate::redact;
+use crate::schedule::SCHEDULE;
 use crate::selector;
 use crate::service::Run;
 
@@ -31,8 +31,37 @@ pub struct Plan {
     pub config: PathBuf,
     /// How it takes over.
     pub mode: Mode,
-    /// Which services to start; all if empty.
-    pub services: Vec<String>,
+    /// Which services to start.
+    pub services: Wanted,
+    /// Who asked, when that is not this process.
+    asked: Option<Cause>,
+}
+
+/// Which services are to be up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that are declared.
+    All,
+    /// Those that these words (names, `@group`, patterns) mean; none without a word.
+    These(Vec<String>),
+}
+
+impl Wanted {
+    /// What a person means: all of them, if none is named.
+    #[must_use]
+    pub fn of_words(words: Vec<String>) -> Self {
+        match words.is_empty() {
+            true => Self::All,
+            false => Self::These(words),
+        }
+    }
+
+    fn words(&self) -> &[String] {
+        match self {
+            Self::All => &[],
+            Self::These(words) => words,
+        }
+    }
 }
 
 /// The house is ours.
@@ -56,6 +85,26 @@ const LEFTOVER_GRACE: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_secs(20);
 
 impl Plan {
+    /// One that this process is asked for.
+    #[must_use]
+    pub fn new(config: PathBuf, mode: Mode, services: Wanted) -> Self {
+        Self {
+            config,
+            mode,
+            services,
+            asked: None,
+        }
+    }
+
+    /// The same on behalf of another process: its owner, as the file system vouches for them, and its pid.
+    pub(super) fn asked_by(mut self, peer: Peer, schedule: Option<String>) -> Self {
+        self.asked = Some(match schedule {
+            Some(name) => Cause::Schedule { name },
+            None => peer.asks(&self.command()),
+        });
+        self
+    }
+
     /// Does all that comes before the start.
     ///
     /// # Errors
@@ -122,8 +171,11 @@ impl Plan {
         progress.phase(Phase::Check, check).await
     }
 
-    /// Why this supervisor begins: whoever runs it asked for it.
+    /// Why this supervisor begins: whoever runs it asked for it, unless they do an errand.
     pub fn cause(&self) -> Cause {
+        if let Some(asked) = &self.asked {
+            return asked.clone();
+        }
         match std::env::var(SCHEDULE) {
             Ok(name) if !name.is_empty() => Cause::Schedule { name },
             Ok(_) | Err(_) => Peer::own().asks(&self.command()),
@@ -189,7 +241,7 @@ impl Plan {
             help: Some("nothing was stopped; `sentinel check` shows the same".into()),
         })?;
         redact::learn(&config.redactor);
-        if let Err(none) = selector::select_all(&self.services, &config.candidates()) {
+        if let Err(none) = selector::select_all(self.services.words(), &config.candidates()) {
             return Err(Failure {
                 kind: FailureKind::Usage,
                 message: none.to_string(),

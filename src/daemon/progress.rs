@@ -109,6 +109,6 @@ fn log(event: &Event) {
             tracing::info!(ok = outcome.ok, error, "started");
         }
         Event::Began { .. } | Event::Plan { .. } | Event::Port { .. } => {}
-        Event::Health { .. } | Event::Ended(_) | Event::Upgrading { .. } => {}
+        Event::Health { .. } | Event::Fact { .. } | Event::Ended(_) | Event::Upgrading { .. } => {}
     }
 }

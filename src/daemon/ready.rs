@@ -46,6 +46,19 @@ pub struct Watch {
     pub spoke: bool,
 }
 
+/// Why a run is not ready yet.
+struct Lack {
+    why: String,
+    /// Somebody else has its port.
+    taken: bool,
+}
+
+impl Lack {
+    fn of(why: String) -> Self {
+        Self { why, taken: false }
+    }
+}
+
 impl Watch {
     /// Begins to look; the handle ends it.
     #[must_use]
@@ -60,9 +73,13 @@ impl Watch {
         }
         let mut pause = FIRST_LOOK;
         let mut said = String::new();
-        while let Err(why) = self.look().await {
+        while let Err(Lack { why, taken }) = self.look().await {
             if why != said {
                 said.clone_from(&why);
+                if taken {
+                    let service = self.run.service.clone();
+                    self.mailbox.post(Message::LookForStrangers(service));
+                }
                 self.tell(Input::NotReady {
                     run: self.run.clone(),
                     why,
@@ -109,7 +126,7 @@ impl Watch {
     }
 
     /// One look at what can be seen from outside.
-    async fn look(&self) -> Result<(), String> {
+    async fn look(&self) -> Result<(), Lack> {
         for &port in &self.spec.ports {
             self.holds(port)?;
         }
@@ -119,27 +136,31 @@ impl Watch {
         }
     }
 
-    async fn ask(&self, probe: &Probe) -> Result<(), String> {
+    async fn ask(&self, probe: &Probe) -> Result<(), Lack> {
         let answer = probe::ask(probe, &self.place, ATTEMPT).await;
-        answer.outcome.map(drop).map_err(|failure| failure.to_string())
+        answer
+            .outcome
+            .map(drop)
+            .map_err(|failure| Lack::of(failure.to_string()))
     }
 
     /// Whether the port is held by this very run: a leftover that answers in its place does not count.
-    fn holds(&self, port: u16) -> Result<(), String> {
-        let could_not_look = |error: std::io::Error| format!("cannot see who holds port {port}: {error}");
+    fn holds(&self, port: u16) -> Result<(), Lack> {
+        let could_not_look =
+            |error: std::io::Error| Lack::of(format!("cannot see who holds port {port}: {error}"));
         if ports::held_by(port, &[self.leader]).map_err(could_not_look)? {
             return Ok(());
         }
         if !ports::is_listening(port).map_err(could_not_look)? {
-            return Err(format!("nothing listens on port {port} yet"));
+            return Err(Lack::of(format!("nothing listens on port {port} yet")));
         }
         if ports::held_by(port, &self.members().map_err(could_not_look)?).map_err(could_not_look)? {
             return Ok(());
         }
-        Err(format!(
-            "port {port} is held by {}, not by this run",
-            holder(port)
-        ))
+        Err(Lack {
+            why: format!("port {port} is held by {}, not by this run", holder(port)),
+            taken: true,
+        })
     }
 
     /// The run's processes: below its leader, or given to us as orphans that carry its mark; all over the

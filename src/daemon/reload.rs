@@ -151,6 +151,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         files: _,
         alerts,
         metrics,
+        web,
     } = old;
     let same = [
         ("log_dir", *log_dir == new.log_dir),
@@ -160,6 +161,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         ("market_calendar", *market == new.market),
         ("alerts", *alerts == new.alerts),
         ("metrics", *metrics == new.metrics),
+        ("web", *web == new.web),
     ];
     let differ = same.into_iter().filter(|(_, same)| !same);
     let mut keys: Vec<String> = differ.map(|(key, _)| key.to_owned()).collect();

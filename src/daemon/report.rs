@@ -16,6 +16,10 @@ use super::usage::Used;
 pub struct Seen {
     /// The leader's pid.
     pub pid: Option<i32>,
+    /// Why it is not as wanted.
+    pub reason: Option<String>,
+    /// Its last run was ended by the kernel's OOM killer.
+    pub oom: bool,
     /// Seconds since the run was spawned.
     pub uptime_s: Option<f64>,
     /// What the leader uses.
@@ -42,10 +46,11 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         pid: seen.pid,
         uptime_s: seen.uptime_s.map(milliseconds),
         restarts: entry.restarts,
-        last_exit: entry
-            .last_exit
-            .map(|(exit, at)| last_exit(entry, exit, clock.rfc3339(at))),
-        reason: reason(entry, clock),
+        last_exit: entry.last_exit.map(|(exit, at)| LastExit {
+            oom: seen.oom,
+            ..last_exit(entry, exit, clock.rfc3339(at))
+        }),
+        reason: reason(entry, seen.reason, clock),
         last_cause: entry.last_cause.clone(),
         retry_in_s: entry
             .retry_at
@@ -66,8 +71,8 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
 }
 
 /// What the machine says, and when it will be tried again.
-fn reason(entry: &Entry, clock: &Clock) -> Option<String> {
-    let reason = entry.reason.clone()?;
+fn reason(entry: &Entry, reason: Option<String>, clock: &Clock) -> Option<String> {
+    let reason = reason?;
     Some(match entry.retry_at {
         Some(at) => format!("{reason}; tries again in {}", in_words(at - clock.now())),
         None => reason,
@@ -119,6 +124,7 @@ fn last_exit(entry: &Entry, exit: Exit, at: String) -> LastExit {
         signal,
         at,
         expected: entry.spec.is_success(exit),
+        oom: false,
     }
 }
 

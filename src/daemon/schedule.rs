@@ -21,11 +21,8 @@ use crate::config::Config;
 use crate::descriptor::readable;
 use crate::diary::{self, Diary};
 use crate::process::{Launch, MARK, Table};
-use crate::schedule::{Due, Planner};
+use crate::schedule::{Due, Planner, SCHEDULE};
 use crate::service::{Exit, Rights};
-
-/// Names, to whatever a schedule runs, the schedule.
-pub const SCHEDULE: &str = "SENTINEL_SCHEDULE";
 
 /// The schedules of a running supervisor.
 #[derive(Debug)]

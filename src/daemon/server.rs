@@ -17,12 +17,13 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::{Request, Response, StatusCode};
 use tokio::net::UnixListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
 use super::caller::hear;
 use super::ledger::Peer;
 use super::mailbox::{Mailbox, Message, Question, Reply, line};
+use super::reading::Wish;
 use crate::api::{Command, Event, Failure, FailureKind, Route};
 use crate::lock;
 use crate::redact;
@@ -186,22 +187,21 @@ pub(super) async fn answer(
     peer: Peer,
 ) -> Result<Response<Body>, Failure> {
     let route = route(&request)?;
-    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
-    let body = tokio::time::timeout(BODY, body)
-        .await
-        .map_err(|_| {
-            usage(format!(
-                "the request's body did not come within {} s",
-                BODY.as_secs()
-            ))
-        })?
-        .map_err(|error| usage(format!("the request's body: {error}")))?
-        .to_bytes();
-    let command: Command = if body.is_empty() {
-        Command::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))?
+    let wish = match route {
+        Route::Logs | Route::Ledger => Some(wish(&request)?),
+        Route::Status
+        | Route::Events
+        | Route::Metrics
+        | Route::Ports
+        | Route::Record
+        | Route::Start
+        | Route::Stop
+        | Route::Restart
+        | Route::Shutdown
+        | Route::Reload
+        | Route::Upgrade => None,
     };
+    let command = command(request).await?;
     let (reply, answered) = oneshot::channel();
     mailbox.post(Message::Ask(Question {
         route,
@@ -218,6 +218,11 @@ pub(super) async fn answer(
             super::metrics::TEXT,
             Full::new(text.into()).boxed_unsync(),
         )),
+        Ok(Reply::Ports(ports)) => Ok(json(StatusCode::OK, &ports)),
+        Ok(Reply::Files(shelf)) => {
+            let wish = wish.ok_or_else(|| usage("nothing is wished for".into()))?;
+            shelf.read(route, wish).map(lines).map_err(usage)
+        }
         Ok(Reply::Refused(failure)) => Err(failure),
         Err(_) => Err(Failure {
             kind: FailureKind::NoSupervisor,
@@ -225,6 +230,25 @@ pub(super) async fn answer(
             help: None,
         }),
     }
+}
+
+/// The command in a request's body; none is one without any wishes.
+async fn command(request: Request<Incoming>) -> Result<Command, Failure> {
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
+    let body = tokio::time::timeout(BODY, body)
+        .await
+        .map_err(|_| {
+            usage(format!(
+                "the request's body did not come within {} s",
+                BODY.as_secs()
+            ))
+        })?
+        .map_err(|error| usage(format!("the request's body: {error}")))?
+        .to_bytes();
+    if body.is_empty() {
+        return Ok(Command::default());
+    }
+    serde_json::from_slice(&body).map_err(|error| usage(format!("the request's body: {error}")))
 }
 
 fn route(request: &Request<Incoming>) -> Result<Route, Failure> {
@@ -242,6 +266,11 @@ fn route(request: &Request<Incoming>) -> Result<Route, Failure> {
             known.join(", ")
         ))
     })
+}
+
+/// What the query of a request asks for.
+fn wish(request: &Request<Incoming>) -> Result<Wish, Failure> {
+    Wish::parse(request.uri().query().unwrap_or_default()).map_err(usage)
 }
 
 fn usage(message: String) -> Failure {
@@ -280,6 +309,13 @@ pub(super) fn is_stream(response: &Response<Body>) -> bool {
 
 fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Response<Body> {
     let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(line(&event))));
+    response(StatusCode::OK, EVENTS, StreamBody::new(frames).boxed_unsync())
+}
+
+/// Lines that are JSON already.
+fn lines(mut lines: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let frames = poll_fn(move |waker| lines.poll_recv(waker));
+    let frames = frames.map(|line| Ok::<_, Infallible>(Frame::data(line)));
     response(StatusCode::OK, EVENTS, StreamBody::new(frames).boxed_unsync())
 }
 

@@ -60,7 +60,12 @@ pub async fn send(target: &Target, message: &Message) -> Result<(), String> {
     let sending = async {
         match &target.way {
             Way::Command(words) => command::run(words, message).await,
-            Way::Webhook { url, slack, headers } => webhook::post(url, *slack, headers, message).await,
+            Way::Webhook {
+                url,
+                slack,
+                headers,
+                ca_file,
+            } => webhook::post(url, (*slack, headers), ca_file.as_deref(), message).await,
             Way::Syslog(address) => syslog::log(address, message).await,
         }
     };

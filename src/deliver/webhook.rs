@@ -1,5 +1,7 @@
 //! A webhook: one POST of JSON over http or https; taken is any 2xx.
 
+use std::path::Path;
+
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -17,8 +19,8 @@ const REPEATED: usize = 200;
 /// Posts it. What goes wrong names the host at most: the path of a webhook is its secret.
 pub(super) async fn post(
     url: &str,
-    slack: bool,
-    headers: &[(String, String)],
+    (slack, headers): (bool, &[(String, String)]),
+    ca_file: Option<&Path>,
     message: &Message,
 ) -> Result<(), String> {
     let uri: Uri = url.parse().map_err(|_| "the webhook is not a url".to_owned())?;
@@ -33,7 +35,7 @@ pub(super) async fn post(
     let answered = match secure {
         true => {
             exchange(
-                tls::wrap(stream, host)
+                tls::wrap(stream, host, ca_file)
                     .await
                     .map_err(|error| format!("{place}: {error}"))?,
                 request,

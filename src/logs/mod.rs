@@ -83,7 +83,9 @@ impl Pattern {
         crate::service::pattern(text).map(Self)
     }
 
-    fn matches(&self, text: &[u8]) -> bool {
+    /// Whether it is found in the text.
+    #[must_use]
+    pub fn matches(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
     }
 }

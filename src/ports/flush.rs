@@ -69,10 +69,15 @@ impl Flush {
         } else {
             "SIGTERM"
         };
-        plans
-            .iter()
-            .map(|plan| PortReport::planned(plan, first))
-            .collect()
+        let keeper = self.keeper.as_ref().map(|keeper| keeper.pid);
+        let planned = |plan: &PortPlan| {
+            let mut report = PortReport::planned(plan, first);
+            if report.holders.len() > 1 {
+                report.holders.retain(|holder| Some(holder.pid) != keeper);
+            }
+            report
+        };
+        plans.iter().map(planned).collect()
     }
 
     /// Carries the plans out, all ports and holders side by side, and proves each port free.
@@ -104,7 +109,8 @@ impl Flush {
                 }
             }
         }
-        jobs.into_iter().map(|job| job.report(&sent)).collect()
+        let keeper = flush.keeper.map(|keeper| keeper.pid);
+        jobs.into_iter().map(|job| job.report(keeper, &sent)).collect()
     }
 
     /// Whose each holder is. The process table is read once, and only if there is a holder.
@@ -247,7 +253,11 @@ impl Job {
         }
     }
 
-    fn report(mut self, sent: &BTreeMap<Identity, Option<i32>>) -> PortReport {
+    /// The supervisor holds a socket only for its service: beside the service it is not worth naming.
+    fn report(mut self, keeper: Option<i32>, sent: &BTreeMap<Identity, Option<i32>>) -> PortReport {
+        if self.holders.len() > 1 {
+            self.holders.retain(|holder| Some(holder.identity.pid) != keeper);
+        }
         let outcome = match self.verdict {
             Verdict::Spare => Outcome::Free,
             Verdict::Refuse(reason) => {

@@ -74,6 +74,15 @@ pub fn is_listening(port: u16) -> io::Result<bool> {
     Ok(!rows(|candidate| candidate == port)?.is_empty())
 }
 
+/// On which of these ports anything listens, whoever it is. Cheap: looks at no process.
+///
+/// # Errors
+/// /proc could not be read.
+pub fn listening_among(ports: &[u16]) -> io::Result<BTreeSet<u16>> {
+    let found = rows(|candidate| ports.contains(&candidate))?;
+    Ok(found.iter().map(|listener| listener.port).collect())
+}
+
 /// Whether one of these processes holds a socket that listens on the port. Cheap: looks at no other.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ mod state;
 
 pub use flush::Flush;
 pub use judge::{Caller, PlannedHolder, PortPlan, Rules, Verdict, judge};
-pub use listen::{Holder, Listener, held_by, is_listening, listeners};
+pub use listen::{Holder, Listener, held_by, is_listening, listeners, listening_among};
 pub use ownership::{Keeper, LiveRun, Ownership, ownership};
 pub use prove::prove_free;
 pub use report::{HolderReport, Kind, Outcome, PortReport};

@@ -1,7 +1,7 @@
 //! A cgroup (v2) for each run, where the kernel has them and we may make them: never required.
 //!
 //! Only in a cgroup that is ours: on a host that systemd manages, one that it delegates (`Delegate=yes`, of
-//! which it tells by the attribute `user.delegate` or `trusted.delegate`), elsewhere one that we may write to.
+//! which it tells by the attribute `user.delegate` or `trusted.delegate`, or when asked), elsewhere one that we may write to.
 //! We make `sentinel.<house>.<service>.<run>` in it and turn on no controllers, so that our own process may
 //! stay beside them.
 
@@ -9,8 +9,17 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// A user's systemd before version 254 leaves no attribute: it was asked, and delegates our cgroup to us.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// systemd says that it delegates our own cgroup to us.
+pub fn is_told_to_divide() {
+    TOLD.store(true, Ordering::Relaxed);
+}
 
 /// How the names of our cgroups begin.
 const OURS: &str = "sentinel.";
@@ -217,7 +226,7 @@ fn mount() -> Option<(PathBuf, PathBuf)> {
 
 /// Where systemd rules, only what it delegated is ours to divide.
 fn is_delegated(path: &Path) -> bool {
-    if !Path::new("/run/systemd/system").exists() {
+    if TOLD.load(Ordering::Relaxed) || !Path::new("/run/systemd/system").exists() {
         return true;
     }
     let marked = |name: &str| {

@@ -34,7 +34,7 @@ mod weigh;
 
 pub use account::{Account, Refused, user_name};
 pub use allowance::{as_account, refusals};
-pub use cgroup::{Cgroup, Nursery};
+pub use cgroup::{Cgroup, Nursery, is_told_to_divide};
 pub use children::own_children;
 pub use command::command;
 pub use container::carries_container;

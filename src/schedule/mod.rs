@@ -25,6 +25,9 @@ use jiff::tz::TimeZone;
 pub use market::{Condition, Market, Phase, WORDS};
 pub use planner::{Due, Planner};
 
+/// Names, to whatever a schedule runs, the schedule.
+pub const SCHEDULE: &str = "SENTINEL_SCHEDULE";
+
 /// One schedule, valid and complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {

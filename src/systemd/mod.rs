@@ -3,6 +3,7 @@
 //! A supervisor that systemd began is replaced by systemd, never beside it: systemd would see its main
 //! process end, begin another one, and two would want one house.
 
+mod living;
 mod unit_file;
 
 use std::fmt;
@@ -67,6 +68,18 @@ impl Scope {
     }
 }
 
+/// The path of a line of /proc/PID/cgroup, if it is of the hierarchy by which systemd tells units.
+fn tracked(line: &str) -> Option<&str> {
+    line.strip_prefix("0::")
+        .or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))
+}
+
+/// Whether a variable of this environment begins so; with a zero byte at the end, whether it is that.
+fn has(environ: &[u8], wanted: &str) -> bool {
+    let mut variables = environ.split_inclusive(|&byte| byte == 0);
+    variables.any(|variable| variable.starts_with(wanted.as_bytes()))
+}
+
 /// Whether systemd runs this host (sd_booted(3)).
 #[must_use]
 pub fn is_running() -> bool {
@@ -81,37 +94,37 @@ impl Unit {
             return None;
         }
         let pid = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.pid);
-        pid.and_then(Self::of_process).or_else(|| Self::recorded(paths))
+        // One that was written down and removed since runs nothing.
+        let recorded = || Self::recorded(paths).filter(Self::is_known);
+        pid.and_then(Self::of_process).or_else(recorded)
     }
 
-    /// The unit whose main process this is.
+    /// The unit that began this process by `sentinel run`: by itself, or by a script around it.
     #[must_use]
     pub fn of_process(pid: i32) -> Option<Self> {
         let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
         let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        Self::from_proc(pid, &environ, &cgroup)
+        Self::from_proc(pid, &environ, &cgroup).or_else(|| Self::around(pid, &environ, &cgroup))
     }
 
     /// systemd tells the process that it has executed itself, and the process only, by `$SYSTEMD_EXEC_PID`;
     /// a user's systemd also sets `$MANAGERPID` (systemd.exec(5)).
     fn from_proc(pid: i32, environ: &[u8], cgroup: &str) -> Option<Self> {
-        let has = |wanted: &str| {
-            let mut variables = environ.split(|&byte| byte == 0);
-            variables.any(|variable| variable.starts_with(wanted.as_bytes()))
-        };
-        if !has(&format!("SYSTEMD_EXEC_PID={pid}")) {
-            return None;
-        }
-        let scope = if has("MANAGERPID=") {
+        has(environ, &format!("SYSTEMD_EXEC_PID={pid}\0"))
+            .then(|| Self::of_cgroup(environ, cgroup))
+            .flatten()
+    }
+
+    /// The innermost unit that this process is in.
+    fn of_cgroup(environ: &[u8], cgroup: &str) -> Option<Self> {
+        let scope = if has(environ, "MANAGERPID=") || cgroup.contains("/user@") {
             Scope::User
         } else {
             Scope::System
         };
-        let tracked = cgroup.lines().filter_map(|line| {
-            line.strip_prefix("0::")
-                .or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))
-        });
-        let name = tracked
+        let name = cgroup
+            .lines()
+            .filter_map(tracked)
             .flat_map(|path| path.split('/').rev())
             .find(|part| part.ends_with(".service"))?;
         Some(Self {
@@ -151,6 +164,15 @@ impl Unit {
         let mut command = self.scope.systemctl();
         command.args(words).arg(&self.name);
         command
+    }
+
+    /// The command by which a person has systemd do this to it: `systemctl --user restart web.service`.
+    #[must_use]
+    pub fn systemctl_words(&self, verb: &str) -> String {
+        match self.scope {
+            Scope::User => format!("systemctl --user {verb} {}", self.name),
+            Scope::System => format!("systemctl {verb} {}", self.name),
+        }
     }
 
     /// Where to read what systemd and the supervisor said.

@@ -112,6 +112,7 @@ pub const LAYERS: &[Row] = &[
             "schedule",
             "diary",
             "redact",
+            "systemd",
         ],
         "the shell around the supervisor; it knows no client",
     ),
@@ -299,8 +300,9 @@ pub const CONFINED: &[Confined] = &[
             "src/client/command/schedule.rs",
             "src/systemd/",
             "workers/chaos/",
+            "workers/main_app/src/command.rs",
         ],
-        because: "services are started by crate::process alone; the client starts a supervisor, systemctl and `exec` probes",
+        because: "services are started by crate::process alone; the client starts a supervisor, systemctl and `exec` probes; the web app starts `sentinel` for what a supervisor cannot do to itself",
     },
     Confined {
         word: "pidfd_send_signal",

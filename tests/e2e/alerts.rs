@@ -23,7 +23,7 @@ fn doomed(name: &str) -> String {
 const QUICK: &str = "disk_free = \"0%\"\ngroup = \"50ms\"\nretry = \"100ms\"\nretry_max = \"200ms\"\n";
 
 /// Answers one request with this status, and gives its head and its JSON.
-fn take(listener: &TcpListener, status: &str) -> (String, Value) {
+pub fn take(listener: &TcpListener, status: &str) -> (String, Value) {
     listener.set_nonblocking(true).expect("set");
     let mut delivery = None;
     until("a delivery", || {
@@ -61,7 +61,7 @@ fn read_request(mut stream: &TcpStream, status: &str) -> (String, Value) {
     (head, serde_json::from_slice(&body).expect("JSON"))
 }
 
-fn listen(port: u16) -> TcpListener {
+pub fn listen(port: u16) -> TcpListener {
     TcpListener::bind(("127.0.0.1", port)).expect("bound")
 }
 

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::house::{House, Ran, alive, free_port, signal, until};
 use crate::trouble::{plain, web};
 
+/// Deaf descendants cost a test no more than this at its end.
+const SHORT_GRACE: &str = "stop = { timeout = \"200ms\" }\n";
+
 /// Kills the supervisor and waits for its end.
 fn bereave(house: &House) {
     let supervisor = house.supervisor();
@@ -64,8 +67,8 @@ impl Drop for Stranger {
 #[test]
 fn a_supervisor_that_hangs_is_replaced_and_each_end_is_proven() {
     let port = free_port();
-    let house =
-        House::new(&(web("web", port) + &plain("tree", "--leave group --leave session --leave daemon")));
+    let tree = plain("tree", "--leave group --leave session --leave daemon") + SHORT_GRACE;
+    let house = House::new(&(web("web", port) + &tree));
     house.run(&["start"]).exits(0);
     until("all live", || house.marked().len() == 5);
     let bystander = Stranger::begin("chaos", &[]);
@@ -118,7 +121,7 @@ fn a_person_reads_who_was_ended_and_why() {
 
 #[test]
 fn a_dead_supervisor_a_deleted_socket_and_garbage_in_its_files_are_no_obstacle() {
-    let house = House::new(&(web("web", free_port()) + &plain("tree", "--leave daemon")));
+    let house = House::new(&(web("web", free_port()) + &plain("tree", "--leave daemon") + SHORT_GRACE));
     house.run(&["start"]).exits(0);
     until("all live", || house.marked().len() == 3);
     let garbage =

@@ -179,6 +179,39 @@ fn the_oldest_files_of_all_go_at_the_folders_cap() {
 }
 
 #[test]
+fn a_log_is_rotated_for_its_age_without_a_word_from_its_service() {
+    let house = House::new(
+        &(script("w", ECHO, "max_age = \"1s\"") + &script("idle", "echo open; exec sleep 1000", "")),
+    );
+    let mut mouth = Mouth::of(&house);
+    let begun = std::time::Instant::now();
+    house.run(&["start"]).exits(0);
+    mouth.say("young");
+    until("it is written", || house.log("w").ends_with(" F young\n"));
+    until("it is rotated", || files(&house, "w").len() == 2);
+    assert!(begun.elapsed().as_secs_f64() > 0.9, "{:?}", begun.elapsed());
+    assert_eq!(house.log("w"), "");
+    mouth.say("after");
+    until("it is written", || house.log("w").ends_with(" F after\n"));
+    let old = text(&files(&house, "w")[0]);
+    assert!(old.ends_with(" F young\n") && old.contains(" F open\n"), "{old}");
+    house
+        .run(&["logs", "w", "-n", "9"])
+        .exits(0)
+        .says("young")
+        .says("after");
+    // An empty log is not rotated again and again, and one without an age stays.
+    until("the next is rotated", || files(&house, "w").len() == 3);
+    let rest = std::time::Instant::now();
+    until("two more ages have passed", || rest.elapsed().as_secs_f64() > 2.2);
+    let rotated = ["w", "idle", "day"].map(|name| files(&house, name).len());
+    assert!(
+        rotated[..2] == [3, 1] && rotated[2] <= 2,
+        "{rotated:?}, the last at midnight"
+    );
+}
+
+#[test]
 fn a_log_that_is_emptied_goes_on_from_its_beginning() {
     for format in ["text", "raw"] {
         let house = House::new(&script("w", ECHO, &format!("format = \"{format}\"")));

@@ -55,6 +55,13 @@ fn possible() -> bool {
 impl<'h> Container<'h> {
     /// One that runs this program, up.
     fn of(house: &'h House, program: &Command) -> Self {
+        let container = Self::begin(house, program);
+        until("it answers", || [0, 3].contains(&container.run(&["status"]).code));
+        container
+    }
+
+    /// One that runs this program.
+    fn begin(house: &'h House, program: &Command) -> Self {
         let unshare = unshare(program).spawn().expect("unshare runs");
         let parent = unshare.id().cast_signed();
         let mut container = Self {
@@ -76,7 +83,6 @@ impl<'h> Container<'h> {
             container.init = pids().into_iter().find(is_init).unwrap_or_default();
             container.init != 0
         });
-        until("it answers", || [0, 3].contains(&container.run(&["status"]).code));
         container
     }
 
@@ -158,6 +164,30 @@ fn signals_end_it_in_order_or_do_nothing() {
         assert!(events.out.contains(&format!("{by}: leave")), "{events:#?}");
         house.is_empty();
     }
+}
+
+#[test]
+fn told_to_leave_while_it_takes_the_house_over_it_leaves() {
+    if !possible() {
+        return;
+    }
+    let house = House::new(&plain("web", ""));
+    // A leftover of a service that is gone, deaf to SIGTERM: it takes seconds to take it down.
+    let leftover = "trap 'touch told' TERM; while :; do sleep 0.05; done";
+    let script = format!(
+        "cd {}; env SENTINEL_RUN=1:gone:$PWD/.sentinel sh -c \"{leftover}\" & exec \"$@\"",
+        house.path("").display()
+    );
+    let supervisor = house.command(&["run"]);
+    let mut init = Command::new("sh");
+    init.args(["-c", &script, "sh"]).arg(supervisor.get_program());
+    init.args(supervisor.get_args());
+    let container = Container::begin(&house, &init);
+    until("it takes down what was left", || house.path("told").exists());
+    let began = std::time::Instant::now();
+    assert_eq!(container.ends_by(Signal::SIGTERM), Some(0));
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "at once");
+    assert!(!house.path("logs/web.log").exists(), "nothing was started");
 }
 
 #[test]

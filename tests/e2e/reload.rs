@@ -60,6 +60,40 @@ fn the_plan_is_shown_and_a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn another_log_dir_holds_all_logs_from_the_reload_on() {
+    let services = plain("web", "");
+    let house = House::new(&services);
+    house.run(&["start"]).exits(0);
+    let before = house.pid("web");
+    house.write(&format!("[sentinel]\nlog_dir = \"elsewhere/logs\"\n{services}"));
+    house.run(&["reload"]).exits(0).says("log_dir");
+    let read = |name| fs::read_to_string(house.path(name)).unwrap_or_default();
+    until("its own log has moved", || {
+        house.path("elsewhere/logs/sentinel.log").exists()
+    });
+    let old = read("logs/sentinel.log");
+    assert!(old.contains("sentinel.log goes on in another folder"), "{old}");
+    house.run(&["restart", "web"]).exits(0);
+    assert!(
+        !read("logs/sentinel.log").contains("sentinel restart web"),
+        "nothing more comes here"
+    );
+    let new = read("elsewhere/logs/sentinel.log");
+    assert!(
+        new.contains("sentinel restart web") && new.contains("RUNNING"),
+        "{new}"
+    );
+    house
+        .run(&["logs", "sentinel"])
+        .exits(0)
+        .says("sentinel restart web");
+    assert_ne!(house.pid("web"), before);
+    fs::write(house.path("file"), "").expect("written");
+    house.write(&format!("[sentinel]\nlog_dir = \"file\"\n{services}"));
+    house.run(&["reload"]).exits(1).says("nothing was changed");
+}
+
+#[test]
 fn a_file_that_is_wrong_or_could_not_start_changes_nothing() {
     let house = House::new(&plain("web", ""));
     house.run(&["start"]).exits(0);

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::house::{House, Ran, finish, until};
 
@@ -183,4 +183,51 @@ fn a_stage_that_fails_is_named() {
             .unwrap_or_default()
             .contains("(chdir)")
     );
+}
+
+/// Root of a user namespace only: the preflight believes it, the kernel does not.
+#[test]
+fn whatever_the_kernel_refuses_is_named_with_its_stage() {
+    let possible = Command::new("unshare")
+        .args(["--user", "--map-root-user", "true"])
+        .status();
+    if !possible.is_ok_and(|status| status.success()) {
+        return eprintln!("SKIPPED: no user namespace to be had (unshare)");
+    }
+    let keys = [
+        ("group", "user = 'nobody'", "(setgroups)"),
+        ("limit", "limits = { open_files = 1048576 }", "(setrlimit)"),
+        ("oom", "oom_score_adjust = -900", "(oom_score_adj)"),
+        ("nice", "nice = -10", "(setpriority)"),
+    ];
+    let service = |(name, key, _): &(&str, &str, &str)| {
+        format!("[services.{name}]\ncommand = 'sleep 600'\nmax_restarts = 0\n{key}\n")
+    };
+    let house = House::new(&keys.iter().map(service).collect::<String>());
+    let sentinel = |arguments: &[&str]| {
+        let inner = house.command(arguments);
+        let mut outer = Command::new("unshare");
+        outer.args([
+            "--user",
+            "--map-root-user",
+            "sh",
+            "-c",
+            "ulimit -n 512; exec \"$@\"",
+            "sh",
+        ]);
+        outer.arg(inner.get_program()).args(inner.get_args());
+        outer
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        finish(outer.spawn().expect("it runs"))
+    };
+    let mut ran = sentinel(&["start"]).exits(1);
+    for (name, _, stage) in keys {
+        ran = ran.says(stage);
+        let reason = sentinel(&["status", name]).out;
+        assert!(reason.contains(stage), "{name}: {reason}");
+    }
+    sentinel(&["shutdown"]).exits(0);
+    house.is_empty();
 }

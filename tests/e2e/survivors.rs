@@ -89,6 +89,19 @@ fn one_that_hangs_in_the_kernel_is_named_with_its_state() {
 }
 
 #[test]
+fn a_stopped_process_is_let_go_on_so_that_it_can_end() {
+    let house = House::new(&service("chaos").replace("100ms", "1m"));
+    house.run(&["start"]).exits(0);
+    signal(house.pid("a"), Signal::SIGSTOP);
+    let ran = house.run(&["stop", "a"]).exits(0);
+    assert!(ran.took < std::time::Duration::from_secs(10), "{ran:?}");
+    assert!(house.marked().is_empty());
+    house.run(&["events", "-n", "5"]).exits(0).says("exited");
+    let exit = house.service("a")["last_exit"].clone();
+    assert_ne!(exit["signal"], "SIGKILL", "{exit}");
+}
+
+#[test]
 fn a_run_has_a_cgroup_where_that_is_possible_and_none_is_left() {
     let house = House::new(&service("chaos --leave daemon --leave session"));
     house.run(&["start"]).exits(0);

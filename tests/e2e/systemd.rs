@@ -60,7 +60,7 @@ echo DONE
 "#;
 
 /// Runs the steps; None where this machine cannot (no namespaces, no systemd).
-fn under_systemd(house: &House, steps: &str) -> Option<String> {
+pub fn under_systemd(house: &House, steps: &str) -> Option<String> {
     let mut command = Command::new("unshare");
     if !nix::unistd::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
@@ -94,8 +94,8 @@ fn under_systemd(house: &House, steps: &str) -> Option<String> {
     Some(said)
 }
 
-fn house_for_everyone() -> House {
-    let house = House::new(SERVICES);
+pub fn house_for_everyone(services: &str) -> House {
+    let house = House::new(services);
     fs::set_permissions(house.path(""), fs::Permissions::from_mode(0o755)).expect("opened");
     house
 }
@@ -105,7 +105,7 @@ fn a_supervisor_of_systemd_is_replaced_by_systemd() {
     if !std::path::Path::new("/usr/lib/systemd/systemd").exists() {
         return eprintln!("skipped: there is no systemd here");
     }
-    let house = house_for_everyone();
+    let house = house_for_everyone(SERVICES);
     if let Some(said) = under_systemd(&house, STEPS) {
         assert!(said.contains("DONE"), "{said}");
         assert!(!said.contains("FAILED"), "{said}");

@@ -264,6 +264,24 @@ fn one_that_dies_once_it_has_taken_over_is_replaced_by_the_one_before() {
 }
 
 #[test]
+fn who_stands_by_starts_nothing_when_nothing_was_up() {
+    let house = House::new(&(plain("web", "") + &plain("other", "")));
+    house.run(&["start"]).exits(0);
+    house.run(&["stop"]).exits(0);
+    let supervisor = house.supervisor();
+    upgrade_to(&house, &impostor(&house, "exit 1")).exits(1);
+    assert_ne!(house.supervisor(), supervisor, "the one that stood by is there");
+    for name in ["web", "other"] {
+        let service = house.service(name);
+        assert_eq!(
+            (&service["state"], &service["wanted"], &service["pid"]),
+            (&json!("STOPPED"), &json!(false), &Value::Null)
+        );
+    }
+    house.run(&["start"]).exits(0);
+}
+
+#[test]
 fn an_edited_services_toml_is_not_taken_in_by_the_way() {
     let house = House::new(&plain("web", ""));
     house.run(&["start"]).exits(0);

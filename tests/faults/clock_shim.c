@@ -1,6 +1,8 @@
-/* Puts the wall clock of one process off by the seconds in the file $CLOCK_OFFSET; no other clock moves. */
+/* Puts the wall clock of one process off by the seconds in the file $CLOCK_OFFSET; no other clock moves.
+   Once there is a file $CLOCK_BROKEN, the steady clock fails, which no program is prepared for: Rust panics. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -21,6 +23,11 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(clock, now);
+    const char *broken = getenv("CLOCK_BROKEN");
+    if (clock == CLOCK_MONOTONIC && broken && access(broken, F_OK) == 0) {
+        errno = EINVAL;
+        return -1;
+    }
     if (clock == CLOCK_REALTIME && result == 0) now->tv_sec += offset();
     return result;
 }

@@ -5,6 +5,7 @@
 
 mod clock;
 mod crowd;
+mod death;
 #[path = "../e2e/house.rs"]
 mod house;
 mod kernel;

@@ -4,6 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Whose every test has a row.
+const WHOLE: [&str; 10] = [
+    "faults::",
+    "e2e::adoption::",
+    "e2e::emergency::",
+    "e2e::notify::",
+    "e2e::pid_one::",
+    "e2e::rights::",
+    "e2e::sockets::",
+    "e2e::survivors::",
+    "e2e::systemd_plain::",
+    "e2e::upgrade::",
+];
+
 /// Every `#[test]` of a suite, as `suite::module::name`.
 fn tests_of(suite: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(suite);
@@ -50,9 +64,10 @@ fn every_row_has_its_test_and_every_test_its_row() {
         .collect();
     let gone: Vec<&String> = named.difference(&known).collect();
     assert!(gone.is_empty(), "rows without a test: {gone:#?}");
-    let untold: Vec<String> = tests_of("faults")
-        .into_iter()
-        .filter(|test| !named.contains(test) && !test.starts_with("faults::table::"))
+    let whole = |test: &String| WHOLE.iter().any(|module| test.starts_with(module));
+    let untold: Vec<&String> = known
+        .iter()
+        .filter(|test| whole(test) && !named.contains(*test) && !test.starts_with("faults::table::"))
         .filter(|test| !test.starts_with("faults::house::"))
         .collect();
     assert!(untold.is_empty(), "tests without a row: {untold:#?}");

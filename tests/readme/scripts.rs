@@ -87,11 +87,11 @@ impl Checkout {
 }
 
 /// The ports of the shipped services.toml, in its order.
-const SHIPPED: [&str; 3] = ["8764", "8765", "8766"];
+const SHIPPED: [&str; 4] = ["8764", "8765", "8766", "3000"];
 
 /// The shipped services.toml on other ports.
 fn on_free_ports(shipped: &str) -> String {
-    let [sim, stream, proxy] = [free_port(), free_port(), free_port()];
+    let [sim, stream, proxy, pages] = [free_port(), free_port(), free_port(), free_port()];
     let commands = [
         (
             r#"["market-sim"]"#,
@@ -105,13 +105,17 @@ fn on_free_ports(shipped: &str) -> String {
             r#"["browser-proxy"]"#,
             format!(r#"["browser-proxy", "--port", "{proxy}", "--backend", "ws://127.0.0.1:{stream}"]"#),
         ),
+        (
+            r#"["main-app"]"#,
+            format!(r#"["main-app", "--port", "{pages}", "--stream-port", "{proxy}"]"#),
+        ),
     ];
     let mut text = shipped.to_string();
     for (from, to) in &commands {
         assert!(text.contains(from), "services.toml has no {from}");
         text = text.replace(from, to);
     }
-    for (from, to) in SHIPPED.iter().zip([sim, stream, proxy]) {
+    for (from, to) in SHIPPED.iter().zip([sim, stream, proxy, pages]) {
         text = text.replace(from, &to.to_string());
     }
     text

@@ -22,6 +22,7 @@ use super::Caller;
 pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
     let wanted = wanted_ports(&config, &args.targets)?;
+    let mut stopped = Vec::new();
     let mut held = if args.dry_run {
         None
     } else {
@@ -38,6 +39,7 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
             // The supervisor takes the lock for its own part.
             held = None;
             stop(&config.paths, &services).await?;
+            stopped = services;
             held = Some(lock(&config.paths).map_err(|busy| busy.message)?);
             Ok(())
         };
@@ -47,7 +49,9 @@ pub(super) async fn run(caller: &Caller, args: &FlushArgs) -> Result<ExitCode, E
         notes::keep(&config.paths, &reports).await;
     }
     drop(held);
-    tell(caller, args, &reports)
+    let code = tell(caller, args, &reports)?;
+    tell_stopped(caller, &stopped)?;
+    Ok(code)
 }
 
 fn lock(paths: &Paths) -> Result<Lock, Error> {
@@ -125,6 +129,7 @@ fn ask_about_strangers(caller: &Caller, args: &FlushArgs, plans: &[PortPlan]) ->
     if strangers.is_empty() || args.yes || !can_ask() {
         return Ok(());
     }
+    let foreign: Vec<u16> = strangers.iter().map(|(port, _)| *port).collect();
     for (port, holder) in strangers {
         let (command, pid) = (clean(&holder.command), holder.identity.pid);
         caller.terminal.complain(&format!(
@@ -134,8 +139,37 @@ fn ask_about_strangers(caller: &Caller, args: &FlushArgs, plans: &[PortPlan]) ->
     if confirmed() {
         return Ok(());
     }
-    Err(Error::failed("nothing was touched")
-        .help("sentinel flush --strays leaves running services alone; --yes does not ask"))
+    Err(Error::failed("nothing was touched").help(declined(args, plans, &foreign)))
+}
+
+/// What else there is to do about a stranger: the other ports can still be freed.
+fn declined(args: &FlushArgs, plans: &[PortPlan], foreign: &[u16]) -> String {
+    let free = |plan: &&PortPlan| plan.verdict == Verdict::Clear && !foreign.contains(&plan.port);
+    let others: Vec<String> = plans
+        .iter()
+        .filter(free)
+        .map(|plan| plan.port.to_string())
+        .collect();
+    if others.is_empty() {
+        return "end that program yourself, or give the service another port in services.toml".into();
+    }
+    let strays = if args.strays { " --strays" } else { "" };
+    format!(
+        "only the other ports: sentinel flush{strays} {}",
+        others.join(" ")
+    )
+}
+
+/// A service that was in the way stays stopped: it is the port that was wanted.
+fn tell_stopped(caller: &Caller, stopped: &[String]) -> Result<(), Error> {
+    let terminal = &caller.terminal;
+    if stopped.is_empty() || terminal.json || terminal.quiet {
+        return Ok(());
+    }
+    let names = stopped.join(" ");
+    terminal.print(&format!(
+        "stopped: {names}; to start again: sentinel start {names}\n"
+    ))
 }
 
 /// Whether somebody sits there who can answer a question.

@@ -9,6 +9,7 @@ use crate::client::launch::{launch, rehearse, summon};
 use crate::client::transaction::Deed;
 use crate::config::Config;
 use crate::exit::ExitCode;
+use crate::lock::Lock;
 use crate::schedule::Condition;
 use crate::systemd::Unit;
 
@@ -61,7 +62,10 @@ pub(super) async fn begin(
     let mut conduct = Conduct::begin(deed, caller.terminal);
     let log = house::own_log(config);
     let mut launched = match Unit::of_house(&config.paths) {
-        None => launch(config, mode, services)?,
+        None => {
+            spare_forking_unit(config, mode)?;
+            launch(config, mode, services)?
+        }
         Some(unit) => {
             // Once systemd is asked, the running supervisor goes: what would not start must be known before.
             let outcome = rehearse(config, mode, services)?.events.outcome().await?;
@@ -72,6 +76,9 @@ pub(super) async fn begin(
             summon(unit, config, mode, services)?
         }
     };
+    for ended in std::mem::take(&mut launched.ended) {
+        conduct.take(&Event::Ended(ended));
+    }
     match conduct.watch(&mut launched.events).await {
         Ending::Result if conduct.is_good() => conduct.verify(config, services).await,
         Ending::Result => {}
@@ -79,4 +86,25 @@ pub(super) async fn begin(
         Ending::Abandoned => conduct.abandon(),
     }
     conduct.conclude(Some(&config.log_dir))
+}
+
+/// A daemon that systemd follows (`Type=forking`) cannot be replaced by another one: systemd would take its end
+/// for the unit's, run `ExecStop=` or begin one beside the new one. An emergency gets through all the same.
+fn spare_forking_unit(config: &Config, mode: Mode) -> Result<(), Error> {
+    let unit = match mode {
+        Mode::Start | Mode::Emergency => None,
+        Mode::Master | Mode::Quick => Lock::holder(&config.paths.supervisor_lock())
+            .and_then(|held| held.pid)
+            .and_then(Unit::that_forks),
+    };
+    let Some(unit) = unit else {
+        return Ok(());
+    };
+    let message = format!(
+        "{unit} follows the running supervisor, and would take its end for its own; nothing was stopped"
+    );
+    let restart = unit.systemctl_words("restart");
+    Err(Error::failed(message).help(format!(
+        "{restart}; a unit of `sentinel install` is one that `sentinel restart` can restart"
+    )))
 }

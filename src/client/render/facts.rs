@@ -111,7 +111,8 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
             paint.bad(text)
         }
         What::Exited | What::Started | What::Stopping | What::Stopped => paint.middling(text),
-        What::Ready | What::Heard | What::MemoryFine | What::Healthy | What::DiskFine => paint.good(text),
+        What::Ready | What::Heard | What::MemoryFine | What::Healthy => paint.good(text),
+        What::DiskFine | What::PortFree => paint.good(text),
         What::Began
         | What::Left
         | What::Upgraded
@@ -132,7 +133,11 @@ pub fn words(fact: &Fact) -> String {
         .filter(|_| fact.what != What::Exited)
         .map(|pid| format!("pid {pid}"));
     let exit = fact.exit.as_ref().map(ending);
-    let cause = fact.cause.as_ref().map(cause);
+    let cause = fact.cause.as_ref().map(|cause| match cause {
+        // Tried again, to the same end: it is said once.
+        Cause::NotStarted { words } if fact.detail.as_ref() == Some(words) => "as the time before".to_owned(),
+        other => self::cause(other),
+    });
     let parts = [pid, exit, fact.detail.clone(), cause];
     parts
         .into_iter()

@@ -18,7 +18,7 @@ pub fn flushed(ports: &[PortReport], dry_run: bool, paint: Paint) -> String {
     let verdict = match (dry_run, ports.len()) {
         (true, _) => Some("nothing was touched".to_owned()),
         (false, 0) => Some("no port is assigned".to_owned()),
-        (false, many) => all_good.then(|| format!("{} free", are(many))),
+        (false, _) => all_good.then(|| proven(ports)),
     };
     if let Some(verdict) = verdict {
         let _ = writeln!(text, "{}", paint.good(&verdict));
@@ -32,6 +32,25 @@ pub fn not_free(ports: &[PortReport]) -> Option<(String, Vec<String>)> {
     let bad: Vec<&PortReport> = ports.iter().filter(|port| !port.outcome.ok()).collect();
     let lines = bad.iter().map(|port| flushed_port(port, Paint::PLAIN)).collect();
     (!bad.is_empty()).then(|| (format!("{} not free", are(bad.len())), lines))
+}
+
+/// `2 ports are free, 1 is left to its service`.
+fn proven(ports: &[PortReport]) -> String {
+    let kept = ports.iter().filter(|port| is_left(port)).count();
+    let free = ports.len() - kept;
+    let left = match (free, kept) {
+        (_, 0) => return format!("{} free", are(free)),
+        (0, 1) => return "1 port is left to its service".to_owned(),
+        (0, _) => return format!("{} left to their services", are(kept)),
+        (_, 1) => "1 is left to its service".to_owned(),
+        (_, more) => format!("{more} are left to their services"),
+    };
+    format!("{} free, {left}", are(free))
+}
+
+/// Whether a running service keeps it, as was asked for.
+fn is_left(port: &PortReport) -> bool {
+    port.outcome == Outcome::Free && !port.holders.is_empty()
 }
 
 fn are(number: usize) -> String {
@@ -53,8 +72,8 @@ pub fn flushed_port(port: &PortReport, paint: Paint) -> String {
     };
     let why = port.error.as_deref().map(clean);
     let words = match (port.outcome, why) {
-        (Outcome::Free, _) if port.holders.is_empty() => "free".to_owned(),
-        (Outcome::Free, _) => format!("left to {holders}"),
+        (Outcome::Free, _) if is_left(port) => format!("left to {holders}"),
+        (Outcome::Free, _) => "free".to_owned(),
         (Outcome::Freed, _) => paint.good(&format!("freed from {holders}")),
         (Outcome::WouldFree, _) => paint.middling(&format!("would be freed from {holders}")),
         (Outcome::Refused, Some(why)) => paint.bad(&format!("refused: {why}")),
@@ -115,6 +134,25 @@ mod tests {
                 "1 port is not free".into(),
                 vec!["port 8766: refused: port 8766 is listed in protected_ports".into()]
             ))
+        );
+    }
+
+    #[test]
+    fn a_port_that_its_service_keeps_is_not_free() {
+        let mut ports = ports();
+        ports.truncate(2);
+        ports[1].outcome = Outcome::Free;
+        let last = |ports: &[PortReport]| {
+            let text = flushed(ports, false, Paint::PLAIN);
+            text.lines().last().map(str::to_owned)
+        };
+        assert_eq!(
+            last(&ports).as_deref(),
+            Some("1 port is free, 1 is left to its service")
+        );
+        assert_eq!(
+            last(&ports[1..]).as_deref(),
+            Some("1 port is left to its service")
         );
     }
 

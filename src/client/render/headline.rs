@@ -16,7 +16,7 @@ pub fn headline(status: &Status, concerns: &[Concern]) -> String {
         many => format!("{many} services are declared"),
     };
     match status.supervisor.state {
-        SupervisorState::Absent => format!("there is no supervisor; {}", declared()),
+        SupervisorState::Absent => format!("there is no supervisor; {}{}", declared(), answered(status)),
         SupervisorState::Unresponsive => match status.supervisor.pid {
             Some(pid) => format!("the supervisor (pid {pid}) does not answer; {}", declared()),
             None => format!("the supervisor does not answer; {}", declared()),
@@ -26,6 +26,16 @@ pub fn headline(status: &Status, concerns: &[Concern]) -> String {
             all_fine(status)
         }
         SupervisorState::Running => some_troubled(status, concerns),
+    }
+}
+
+/// Without a supervisor a good answer is a warning: it comes from a process that nobody looks after.
+fn answered(status: &Status) -> String {
+    let good = |service: &&Service| service.health.status == HealthStatus::Healthy;
+    match status.services.iter().filter(good).count() {
+        0 => String::new(),
+        1 => ", and 1 probe is answered by a process that is not supervised".into(),
+        many => format!(", and {many} probes are answered by processes that are not supervised"),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
-use crate::api::{Health, HealthStatus};
+use crate::api::{Health, HealthStatus, SupervisorState};
 
 use super::words::{clean, count, latency};
 
 /// `healthy 0.8 ms`, `AAPL +1`, `3 clients`: parts, so that a narrow column can keep the first ones.
 #[must_use]
-pub(super) fn parts(health: &Health, supervised: bool) -> Vec<String> {
+pub(super) fn parts(health: &Health, supervisor: SupervisorState) -> Vec<String> {
     match health.status {
+        // Whoever answers is no run of a service: to call it healthy would be to vouch for a stranger.
+        HealthStatus::Healthy if supervisor == SupervisorState::Absent => vec!["unsupervised answer".into()],
         HealthStatus::Healthy => {
             let taken = health
                 .latency_ms
@@ -19,7 +21,7 @@ pub(super) fn parts(health: &Health, supervised: bool) -> Vec<String> {
             parts.extend(health.detail.as_ref().map(stream_words).unwrap_or_default());
             parts
         }
-        HealthStatus::Unhealthy if supervised => vec!["unhealthy".into()],
+        HealthStatus::Unhealthy if supervisor == SupervisorState::Running => vec!["unhealthy".into()],
         HealthStatus::Unhealthy => vec!["no answer".into()],
         HealthStatus::Starting => vec!["starting".into()],
         HealthStatus::None | HealthStatus::Unknown => vec!["-".into()],
@@ -54,7 +56,7 @@ mod tests {
             detail: Some(detail),
             ..Health::unasked(HealthStatus::Healthy, None)
         };
-        parts(&health, true).join(", ")
+        parts(&health, SupervisorState::Running).join(", ")
     }
 
     #[test]

@@ -61,8 +61,11 @@ pub fn summary(done: &str, services: usize, took_ms: f64, phases: &[PhaseRecord]
 #[must_use]
 pub fn is_worth_telling(phase: &PhaseRecord) -> bool {
     match phase.phase {
-        Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok,
-        Phase::Stop | Phase::Flush | Phase::Start | Phase::Handover | Phase::Verify => true,
+        // Without a supervisor there is nothing to stop.
+        Phase::Check | Phase::Stop | Phase::Leftovers => {
+            phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok
+        }
+        Phase::Flush | Phase::Start | Phase::Handover | Phase::Verify => true,
     }
 }
 

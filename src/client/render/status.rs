@@ -98,7 +98,8 @@ fn in_detail(status: &Status, concerns: &[Concern], view: View<'_>, detail: Deta
             text.push_str(&row_lines(status, row, &layout, (view, detail)));
         }
     }
-    text.push_str(&left_out(&shown, view));
+    let supervised = status.supervisor.state == SupervisorState::Running;
+    text.push_str(&left_out(&shown, supervised, view));
     let brief = detail >= Detail::Unwell && !view.problems;
     let schedules = schedule::section(&status.schedules, brief, view.width, view.paint);
     let untold = schedules.is_empty() || view.problems && status.schedules.iter().all(is_well);
@@ -119,7 +120,7 @@ fn is_well(schedule: &crate::api::Schedule) -> bool {
 }
 
 /// What has no row.
-fn left_out(shown: &Rows<'_>, view: View<'_>) -> String {
+fn left_out(shown: &Rows<'_>, supervised: bool, view: View<'_>) -> String {
     let mut text = String::new();
     let width = view
         .width
@@ -133,7 +134,9 @@ fn left_out(shown: &Rows<'_>, view: View<'_>) -> String {
     }
     if !shown.well.is_empty() {
         let names: Vec<&str> = shown.well.iter().map(|service| service.name.as_str()).collect();
-        let line = format!("{} more are well: {}", names.len(), names.join(", "));
+        // Nobody can vouch for what nobody supervises.
+        let are_well = if supervised { " are well" } else { "" };
+        let line = format!("{} more{are_well}: {}", names.len(), names.join(", "));
         let line: String = match line.chars().count() > width {
             true => line
                 .chars()

@@ -126,7 +126,7 @@ impl Column {
     }
 
     fn health_parts(service: &Service, supervisor: SupervisorState) -> Vec<String> {
-        health::parts(&service.health, supervisor == SupervisorState::Running)
+        health::parts(&service.health, supervisor)
     }
 }
 

@@ -36,11 +36,17 @@ const HEADERS: Key = key(
     Wants::Variables,
     "More headers for a webhook, such as Authorization; kept secret.",
 );
+const CA_FILE: Key = key(
+    "ca_file",
+    Wants::Text,
+    "For a webhook over https whose certificate no public authority has signed: the certificate of its authority, or its own, as PEM.",
+)
+.elsewhere(&["ca", "cafile", "cacert", "ca_cert", "tls_ca"]);
 
 /// One target of `[alerts.to]`.
 pub const TARGET: Section = Section {
     name: "[alerts.to.NAME]",
-    keys: &[WEBHOOK, COMMAND, SYSLOG, KINDS, FORMAT, HEADERS],
+    keys: &[WEBHOOK, COMMAND, SYSLOG, KINDS, FORMAT, HEADERS, CA_FILE],
 };
 
 /// `[alerts]`.
@@ -53,6 +59,7 @@ pub const ALERTS: Section = Section {
         KINDS,
         FORMAT,
         HEADERS,
+        CA_FILE,
         key("to", Wants::Named(&TARGET), "More targets, by name.").elsewhere(&["targets", "receivers"]),
         key("group", ANY, "How long the first of several alerts waits for the others.")
             .default("5s")

@@ -18,7 +18,8 @@ fn the_shipped_services_run_as_they_are() {
         [
             ("market_sim", &[8764][..]),
             ("trade_stream", &[8765]),
-            ("browser_proxy", &[8766])
+            ("browser_proxy", &[8766]),
+            ("main_app", &[3000])
         ]
     );
     assert_eq!(

@@ -1,6 +1,6 @@
 //! PURE: how often what happened since this supervisor began, for metrics and flapping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Fact, What};
 use crate::service::ServiceName;
@@ -16,6 +16,8 @@ pub struct Counts {
     pub probes: BTreeMap<String, (u64, u64)>,
     /// OOM kills by service.
     pub oom: BTreeMap<String, u64>,
+    /// The services whose last run ended so.
+    pub oom_last: BTreeSet<String>,
 }
 
 impl Counts {
@@ -29,8 +31,14 @@ impl Counts {
     pub fn count(&mut self, fact: &Fact) {
         *self.facts.entry(fact.what.as_str()).or_default() += 1;
         let Some(service) = &fact.service else { return };
-        if fact.exit.as_ref().is_some_and(|exit| exit.oom.is_some()) {
-            *self.oom.entry(service.clone()).or_default() += 1;
+        if let Some(exit) = &fact.exit {
+            match exit.oom {
+                Some(_) => {
+                    *self.oom.entry(service.clone()).or_default() += 1;
+                    self.oom_last.insert(service.clone());
+                }
+                None => drop(self.oom_last.remove(service)),
+            }
         }
         if fact.what == What::Started && fact.run.is_some_and(|run| run > 1) {
             let word = fact.cause.as_ref().map_or("other", crate::api::Cause::word);

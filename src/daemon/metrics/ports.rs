@@ -1,13 +1,7 @@
-//! Who holds the assigned ports, for the metrics: looked up in a thread, since it reads all of /proc.
-
-use std::io;
-use std::path::PathBuf;
+//! Who holds the assigned ports, for the metrics.
 
 use super::exposition::Text;
-use crate::api::{PortState, Service, State};
-use crate::config::Config;
-use crate::ports::{Keeper, LiveRun, Ownership, listeners, ownership, port_state};
-use crate::process::{Identity, Table};
+use crate::api::{Port, PortState};
 
 /// Every state of a port.
 const STATES: [(PortState, &str); 5] = [
@@ -18,92 +12,23 @@ const STATES: [(PortState, &str); 5] = [
     (PortState::Down, "down"),
 ];
 
-/// All that a look needs to know.
-#[derive(Debug)]
-pub(super) struct Question {
-    house: PathBuf,
-    keeper: Keeper,
-    /// Port, service, whether it runs.
-    assigned: Vec<(u16, String, bool)>,
-    /// Service, run, first process.
-    runs: Vec<(String, u64, i32)>,
-}
-
-/// One port: its number, its service, its state.
-pub(super) type Seen = (u16, String, PortState);
-
-impl Question {
-    pub(super) fn of(config: &Config, services: &[Service]) -> Self {
-        let sockets = config.services.iter().flat_map(|spec| {
-            spec.sockets
-                .iter()
-                .map(|address| (address.port(), spec.name.to_string()))
-        });
-        let assigned = services.iter().flat_map(|service| {
-            let runs = service.state == State::Running;
-            service
-                .ports
-                .iter()
-                .map(move |port| (*port, service.name.clone(), runs))
-        });
-        let run = |service: &Service| Some((service.name.clone(), service.run, service.pid?));
-        Self {
-            house: config.paths.state_dir.clone(),
-            keeper: Keeper {
-                pid: std::process::id().cast_signed(),
-                ports: sockets.collect(),
-            },
-            assigned: assigned.collect(),
-            runs: services.iter().filter_map(run).collect(),
-        }
-    }
-
-    pub(super) fn look(self) -> io::Result<Vec<Seen>> {
-        if self.assigned.is_empty() {
-            return Ok(Vec::new());
-        }
-        let numbers: Vec<u16> = self.assigned.iter().map(|(port, ..)| *port).collect();
-        let (listening, table) = (listeners(&numbers)?, Table::read()?);
-        let mut live = Vec::new();
-        for (service, number, pid) in &self.runs {
-            let leader = Identity::of(*pid)?;
-            live.extend(leader.map(|leader| LiveRun {
-                service: service.clone(),
-                number: *number,
-                leader,
-            }));
-        }
-        let seen = |(port, service, runs): &(u16, String, bool)| {
-            let (state, _) = port_state(*port, service, *runs, &listening, |holder| {
-                let pid = holder.identity.pid;
-                let kept = self.keeper.ownership(*port, pid);
-                kept.unwrap_or_else(|| {
-                    ownership(pid, &table, &self.house, &live).unwrap_or(Ownership::Foreign)
-                })
-            });
-            (*port, service.clone(), state)
-        };
-        Ok(self.assigned.iter().map(seen).collect())
-    }
-}
-
 /// One sample for each port and state.
-pub(super) fn metrics(text: &mut Text, seen: &[Seen]) {
+pub(super) fn metrics(text: &mut Text, seen: &[Port]) {
     let name = "sentinel_port_state";
     text.family(
         name,
         "gauge",
         "1 for the state that the assigned port is in, 0 for the others.",
     );
-    for (port, service, is) in seen {
+    for one in seen {
         for (state, word) in STATES {
-            let port = port.to_string();
+            let port = one.port.to_string();
             let labels = [
                 ("port", port.as_str()),
-                ("service", service.as_str()),
+                ("service", one.service.as_str()),
                 ("state", word),
             ];
-            text.sample(name, &labels, f64::from(u8::from(*is == state)));
+            text.sample(name, &labels, f64::from(u8::from(one.state == state)));
         }
     }
 }

@@ -7,19 +7,23 @@ use crate::service::MaxAge;
 
 /// When a log that was begun then is due.
 pub(super) fn due(age: Option<MaxAge>, begun: Timestamp) -> Option<Timestamp> {
-    due_in(age?, begun, TimeZone::system())
+    due_in(age?, begun, TimeZone::system)
 }
 
-fn due_in(age: MaxAge, begun: Timestamp, zone: TimeZone) -> Option<Timestamp> {
-    let local = begun.to_zoned(zone);
+/// The zone is asked for where it matters: to find this host's takes reading files.
+fn due_in(age: MaxAge, begun: Timestamp, zone: impl FnOnce() -> TimeZone) -> Option<Timestamp> {
+    let local = || begun.to_zoned(zone());
     match age {
         MaxAge::After(after) => begun.checked_add(SignedDuration::try_from(after).ok()?).ok(),
         MaxAge::Hourly => {
             let hour = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
-            Some(local.round(hour).ok()?.checked_add(1.hour()).ok()?.timestamp())
+            Some(local().round(hour).ok()?.checked_add(1.hour()).ok()?.timestamp())
         }
-        MaxAge::Daily => days_on(&local, 1),
-        MaxAge::Weekly => days_on(&local, 7 - i64::from(local.weekday().to_monday_zero_offset())),
+        MaxAge::Daily => days_on(&local(), 1),
+        MaxAge::Weekly => {
+            let local = local();
+            days_on(&local, 7 - i64::from(local.weekday().to_monday_zero_offset()))
+        }
     }
 }
 
@@ -38,7 +42,7 @@ mod tests {
     fn each_age_ends_where_people_expect_it() {
         let zone = TimeZone::get("America/New_York").expect("the host's zones");
         let due = |age, begun: &str| {
-            let due = due_in(age, begun.parse().expect("a time"), zone.clone());
+            let due = due_in(age, begun.parse().expect("a time"), || zone.clone());
             due.expect("a time").to_string()
         };
         // A Saturday, 03:41 in New York.

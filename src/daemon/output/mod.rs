@@ -246,6 +246,9 @@ impl Outputs {
         specs: impl Iterator<Item = (&'s ServiceName, &'s LogSpec)>,
     ) {
         let moved = self.rules.folder != rules.folder;
+        if moved && self.thread.is_none() {
+            own::moves_to(&rules.folder);
+        }
         if self.rules != rules {
             self.rules = rules;
             self.tell(self.rules.command());
@@ -308,7 +311,8 @@ impl Thread {
         let (begun, has_begun) = std::sync::mpsc::channel();
         let handle = std::thread::Builder::new()
             .name("output".into())
-            .stack_size(256 << 10)
+            // Address space, not memory: what is not used costs nothing. Time zones need more than one would think.
+            .stack_size(1 << 20)
             .spawn(move || match Scribe::new(way, &spool, logs, max_total) {
                 Ok(scribe) => {
                     let _ = begun.send(Ok(()));

@@ -1,8 +1,9 @@
 //! sentinel.log: what the supervisor itself has to say, rotated like any other log.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +14,8 @@ use crate::redact;
 const STEP: u64 = 16 << 10;
 
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
-/// The file, once standard error leads there; the thread that rotates it, once it runs.
-static FILE: OnceLock<PathBuf> = OnceLock::new();
+/// Its name, once standard error leads there; the thread that rotates it, once it runs.
+static NAME: OnceLock<OsString> = OnceLock::new();
 static WAKE: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Standard error, without secrets, counted.
@@ -39,13 +40,23 @@ impl Write for Counted {
 }
 
 /// Standard error leads to this file from now on.
-pub(in crate::daemon) fn is(file: PathBuf) {
-    let _ = FILE.set(file);
+pub(in crate::daemon) fn is(file: &Path) {
+    let _ = NAME.set(file.file_name().unwrap_or_default().to_owned());
 }
 
-/// Where sentinel.log is; `None` in the foreground, where there is none.
-pub(super) fn file() -> Option<&'static PathBuf> {
-    FILE.get()
+/// Where sentinel.log is when this is `log_dir`; `None` in the foreground, where there is none.
+pub(super) fn file(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(NAME.get()?))
+}
+
+/// sentinel.log is in this folder from now on. Where it cannot be, what comes goes on being written to the old one.
+pub(super) fn moves_to(folder: &Path) {
+    let Some(new) = file(folder) else { return };
+    tracing::info!(log = %new.display(), "sentinel.log goes on in another folder");
+    let _ = std::fs::create_dir_all(folder);
+    if let Err(error) = crate::process::detach::errors_to(&new) {
+        tracing::error!(log = %new.display(), %error, "cannot be opened: sentinel.log goes on here");
+    }
 }
 
 /// Wakes this when much was written.
@@ -54,8 +65,8 @@ pub(super) fn tell(fd: OwnedFd) {
 }
 
 /// Leads standard error to the file of that name, which may be another than before.
-pub(super) fn reopen() {
-    if let Some(file) = file() {
-        let _ = crate::process::detach::errors_to(file);
+pub(super) fn reopen(folder: &Path) {
+    if let Some(file) = file(folder) {
+        let _ = crate::process::detach::errors_to(&file);
     }
 }

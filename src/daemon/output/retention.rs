@@ -50,6 +50,11 @@ impl Retention {
         }
     }
 
+    /// Whose limits these are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn limit(&mut self, folder: PathBuf, max_total: u64) {
         (self.folder, self.max_total) = (folder, max_total);
         self.headroom = 0;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::daemon::host::Host;
 use crate::daemon::opening::Plan;
 use crate::daemon::progress::Progress;
 use crate::daemon::{begin as take_over, block_on};
@@ -68,6 +69,6 @@ pub fn stand_by(plan: &Plan, (pid, start): (i32, u64)) -> ExitCode {
             let _ = handle.signal(Signal::SIGKILL as i32);
             let _ = handle.exited().await;
         }
-        take_over(plan, Progress::Log).await
+        take_over(plan, Progress::Log, &Host::default()).await
     })
 }

@@ -14,6 +14,7 @@ use crate::api::{Fact, What};
 use crate::config::Config;
 use crate::daemon::driver::{Driver, RunState};
 use crate::daemon::heard::Heard;
+use crate::daemon::host::Host;
 use crate::daemon::ledger::Ledger;
 use crate::daemon::mailbox::{Mailbox, Message};
 use crate::daemon::notify::Notify;
@@ -40,6 +41,8 @@ pub fn resume(file: &Path, state: RawFd) -> ExitCode {
             Err(error) => Err(error.to_string()),
         });
     log_to_stderr();
+    // For what it finds out about our cgroup; the unit is known since the first image.
+    drop(Host::find());
     let began = taken.and_then(|(handover, descriptors)| {
         let config = load(file, &handover)?;
         Ok((handover, descriptors, config))

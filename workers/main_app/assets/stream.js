@@ -1,17 +1,10 @@
 // The connection to the stream: kept up for as long as the page is open, and honest about itself.
-// No part of the page; it tells its listener what happens.
+// No part of the page, it runs in a worker; it tells its listener what happens.
 
 const PING_EVERY_MS = 30_000;
 const PONG_WITHIN_MS = 10_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
-
-/** The address of the stream: the page's own host, unless the server names another. */
-export function streamAddress(dataset, location) {
-  if (dataset.streamUrl) return dataset.streamUrl;
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  return `${scheme}://${location.hostname}:${dataset.streamPort}`;
-}
 
 /**
  * `listener.state({name, attempt, retryAt, since})` with the names `connecting`, `open`, `waiting`;

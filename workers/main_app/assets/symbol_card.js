@@ -23,6 +23,9 @@ export function clock(time) {
 /** Which way the price moved, also for those who do not see colours. */
 export const ARROWS = { "-1": "▼", 0: " ", 1: "▲" };
 
+/** Whole seconds since the page was opened. */
+export const pageSecond = () => Math.floor(performance.now() / 1000);
+
 const STATES = {
   asked: "subscribing…",
   connecting: "feed is connecting…",
@@ -34,6 +37,7 @@ const STATES = {
 export class SymbolCard {
   element;
   symbol;
+  #state = "";
   #last = null;
   #lastTime = 0;
   #first = null;
@@ -69,25 +73,27 @@ export class SymbolCard {
   }
 
   set state(name) {
+    if (this.#state === name) return;
+    this.#state = name;
     this.element.dataset.state = name;
     this.#parts.state.textContent = STATES[name];
   }
 
   get state() {
-    return this.element.dataset.state;
+    return this.#state;
   }
 
-  /** Takes a trade and says which way the price moved. */
-  add(trade) {
-    this.#volume += trade.size;
+  /** Takes a trade and says which way the price moved. `second`: of the page's clock. */
+  add(price, size, time, isLate, second) {
+    this.#volume += size;
     this.#dirty = true;
     // What is filled in later belongs to the volume, not to the last price.
-    if (trade.backfill && trade.time < this.#lastTime) return 0;
-    if (this.#last !== null && trade.price !== this.#last) this.#tick = trade.price > this.#last ? 1 : -1;
-    this.#first ??= trade.price;
-    this.#last = trade.price;
-    this.#lastTime = trade.time;
-    this.#count();
+    if (isLate && time < this.#lastTime) return 0;
+    if (this.#last !== null && price !== this.#last) this.#tick = price > this.#last ? 1 : -1;
+    this.#first ??= price;
+    this.#last = price;
+    this.#lastTime = time;
+    this.#count(second);
     return this.#tick;
   }
 
@@ -97,8 +103,8 @@ export class SymbolCard {
     this.#dirty = true;
   }
 
-  #count() {
-    const second = this.#advance();
+  #count(second) {
+    this.#advance(second);
     this.#perSecond[second % 60] += 1;
     if (this.#pricesSecond === second) return this.#prices.amend(this.#last);
     // Seconds without a trade keep the price they began with.
@@ -111,17 +117,16 @@ export class SymbolCard {
     this.#pricesSecond = second;
   }
 
-  #advance() {
-    const second = Math.floor(performance.now() / 1000);
+  #advance(second) {
+    if (second === this.#second) return;
     const passed = Math.min(second - this.#second, 60);
     for (let n = 0; n < passed; n += 1) this.#perSecond[(second - n) % 60] = 0;
     this.#second = second;
-    return second;
   }
 
   /** Writes what changed; called a few times a second, not for each trade. */
   draw() {
-    this.#advance();
+    this.#advance(pageSecond());
     const parts = this.#parts;
     const perMinute = this.#perSecond.reduce((sum, count) => sum + count, 0);
     set(parts.rate, quantity(perMinute));

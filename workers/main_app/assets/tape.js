@@ -58,16 +58,22 @@ export class Tape {
     return first;
   }
 
-  addTrade(trade) {
+  /** The number of a text, for `addTrade`. */
+  name(text) {
+    return this.#names.index(text);
+  }
+
+  /** The trade at a place of a batch; `names` turns the batch's numbers of texts into those of here. */
+  addTrade(batch, place, names, tick) {
     const at = this.#claim();
-    this.#times[at] = trade.time;
-    this.#prices[at] = trade.price;
-    this.#sizes[at] = trade.size;
-    this.#symbols[at] = this.#names.index(trade.symbol);
-    this.#exchanges[at] = this.#names.index(trade.exchange);
-    this.#conditions[at] = this.#names.index(trade.conditions);
-    this.#ticks[at] = trade.tick;
-    this.#backfilled[at] = trade.backfill ? 1 : 0;
+    this.#times[at] = batch.times[place];
+    this.#prices[at] = batch.prices[place];
+    this.#sizes[at] = batch.sizes[place];
+    this.#symbols[at] = names[batch.symbols[place]];
+    this.#exchanges[at] = names[batch.exchanges[place]];
+    this.#conditions[at] = names[batch.conditions[place]];
+    this.#ticks[at] = tick;
+    this.#backfilled[at] = batch.backfilled[place];
     this.#show(this.#next - 1);
   }
 
@@ -80,7 +86,7 @@ export class Tape {
 
   filter(minSize, only) {
     this.#minSize = minSize;
-    this.#only = only;
+    this.#only = only === null ? null : this.#names.index(only);
     this.#shownNext = 0;
     for (let number = Math.max(0, this.#next - CAPACITY); number < this.#next; number += 1) this.#show(number);
   }
@@ -109,7 +115,7 @@ export class Tape {
   }
 
   #claim() {
-    this.#notes.delete(this.#next - CAPACITY);
+    if (this.#notes.size > 0) this.#notes.delete(this.#next - CAPACITY);
     this.#next += 1;
     return (this.#next - 1) & MASK;
   }
@@ -117,9 +123,9 @@ export class Tape {
   #show(number) {
     const at = number & MASK;
     const passes =
-      this.#notes.has(number) ||
+      (this.#notes.size > 0 && this.#notes.has(number)) ||
       (this.#sizes[at] >= this.#minSize &&
-        (this.#only === null || this.#names.texts[this.#symbols[at]] === this.#only));
+        (this.#only === null || this.#symbols[at] === this.#only));
     if (!passes) return;
     this.#shown[this.#shownNext & MASK] = number;
     this.#shownNext += 1;

@@ -1,7 +1,7 @@
 // Time and Sales: joins the stream, the tape and the symbols' cards, and remembers the choices.
 
-import { Stream, streamAddress } from "./stream.js";
-import { SymbolCard, clock, quantity } from "./symbol_card.js";
+import { RemoteStream, streamAddress } from "./remote_stream.js";
+import { SymbolCard, clock, pageSecond, quantity } from "./symbol_card.js";
 import { Tape } from "./tape.js";
 import { TapeRows } from "./tape_rows.js";
 
@@ -23,9 +23,14 @@ let lastTradeAt = null;
 let unaccounted = new Map();
 let isPaused = false;
 
-const stream = new Stream(streamAddress(document.documentElement.dataset, location), {
+// The worker's numbers of texts, as the tape knows them, and the texts themselves.
+const names = [0];
+const texts = ["…"];
+
+const stream = new RemoteStream(streamAddress(document.documentElement.dataset, location), {
   state: changed,
   message: received,
+  trades: traded,
   lost: (from, to) => {
     if (cards.size > 0) note(`Connection lost for ${seconds(to - from)}, from ${clock(from)}`);
     unaccounted = new Map([...cards.keys()].map((symbol) => [symbol, from]));
@@ -34,17 +39,17 @@ const stream = new Stream(streamAddress(document.documentElement.dataset, locati
 
 // ---- from the stream
 
+const KNOWN = {
+  subscribed,
+  connecting: (m) => { feedConnected = false; mark(m.symbol, "connecting"); showLink(); },
+  gap: missed,
+  pong: (m) => { feedConnected = m.alpaca_connected === true; showLink(); },
+  health: (m) => { feed = m; feedConnected = m.alpaca_connected === true; showLink(); showFeed(); },
+  error: refused,
+};
+
 function received(message) {
-  const known = {
-    trade: traded,
-    subscribed,
-    connecting: (m) => { feedConnected = false; mark(m.symbol, "connecting"); showLink(); },
-    gap: missed,
-    pong: (m) => { feedConnected = m.alpaca_connected === true; showLink(); },
-    health: (m) => { feed = m; feedConnected = m.alpaca_connected === true; showLink(); showFeed(); },
-    error: refused,
-  };
-  if (Object.hasOwn(known, message.type)) known[message.type](message);
+  if (Object.hasOwn(KNOWN, message.type)) KNOWN[message.type](message);
 }
 
 function subscribed(message) {
@@ -63,24 +68,23 @@ function mark(symbol, state) {
   if (card !== undefined) card.state = state;
 }
 
-function traded(message) {
-  const card = cards.get(message.symbol);
-  const data = message.data;
-  if (card === undefined || typeof data?.price !== "number") return;
-  const trade = {
-    time: Date.parse(data.timestamp) || Date.now(),
-    symbol: message.symbol,
-    price: data.price,
-    size: Number(data.size) || 0,
-    exchange: String(data.exchange ?? ""),
-    conditions: Array.isArray(data.conditions) ? data.conditions.join(" ") : "",
-    backfill: message.backfill === true || data.backfill === true,
-  };
-  tape.addTrade({ ...trade, tick: card.add(trade) });
+function traded(batch) {
+  for (const text of batch.fresh) {
+    names.push(tape.name(text));
+    texts.push(text);
+  }
+  const second = pageSecond();
+  let heard = false;
+  for (let at = 0; at < batch.length; at += 1) {
+    const card = cards.get(texts[batch.symbols[at]]);
+    if (card === undefined) continue;
+    const tick = card.add(batch.prices[at], batch.sizes[at], batch.times[at], batch.backfilled[at] === 1, second);
+    tape.addTrade(batch, at, names, tick);
+    if (card.state !== "subscribed") heard = true, card.state = "subscribed";
+  }
   lastTradeAt = Date.now();
-  if (feedConnected !== true || card.state !== "subscribed") {
+  if (heard || feedConnected !== true) {
     feedConnected = true;
-    card.state = "subscribed";
     showLink();
   }
   soon();
@@ -175,10 +179,10 @@ function follow(followed) {
 function soon() {
   if (drawn) return;
   drawn = true;
-  requestAnimationFrame(() => {
+  requestAnimationFrame((now) => {
     drawn = false;
-    part("empty").hidden = tape.shownNext > 0;
-    rows.draw();
+    if (part("empty").hidden !== tape.shownNext > 0) part("empty").hidden = tape.shownNext > 0;
+    if (!rows.draw(now)) soon();
   });
 }
 
@@ -290,7 +294,7 @@ part("clear").addEventListener("click", () => {
   tape.clear();
   rows.reset();
   part("empty").hidden = false;
-  rows.draw();
+  soon();
 });
 part("try-now").addEventListener("click", () => stream.tryNow());
 addEventListener("keydown", (event) => {

@@ -1,9 +1,12 @@
 // The tape on the screen: only as many rows as are seen, each trade written once, at most once per
-// frame. While it is held (paused, or scrolled away from the newest) it stands still.
+// frame; 20 times a second when more comes than anybody can read. While it is held (paused, or scrolled
+// away from the newest) it stands still.
 
 import { ARROWS, clock, price, quantity } from "./symbol_card.js";
 
 const TICKS = { "-1": "down", 0: "none", 1: "up" };
+/** Between two drawings of a flood: half the rows or more are new each time. */
+const FLOOD_MS = 50;
 const CELLS = ["time", "symbol", "price", "size", "exchange", "conditions"];
 
 export class TapeRows {
@@ -18,6 +21,9 @@ export class TapeRows {
   #paused = false;
   #follow = true;
   #onHold;
+  #drawnAt = 0;
+  #drawnNext = 0;
+  #drawing = 0;
 
   /** `onHold(newer)`: how many entries are newer than what is shown; null when none is held back. */
   constructor(tape, viewport, onHold) {
@@ -51,26 +57,33 @@ export class TapeRows {
   /** After the filter changed every entry has another place. */
   reset() {
     for (const row of this.#rows) row.index = -1;
+    this.#drawnAt = -Infinity;
     if (this.#heldAt !== null) this.#heldAt = this.#tape.shownNext;
   }
 
-  draw() {
-    if (this.#rows.length === 0) return;
+  /** Draws what is new, at this time of the page; false: it is a flood, and drawn a little later. */
+  draw(now) {
+    if (this.#rows.length === 0) return true;
     const next = this.#heldAt ?? this.#tape.shownNext;
+    const isFlood = next - this.#drawnNext >= this.#rows.length / 2;
+    if (isFlood && now - this.#drawnAt < FLOOD_MS) return false;
+    this.#drawnAt = now;
+    this.#drawnNext = next;
+    this.#drawing += 1;
     const count = Math.max(0, next - this.#tape.shownFirst);
     const top = Math.floor(this.#scrollTop / this.#rowHeight);
     const seen = Math.min(this.#rows.length, count - top);
-    const used = new Set();
     for (let line = top; line < top + seen; line += 1) {
       const index = next - 1 - line;
       const row = this.#rows[index % this.#rows.length];
-      used.add(row);
+      row.drawing = this.#drawing;
       if (row.index !== index) write(row, index, this.#tape.shown(index));
       place(row, line * this.#rowHeight);
     }
-    for (const row of this.#rows) if (!used.has(row)) place(row, null);
+    for (const row of this.#rows) if (row.drawing !== this.#drawing) place(row, null);
     this.#reserve(count * this.#rowHeight);
     if (this.#heldAt !== null) this.#onHold(this.#tape.shownNext - this.#heldAt);
+    return true;
   }
 
   // Following, the scroll bar may lag: its length is of no use then, and costs a layout.
@@ -84,7 +97,7 @@ export class TapeRows {
   #scrolled() {
     this.#scrollTop = this.#viewport.scrollTop;
     this.#hold();
-    requestAnimationFrame(() => this.draw());
+    requestAnimationFrame(() => this.#drawNow());
   }
 
   #hold() {
@@ -102,7 +115,12 @@ export class TapeRows {
     for (const row of this.#rows) row.element.remove();
     const needed = Math.ceil(this.#height / this.#rowHeight) + 2;
     this.#rows = Array.from({ length: needed }, () => emptyRow(this.#viewport));
-    this.draw();
+    this.#drawNow();
+  }
+
+  #drawNow() {
+    this.#drawnAt = -Infinity;
+    this.draw(performance.now());
   }
 }
 
@@ -121,7 +139,7 @@ function emptyRow(viewport) {
   }
   element.hidden = true;
   viewport.append(element);
-  return { element, texts, index: -1, top: null };
+  return { element, texts, index: -1, top: null, kind: "", tick: "", drawing: 0 };
 }
 
 function place(row, top) {
@@ -140,8 +158,11 @@ function write(row, index, entry) {
   row.index = index;
   const { texts, element } = row;
   const isNote = entry.note !== undefined;
-  element.dataset.kind = isNote ? "note" : entry.backfill ? "backfill" : "trade";
-  element.dataset.tick = isNote ? "none" : TICKS[entry.tick];
+  const kind = isNote ? "note" : entry.backfill ? "backfill" : "trade";
+  const tick = isNote ? "none" : TICKS[entry.tick];
+  // What stays costs no style.
+  if (row.kind !== kind) element.dataset.kind = row.kind = kind;
+  if (row.tick !== tick) element.dataset.tick = row.tick = tick;
   texts.time.data = clock(entry.time);
   texts.symbol.data = isNote ? entry.note : entry.symbol;
   texts.price.data = isNote ? "" : `${ARROWS[entry.tick]} ${price(entry.price)}`;

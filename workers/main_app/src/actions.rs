@@ -1,104 +1,103 @@
-//! Who may restart, start and stop services from a page: by default nobody.
+//! Who may restart, start, stop and flush from a page: by default nobody.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use hyper::body::Bytes;
-use serde::Deserialize;
-use serde_json::json;
-use tracing::{info, warn};
 
 use crate::door::host;
-use crate::routes::{App, answer_of, json_response};
+use crate::status::Web;
 
 /// The shortest token: 16 random characters are beyond guessing.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Whether pages may act, and what proves that a request may.
+/// What proves that a request may act, and from where pages are reached. Whether they may act at all says
+/// `[web]` of services.toml.
 #[derive(Clone, Default)]
 pub struct Actions {
     token: Option<String>,
-    remote: bool,
+    open: bool,
 }
 
-/// Settings that would make actions unsafe.
+/// A token that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadActions {
-    /// They are on, and nothing proves who asks.
-    NoToken,
-    /// They are on, on an address that other hosts reach.
-    Remote,
-}
+pub struct WeakToken;
 
-impl fmt::Display for BadActions {
+impl fmt::Display for WeakToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoToken => write!(
-                f,
-                "MAIN_APP_ACTIONS=1 needs a MAIN_APP_TOKEN of at least {SHORTEST_TOKEN} characters, \
-                 for example from: openssl rand -hex 16"
-            ),
-            Self::Remote => f.write_str(
-                "MAIN_APP_ACTIONS=1 on an address that other hosts reach: listen on 127.0.0.1 behind TLS, \
-                 or set MAIN_APP_ACTIONS_REMOTE=1 if the network is yours",
-            ),
-        }
+        write!(
+            f,
+            "MAIN_APP_TOKEN must have at least {SHORTEST_TOKEN} characters, for example from: openssl rand -hex 16"
+        )
     }
 }
 
 impl fmt::Debug for Actions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let on = if self.are_on() { "on" } else { "off" };
-        write!(f, "Actions({on}, remote: {})", self.remote)
+        let token = if self.token.is_some() {
+            "a token"
+        } else {
+            "no token"
+        };
+        write!(f, "Actions({token}, open: {})", self.open)
     }
 }
 
+/// Whether a page may act, for the page itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// With the token.
+    On,
+    /// No, and what would change that.
+    Off(&'static str),
+}
+
+/// A refusal: its status, and the sentence.
+pub type Refusal = (StatusCode, &'static str);
+
+const OFF: &str = "Actions are off. To turn them on: actions = true under [web] in services.toml, and MAIN_APP_TOKEN in the environment of main_app.";
+const NO_TOKEN: &str = "Actions are on in services.toml, and main_app has no MAIN_APP_TOKEN in its environment: it goes into the env_file.";
+const REMOTE: &str = "main_app listens on an address that other hosts reach: actions need it on 127.0.0.1 behind TLS, or allow_remote = true under [web] in services.toml.";
+
 impl Actions {
-    /// From the values of MAIN_APP_ACTIONS, MAIN_APP_TOKEN and MAIN_APP_ACTIONS_REMOTE.
+    /// From the value of MAIN_APP_TOKEN; `open`: other hosts reach the pages.
     ///
     /// # Errors
-    /// On, without a token that is long enough.
-    pub fn new(on: Option<&str>, token: Option<String>, remote: bool) -> Result<Self, BadActions> {
-        if !matches!(on, Some("1" | "true")) {
-            return Ok(Self::default());
+    /// A token that is too short.
+    pub fn new(token: Option<String>, open: bool) -> Result<Self, WeakToken> {
+        let token = token.filter(|token| !token.is_empty());
+        match &token {
+            Some(token) if token.len() < SHORTEST_TOKEN => Err(WeakToken),
+            Some(_) | None => Ok(Self { token, open }),
         }
-        let token = token.filter(|token| token.len() >= SHORTEST_TOKEN);
-        Ok(Self {
-            token: Some(token.ok_or(BadActions::NoToken)?),
-            remote,
-        })
     }
 
-    /// Refuses an address that other hosts reach, unless that was asked for.
-    ///
-    /// # Errors
-    /// On, not loopback, and not allowed there.
-    pub fn check_address(&self, loopback: bool) -> Result<(), BadActions> {
-        if self.are_on() && !loopback && !self.remote {
-            return Err(BadActions::Remote);
-        }
-        Ok(())
-    }
-
-    /// Whether pages may act at all.
+    /// The same on a listener that other hosts reach, or not.
     #[must_use]
-    pub fn are_on(&self) -> bool {
-        self.token.is_some()
+    pub fn listening(self, open: bool) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Whether pages may act at all, as services.toml says now.
+    #[must_use]
+    pub fn say(&self, web: Web) -> Said {
+        match (web.actions, &self.token) {
+            (false, _) => Said::Off(OFF),
+            (true, None) => Said::Off(NO_TOKEN),
+            (true, Some(_)) if self.open && !web.allow_remote => Said::Off(REMOTE),
+            (true, Some(_)) => Said::On,
+        }
     }
 
     /// Whether this request may; the refusal says why not.
-    fn permit(&self, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Refusal> {
-        let Some(token) = &self.token else {
-            return Err((
-                StatusCode::FORBIDDEN,
-                "Actions are off. To turn them on: MAIN_APP_ACTIONS=1 and MAIN_APP_TOKEN.",
-            ));
-        };
-        if !peer.ip().to_canonical().is_loopback() && !self.remote {
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn permit(&self, web: Web, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Refusal> {
+        if let Said::Off(why) = self.say(web) {
+            return Err((StatusCode::FORBIDDEN, why));
+        }
+        if !peer.ip().to_canonical().is_loopback() && !web.allow_remote {
             return Err((StatusCode::FORBIDDEN, "Actions are allowed from this host only."));
         }
         if !same_origin(headers) {
@@ -115,14 +114,13 @@ impl Actions {
             ));
         }
         let given = text(headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
-        if !given.is_some_and(|given| equal(given.as_bytes(), token.as_bytes())) {
+        let token = self.token.as_deref().unwrap_or_default();
+        if token.is_empty() || !given.is_some_and(|given| equal(given.as_bytes(), token.as_bytes())) {
             return Err((StatusCode::UNAUTHORIZED, "The token is missing or wrong."));
         }
         Ok(())
     }
 }
-
-type Refusal = (StatusCode, &'static str);
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -142,47 +140,6 @@ fn same_origin(headers: &HeaderMap) -> bool {
 fn equal(left: &[u8], right: &[u8]) -> bool {
     let differences = left.iter().zip(right).fold(0, |sum, (a, b)| sum | (a ^ b));
     left.len() == right.len() && std::hint::black_box(differences) == 0
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Order {
-    services: Vec<String>,
-}
-
-/// `POST /v1/{restart,start,stop}`: passes the request on, and its progress back.
-pub async fn act(
-    State(app): State<App>,
-    Path(verb): Path<String>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Err((status, message)) = app.settings.actions.permit(&headers, peer) {
-        warn!(%peer, verb, "refused: {message}");
-        return json_response(status, json!({ "message": message }).to_string());
-    }
-    if !matches!(verb.as_str(), "restart" | "start" | "stop") {
-        let message = json!({"message": "There is restart, start and stop."});
-        return json_response(StatusCode::NOT_FOUND, message.to_string());
-    }
-    // For the supervisor, no name means every service: more than a page may ask.
-    let order = match serde_json::from_slice::<Order>(&body) {
-        Ok(order) if !order.services.is_empty() => order,
-        Ok(_) | Err(_) => {
-            let message =
-                json!({"message": r#"The body must be {"services":["NAME"]}, with at least one name."#});
-            return json_response(StatusCode::BAD_REQUEST, message.to_string());
-        }
-    };
-    info!(%peer, "{verb} {}", order.services.join(" "));
-    match app.settings.supervisor.ask(&verb, &order.services).await {
-        Ok(progress) => {
-            let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-            (kind, Body::new(progress)).into_response()
-        }
-        Err(refused) => answer_of(&refused),
-    }
 }
 
 #[cfg(test)]

@@ -8,18 +8,23 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// Name, type and content.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("app.css", CSS, include_str!("../assets/app.css")),
     ("tape.css", CSS, include_str!("../assets/tape.css")),
     ("system.css", CSS, include_str!("../assets/system.css")),
     ("theme.js", JS, include_str!("../assets/theme.js")),
     ("tape_page.js", JS, include_str!("../assets/tape_page.js")),
+    ("remote_stream.js", JS, include_str!("../assets/remote_stream.js")),
+    ("stream_worker.js", JS, include_str!("../assets/stream_worker.js")),
+    ("batch.js", JS, include_str!("../assets/batch.js")),
     ("stream.js", JS, include_str!("../assets/stream.js")),
     ("tape.js", JS, include_str!("../assets/tape.js")),
     ("tape_rows.js", JS, include_str!("../assets/tape_rows.js")),
     ("symbol_card.js", JS, include_str!("../assets/symbol_card.js")),
     ("chart.js", JS, include_str!("../assets/chart.js")),
     ("system_page.js", JS, include_str!("../assets/system_page.js")),
+    ("service_row.js", JS, include_str!("../assets/service_row.js")),
+    ("log_panel.js", JS, include_str!("../assets/log_panel.js")),
     ("actions.js", JS, include_str!("../assets/actions.js")),
     ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
 ];

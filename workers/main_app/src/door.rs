@@ -97,7 +97,7 @@ fn content_policy(stream: &Stream, host: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self' {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'"
+         worker-src 'self'; require-trusted-types-for 'script'; trusted-types stream-worker"
     )
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::Stream;
+use crate::actions::Said;
+use crate::fact_view::FactRow;
 use crate::stream_view::Figure;
+use crate::table_view::{PORTS, Plain, SCHEDULES};
 use crate::view::{Row, Tone, View};
 
 const TAPE: &str = include_str!("../assets/tape.html");
@@ -19,15 +22,61 @@ pub fn tape(stream: &Stream) -> String {
 
 /// The system page, complete without any script.
 #[must_use]
-pub fn system(view: &View, actions: bool) -> String {
+pub fn system(view: &View, facts: &[FactRow], actions: &Said) -> String {
     SYSTEM
-        .replace("{actions}", if actions { "on" } else { "off" })
+        .replace("{actions}", if *actions == Said::On { "on" } else { "off" })
+        .replace("{why_off}", &why_off(actions))
         .replace("{tone}", tone(view.tone))
+        .replace("{ports_head}", &head(&PORTS))
+        .replace("{schedules_head}", &head(&SCHEDULES))
         // What may hold foreign text comes last, so that none of it is taken for a place.
         .replace("{figures}", &view.stream.iter().map(figure).collect::<String>())
+        .replacen("{ports}", &plain(&view.ports, &PORTS), 1)
+        .replacen("{schedules}", &plain(&view.schedules, &SCHEDULES), 1)
+        .replacen("{ledger}", &facts.iter().map(fact).collect::<String>(), 1)
         .replacen("{rows}", &view.services.iter().map(row).collect::<String>(), 1)
         .replacen("{detail}", &escape(&view.detail), 1)
         .replacen("{headline}", &escape(&view.headline), 1)
+}
+
+fn why_off(actions: &Said) -> String {
+    match actions {
+        Said::On => String::new(),
+        Said::Off(why) => escape(why),
+    }
+}
+
+fn head(labels: &[&str]) -> String {
+    let cell = |label: &&str| format!(r#"<th scope="col">{label}</th>"#);
+    labels.iter().map(cell).collect()
+}
+
+/// Rows of a table that is only read.
+fn plain(rows: &[Plain], labels: &[&str]) -> String {
+    let mut html = String::new();
+    for row in rows {
+        let _ = write!(html, r#"<tr data-tone="{}">"#, tone(row.tone));
+        for (place, (cell, label)) in row.cells.iter().zip(labels).enumerate() {
+            let cell = escape(cell);
+            let _ = match place {
+                0 => write!(html, r#"<th scope="row">{cell}</th>"#),
+                _ => write!(html, r#"<td data-label="{label}">{cell}</td>"#),
+            };
+        }
+        html.push_str("</tr>\n");
+    }
+    html
+}
+
+fn fact(fact: &FactRow) -> String {
+    let service = fact.service.as_deref().map(escape).unwrap_or_default();
+    let (at, what, words) = (escape(&fact.at), escape(&fact.what), escape(&fact.words));
+    let clock = at.get(11..19).unwrap_or(&at);
+    format!(
+        r#"<li><time datetime="{at}">{clock}</time><span class="badge" data-tone="{tone}">{what}</span><span class="what"><b>{service}</b> {words}</span></li>
+"#,
+        tone = tone(fact.tone)
+    )
 }
 
 fn row(row: &Row) -> String {
@@ -44,7 +93,7 @@ fn row(row: &Row) -> String {
         escape(&row.state)
     );
     let pid = row.pid.map_or("–".into(), |pid| pid.to_string());
-    let cells = [
+    let cells: [(&str, String); 9] = [
         ("State", state),
         ("Health", escape(&row.health)),
         ("Up", escape(&row.uptime)),
@@ -53,12 +102,22 @@ fn row(row: &Row) -> String {
         ("Memory", escape(&row.memory)),
         ("Ports", escape(&row.ports)),
         ("Pid", pid),
+        ("Log", errors(row.errors)),
     ];
     for (label, cell) in cells {
         let _ = write!(html, r#"<td data-label="{label}">{cell}</td>"#);
     }
     html.push_str("</tr>\n");
     html
+}
+
+/// `2 errors`; nothing when there are none.
+fn errors(count: u64) -> String {
+    match count {
+        0 => "–".into(),
+        1 => "1 error".into(),
+        count => format!("{count} errors"),
+    }
 }
 
 fn figure(figure: &Figure) -> String {
@@ -110,10 +169,15 @@ mod tests {
             "ports": [{"port": 1, "state": evil, "command": evil}],
         }))
         .expect("a status");
-        let page = system(&View::of(&status, jiff::Timestamp::UNIX_EPOCH), false);
+        let record = serde_json::from_value(
+            serde_json::json!({"at": evil, "what": evil, "service": evil, "detail": evil}),
+        );
+        let fact = FactRow::of(&record.expect("a record"));
+        let view = View::of(&status, jiff::Timestamp::UNIX_EPOCH);
+        let page = system(&view, &[fact], &Said::Off("off"));
         assert!(!page.contains("<img src=x"), "{page}");
         assert!(!page.contains("{headline}"), "{page}");
         let safe = "&lt;img src=x onerror=&quot;x(&#39;&amp;&#39;)&quot;&gt;&#123;headline}";
-        assert!(page.matches(safe).count() >= 7, "{page}");
+        assert!(page.matches(safe).count() >= 10, "{page}");
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!   browser --- / , /system, assets ------> routes ---> html, assets        (all inside the binary)
-//!      |  \---- /v1/status, /v1/system ---> routes ---> Supervisor ---+
-//!      |  \---- /v1/events (SSE) ---------> live -----> Supervisor ---+--> .sentinel/sock
-//!      |  \---- POST /v1/restart … -------> actions --> Supervisor ---+
+//!      |  \---- /v1/status, /v1/ports … --> routes ---> Supervisor ---+
+//!      |  \---- /v1/live (SSE) -----------> live, hub > Supervisor ---+--> .sentinel/sock
+//!      |  \---- /v1/events, /v1/logs -----> live -----> Supervisor ---+
+//!      |  \---- POST /v1/restart … -------> orders ---> Supervisor ---+
+//!      |  \---- POST /v1/restart/quick … -> orders ---> command ------> `sentinel restart quick`
 //!      +------- WebSocket to browser_proxy, 8766: trades never pass through here
 //! ```
 //! Every answer passes the `door`: it refuses names that are not this host's (so that no page can
@@ -14,14 +16,20 @@
 
 pub mod actions;
 mod assets;
+mod command;
 mod door;
+mod fact_view;
 mod html;
+mod hub;
 mod live;
+mod look;
+mod orders;
 mod routes;
 mod socket;
 mod status;
 mod stream_view;
 mod supervisor;
+mod table_view;
 mod view;
 mod words;
 
@@ -32,8 +40,9 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use ws_listener::Stop;
 
-pub use actions::{Actions, BadActions};
+pub use actions::{Actions, WeakToken};
 pub use door::Hosts;
+pub use look::look;
 pub use socket::find as find_socket;
 pub use supervisor::{NoAnswer, Supervisor};
 
@@ -46,7 +55,7 @@ pub struct Settings {
     pub stream: Stream,
     /// The names under which this host may be addressed.
     pub hosts: Hosts,
-    /// Whether services may be restarted from a page.
+    /// What proves that a page may act.
     pub actions: Actions,
 }
 

@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use main_app::{Actions, BadActions, Hosts, Settings, Stream, Supervisor, find_socket};
+use main_app::{Actions, Hosts, Settings, Stream, Supervisor, find_socket, look};
 use tracing::{error, info};
-use ws_listener::{Stop, is_loopback};
+use ws_listener::Stop;
 
 /// `EX_CONFIG` of sysexits.h: sentinel does not start a service again that ended with it.
 const EXIT_CONFIG: u8 = 78;
 
 /// Show the tape and the host in a browser.
 ///
-/// The supervisor is found by SENTINEL_SOCKET, else beside SENTINEL_CONFIG, else in ./.sentinel.
-/// Pages may restart, stop and start services only with MAIN_APP_ACTIONS=1 and a MAIN_APP_TOKEN
-/// of 16 characters or more, which is read from the environment only.
+/// The supervisor is the one that started this; else it is found by SENTINEL_SOCKET, beside
+/// SENTINEL_CONFIG, or in ./.sentinel. Pages may restart, stop, start and flush only with
+/// `actions = true` under [web] in services.toml and a MAIN_APP_TOKEN of 16 characters or more,
+/// which is read from the environment only.
 #[derive(Parser)]
 #[command(name = "main-app", version)]
 struct Arguments {
@@ -33,9 +34,6 @@ struct Arguments {
     /// Another name that this host is addressed by, e.g. desk.example; may be given again.
     #[arg(long, env = "MAIN_APP_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     allow_host: Vec<String>,
-    /// Allow actions from other hosts too; without TLS the token crosses the network in the clear.
-    #[arg(long, env = "MAIN_APP_ACTIONS_REMOTE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
-    actions_remote: bool,
 }
 
 fn stream_url(text: &str) -> Result<String, String> {
@@ -51,7 +49,7 @@ fn stream_url(text: &str) -> Result<String, String> {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ws_listener::log_to_stderr();
-    let actions = match actions(&arguments) {
+    let actions = match Actions::new(std::env::var("MAIN_APP_TOKEN").ok(), true) {
         Ok(actions) => actions,
         Err(failure) => {
             error!("{failure}");
@@ -67,35 +65,33 @@ async fn main() -> ExitCode {
     }
 }
 
-fn actions(arguments: &Arguments) -> Result<Actions, BadActions> {
-    let variable = |name| std::env::var(name).ok();
-    let actions = Actions::new(
-        variable("MAIN_APP_ACTIONS").as_deref(),
-        variable("MAIN_APP_TOKEN"),
-        arguments.actions_remote,
-    )?;
-    actions.check_address(is_loopback(&arguments.host))?;
-    Ok(actions)
-}
-
 async fn serve(arguments: Arguments, actions: Actions) -> std::io::Result<()> {
     let stop = Stop::on_signals()?;
     let listener = ws_listener::bind(&arguments.host, arguments.port).await?;
     let socket = find_socket(|name| std::env::var(name).ok());
+    let address = listener.local_addr()?;
     info!(
-        "main-app listens on http://{}, supervisor {}, actions {}",
-        listener.local_addr()?,
-        socket.display(),
-        if actions.are_on() { "on" } else { "off" }
+        "main-app listens on http://{address}, supervisor {}",
+        socket.display()
     );
+    let supervisor = Supervisor::on(socket);
+    tokio::spawn(first_look(supervisor.clone()));
     let settings = Settings {
-        supervisor: Supervisor::on(socket),
+        supervisor,
         stream: Stream {
             port: arguments.stream_port,
             url: arguments.stream_url,
         },
         hosts: Hosts::with(&arguments.allow_host),
-        actions,
+        // An inherited socket may be another than the one asked for.
+        actions: actions.listening(!address.ip().to_canonical().is_loopback()),
     };
     main_app::run(listener, settings, stop).await
+}
+
+/// What it says of itself while it answers counts when it does not.
+async fn first_look(supervisor: Supervisor) {
+    if let Err(why) = look(&supervisor).await {
+        info!("the supervisor was asked: {}", why.message());
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
@@ -12,12 +12,14 @@ use hyper::body::Bytes;
 use tokio::sync::Semaphore;
 use ws_listener::Stop;
 
-use crate::status::Status;
+use crate::fact_view::{FactRow, Record};
+use crate::hub::{FACTS, Hub};
+use crate::look::look;
 use crate::supervisor::NoAnswer;
 use crate::view::View;
-use crate::{Settings, actions, assets, door, html, live};
+use crate::{Settings, assets, door, html, live, orders};
 
-/// Pages that may follow events at a time: each holds a connection to the supervisor.
+/// Pages that may follow at a time: each may hold a connection to the supervisor, which has 128.
 const MOST_FOLLOWERS: usize = 64;
 
 /// What every answer may need.
@@ -25,6 +27,8 @@ const MOST_FOLLOWERS: usize = 64;
 pub struct App {
     /// What is served.
     pub settings: Arc<Settings>,
+    /// What all system pages see.
+    pub hub: Arc<Hub>,
     /// The places of followers.
     pub followers: Arc<Semaphore>,
     /// When to end.
@@ -34,6 +38,7 @@ pub struct App {
 /// The app's routes.
 pub fn of(settings: Settings, stop: Stop) -> Router {
     let app = App {
+        hub: Hub::new(settings.supervisor.clone()),
         settings: Arc::new(settings),
         followers: Arc::new(Semaphore::new(MOST_FOLLOWERS)),
         stop,
@@ -44,8 +49,16 @@ pub fn of(settings: Settings, stop: Stop) -> Router {
         .route("/assets/{name}", get(assets::asset))
         .route("/v1/status", get(status))
         .route("/v1/system", get(system_json))
+        .route("/v1/live", get(live::system))
         .route("/v1/events", get(live::events))
-        .route("/v1/{verb}", post(actions::act))
+        .route("/v1/logs", get(live::logs))
+        .route("/v1/ledger", get(ledger))
+        .route("/v1/ports", get(ports))
+        .route("/metrics", get(metrics))
+        .route("/v1/metrics", get(metrics))
+        .route("/v1/flush", post(orders::flush))
+        .route("/v1/restart/{mode}", post(orders::restart_all))
+        .route("/v1/{verb}", post(orders::act))
         .route("/openapi.json", get(openapi))
         .route("/health", get(health))
         .layer(middleware::from_fn_with_state(app.clone(), door::pass))
@@ -57,9 +70,9 @@ async fn tape(State(app): State<App>) -> Html<String> {
 }
 
 async fn system(State(app): State<App>) -> Response {
-    let view = view(&app).await;
-    let page = html::system(&view, app.settings.actions.are_on());
-    Html(page).into_response()
+    let (view, facts) = tokio::join!(view(&app), facts(&app));
+    let actions = app.settings.actions.say(app.settings.supervisor.known().web);
+    Html(html::system(&view, &facts, &actions)).into_response()
 }
 
 async fn system_json(State(app): State<App>) -> Response {
@@ -69,22 +82,37 @@ async fn system_json(State(app): State<App>) -> Response {
 }
 
 async fn view(app: &App) -> View {
-    match read(app).await {
+    match look(&app.settings.supervisor).await {
         Ok(status) => View::of(&status, jiff::Timestamp::now()),
         Err(answer) => View::without(&answer),
     }
 }
 
-async fn read(app: &App) -> Result<Status, NoAnswer> {
-    let body = app.settings.supervisor.status().await?;
-    serde_json::from_slice(&body).map_err(|error| NoAnswer::Io(std::io::Error::other(error)))
+/// The last rows of the ledger, newest first; none from a supervisor that is away.
+async fn facts(app: &App) -> Vec<FactRow> {
+    let path = format!("/v1/ledger?lines={FACTS}");
+    let body = app.settings.supervisor.read(&path).await.unwrap_or_default();
+    let records = body.split(|&byte| byte == b'\n').rev();
+    let records = records.filter_map(|line| serde_json::from_slice::<Record>(line).ok());
+    records.map(|record| FactRow::of(&record)).collect()
 }
 
 async fn status(State(app): State<App>) -> Response {
-    match app.settings.supervisor.status().await {
-        Ok(body) => json_response(StatusCode::OK, body),
-        Err(answer) => answer_of(&answer),
-    }
+    live::pass_on(&app.settings.supervisor, "/v1/status", "application/json").await
+}
+
+async fn ports(State(app): State<App>) -> Response {
+    live::pass_on(&app.settings.supervisor, "/v1/ports", "application/json").await
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    live::pass_on(&app.settings.supervisor, "/metrics", kind).await
+}
+
+async fn ledger(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let path = format!("/v1/ledger?{}", query.unwrap_or_default());
+    live::pass_on(&app.settings.supervisor, &path, "application/x-ndjson").await
 }
 
 async fn openapi() -> Response {

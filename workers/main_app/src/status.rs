@@ -14,6 +14,20 @@ pub struct Status {
     pub services: Vec<Service>,
     /// Who holds the assigned ports, when the supervisor has looked.
     pub ports: Vec<Port>,
+    /// What is done by the clock.
+    pub schedules: Vec<Schedule>,
+    /// `[web]` of services.toml; none from a supervisor that does not know it.
+    pub web: Option<Web>,
+}
+
+/// What pages may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Web {
+    /// They may act, for those who have the token.
+    pub actions: bool,
+    /// On an address that other hosts reach too.
+    pub allow_remote: bool,
 }
 
 /// The supervisor process.
@@ -58,6 +72,16 @@ pub struct Service {
     pub wanted: bool,
     /// What could not be written to its log.
     pub log_loss: Option<String>,
+    /// The error lines of its present run.
+    pub errors: Errors,
+}
+
+/// Error lines in a service's output.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Errors {
+    /// How many.
+    pub count: u64,
 }
 
 /// What a probe says.
@@ -80,10 +104,47 @@ pub struct Health {
 pub struct Port {
     /// Its number.
     pub port: u16,
+    /// Whose it is.
+    pub service: String,
     /// `ok`, `free`, `stray`, `foreign`, `down`.
     pub state: String,
     /// Who holds it.
     pub pid: Option<i32>,
     /// The holder's command.
     pub command: Option<String>,
+}
+
+/// One schedule.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Schedule {
+    /// Its name.
+    pub name: String,
+    /// What it does, as a person would type it.
+    #[serde(rename = "do")]
+    pub deed: String,
+    /// The five fields.
+    pub cron: String,
+    /// Whose clock counts.
+    pub timezone: String,
+    /// When it is due next, RFC 3339 by that clock.
+    pub next: Option<String>,
+    /// Seconds until then.
+    pub next_in_s: Option<f64>,
+    /// Its last run.
+    pub last: Option<ScheduleRun>,
+}
+
+/// What became of a time at which a schedule was due.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ScheduleRun {
+    /// `running`, `done`, `failed`, `skipped`, `missed`.
+    pub result: String,
+    /// When it began, RFC 3339.
+    pub began: String,
+    /// How long it took.
+    pub took_s: Option<f64>,
+    /// Its last line.
+    pub line: Option<String>,
 }

@@ -33,14 +33,21 @@ fn read(answer: &Value, now: Timestamp) -> Vec<Figure> {
     let figures = [
         Some(figure("Upstream", upstream(answer), unhealthy)),
         number(answer, "trades_per_minute").map(|n| figure("Trades per minute", grouped(n), false)),
+        number(answer, "bars_per_minute").map(|n| figure("Bars per minute", grouped(n), false)),
+        answer
+            .get("last_bar_age_s")
+            .map(|age| figure("Last bar", bar_age(age), false)),
         Some(figure("Silence", silence(answer), unhealthy && market == "open")),
         Some(figure("Market", market.into(), false)),
-        number(answer, "reconnects").map(|n| figure("Reconnections", grouped(n), false)),
+        number(answer, "reconnects").map(|n| figure("Reconnections", grouped(n), answer["flapping"] == true)),
         Some(figure(
             "Connected for",
             since(answer, "connection_established_at", now),
             false,
         )),
+        answer["uptime_percent"]
+            .as_f64()
+            .map(|share| figure("Connection uptime", percent(share), false)),
         answer["active_symbols"]
             .as_array()
             .map(|symbols| figure("Symbols", symbols.len().to_string(), false)),
@@ -71,6 +78,20 @@ fn silence(answer: &Value) -> String {
 fn since(answer: &Value, field: &str, now: Timestamp) -> String {
     let at = answer[field].as_str().and_then(|at| at.parse::<Timestamp>().ok());
     at.map_or("–".into(), |at| duration(now.duration_since(at).as_secs_f64()))
+}
+
+fn bar_age(age: &Value) -> String {
+    age.as_f64()
+        .map_or("none yet".into(), |age| format!("{} ago", duration(age)))
+}
+
+/// `99.98 %`; only what is all is told as 100.
+fn percent(share: f64) -> String {
+    if share >= 100.0 {
+        "100 %".into()
+    } else {
+        format!("{:.2} %", (share * 100.0).floor() / 100.0)
+    }
 }
 
 fn number(answer: &Value, field: &str) -> Option<u64> {
@@ -109,14 +130,18 @@ mod tests {
             "type": "health", "healthy": true, "feed": "iex", "alpaca_task_status": "running",
             "market": "open", "silence_s": 0.25, "trades_per_minute": 12345, "reconnects": 2,
             "connection_established_at": "2026-01-05T14:57:55Z", "active_symbols": ["A"], "total_clients": 3,
+            "bars_per_minute": 1, "last_bar_age_s": 42.0, "uptime_percent": 99.999,
         }));
         let expected = [
             ("Upstream", "iex: connected"),
             ("Trades per minute", "12,345"),
+            ("Bars per minute", "1"),
+            ("Last bar", "42 s ago"),
             ("Silence", "0.2 s"),
             ("Market", "open"),
             ("Reconnections", "2"),
             ("Connected for", "2m 05s"),
+            ("Connection uptime", "99.99 %"),
             ("Symbols", "1"),
             ("Clients", "3"),
         ];

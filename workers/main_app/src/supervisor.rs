@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -14,6 +15,8 @@ use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::status::{Status, Web};
+
 /// A supervisor that has not begun its answer by then hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -21,6 +24,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     socket: PathBuf,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What it said last, for the time when it does not answer.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// What pages may do.
+    pub web: Web,
+    /// Its services.toml, absolute.
+    pub config: Option<PathBuf>,
 }
 
 /// Why there is no answer.
@@ -97,7 +110,24 @@ impl Supervisor {
     pub fn on(socket: impl Into<PathBuf>) -> Self {
         Self {
             socket: socket.into(),
+            known: Arc::default(),
         }
+    }
+
+    /// Remembers what a status said.
+    pub fn learn(&self, status: &Status) {
+        let config = PathBuf::from(&status.supervisor.config);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.web = status.web.unwrap_or_default();
+        if config.is_absolute() {
+            known.config = Some(config);
+        }
+    }
+
+    /// What it said last.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its status, as it wrote it.
@@ -105,8 +135,16 @@ impl Supervisor {
     /// # Errors
     /// [`NoAnswer`].
     pub async fn status(&self) -> Result<Bytes, NoAnswer> {
+        self.read("/v1/status").await
+    }
+
+    /// What it answers to a GET, whole.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn read(&self, path: &str) -> Result<Bytes, NoAnswer> {
         let answer = async {
-            let response = self.send(Method::GET, "/v1/status", Bytes::new()).await?;
+            let response = self.send(Method::GET, path, Bytes::new()).await?;
             let body = response.into_body().collect().await;
             Ok(body.map_err(|_| NoAnswer::Ended)?.to_bytes())
         };
@@ -120,7 +158,15 @@ impl Supervisor {
     /// # Errors
     /// [`NoAnswer`]; `Refused` by a supervisor that has no such stream.
     pub async fn events(&self) -> Result<Incoming, NoAnswer> {
-        self.begin(Method::GET, "/v1/events", Bytes::new()).await
+        self.lines("/v1/events").await
+    }
+
+    /// What it answers to a GET, as it comes.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn lines(&self, path: &str) -> Result<Incoming, NoAnswer> {
+        self.begin(Method::GET, path, Bytes::new()).await
     }
 
     /// Asks for a change of these services (`restart`, `start`, `stop`); the answer is its progress.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::status::{Port, Service, Status};
 use crate::stream_view::{self, Figure};
 use crate::supervisor::NoAnswer;
+use crate::table_view::{self, Plain};
 use crate::words::{bytes, duration, latency, list};
 
 /// How much something wants a person's eye. The order is the order on the page.
@@ -37,6 +38,12 @@ pub struct View {
     pub services: Vec<Row>,
     /// The stream's dashboard; empty when no service answers as one.
     pub stream: Vec<Figure>,
+    /// Who holds the assigned ports.
+    pub ports: Vec<Plain>,
+    /// What is done by the clock.
+    pub schedules: Vec<Plain>,
+    /// The supervisor's pid: another one after a restart of the whole.
+    pub supervisor: Option<i32>,
 }
 
 /// One service.
@@ -70,6 +77,12 @@ pub struct Row {
     pub ports: String,
     /// The leader's pid.
     pub pid: Option<i32>,
+    /// Error lines in its log since it was started.
+    pub errors: u64,
+    /// The last readings of its CPU, oldest first; none where it did not run.
+    pub cpu_series: Vec<Option<f64>>,
+    /// The same of its memory.
+    pub memory_series: Vec<Option<f64>>,
     /// What a restart or stop would cost, for the question before it.
     pub clients: Option<u64>,
 }
@@ -100,6 +113,9 @@ impl View {
             ),
             services,
             stream: stream_view::figures(&status.services, now),
+            ports: table_view::ports(&status.ports),
+            schedules: table_view::schedules(&status.schedules, now),
+            supervisor: supervisor.pid,
         }
     }
 
@@ -112,6 +128,9 @@ impl View {
             detail: answer.help().into(),
             services: Vec::new(),
             stream: Vec::new(),
+            ports: Vec::new(),
+            schedules: Vec::new(),
+            supervisor: None,
         }
     }
 }
@@ -167,6 +186,9 @@ fn row(service: &Service, ports: &[Port]) -> Row {
         memory: service.memory_bytes.map_or("–".into(), bytes),
         ports: holders(service, ports),
         pid: service.pid,
+        errors: service.errors.count,
+        cpu_series: Vec::new(),
+        memory_series: Vec::new(),
         clients: service.health.detail["total_clients"].as_u64(),
     }
 }

@@ -35,7 +35,6 @@ async fn ended(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>
 async fn says_where_it_listens_and_ends_cleanly_on_sigterm() {
     let environment = [
         ("SENTINEL_CONFIG", "/desk/services.toml"),
-        ("MAIN_APP_ACTIONS", "1"),
         ("MAIN_APP_TOKEN", TOKEN),
     ];
     let mut child = program(&["--port", "0"], &environment)
@@ -49,7 +48,7 @@ async fn says_where_it_listens_and_ends_cleanly_on_sigterm() {
         .expect("a line");
     assert!(line.contains("listens on http://127.0.0.1:"), "{line}");
     assert!(
-        line.contains("supervisor /desk/.sentinel/sock, actions on") && !line.contains(TOKEN),
+        line.contains("supervisor /desk/.sentinel/sock") && !line.contains(TOKEN),
         "{line}"
     );
     let pid = i32::try_from(child.id().expect("running")).expect("a pid");
@@ -58,21 +57,13 @@ async fn says_where_it_listens_and_ends_cleanly_on_sigterm() {
 }
 
 #[tokio::test]
-async fn unsafe_actions_are_a_mistake_of_the_settings() {
-    let (code, log) = ended(&[], &[("MAIN_APP_ACTIONS", "1")]).await;
+async fn a_weak_token_is_a_mistake_of_the_settings() {
+    let (code, log) = ended(&[], &[("MAIN_APP_TOKEN", "short")]).await;
     assert_eq!(code, Some(78), "{log}");
     assert!(
-        log.contains("needs a MAIN_APP_TOKEN of at least 16 characters"),
+        log.contains("MAIN_APP_TOKEN must have at least 16 characters"),
         "{log}"
     );
-    let remote = [
-        ("MAIN_APP_ACTIONS", "1"),
-        ("MAIN_APP_TOKEN", TOKEN),
-        ("MAIN_APP_HOST", "0.0.0.0"),
-    ];
-    let (code, log) = ended(&[], &remote).await;
-    assert_eq!(code, Some(78), "{log}");
-    assert!(log.contains("MAIN_APP_ACTIONS_REMOTE=1"), "{log}");
 }
 
 #[tokio::test]

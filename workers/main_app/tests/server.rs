@@ -16,6 +16,10 @@ use tokio::sync::mpsc;
 const STATUS: &str = r#"{"ok": true, "supervisor": {"state": "running", "pid": 7, "version": "0.1.0", "uptime_s": 12.0,
  "config": "services.toml"}, "services": [{"name": "<b>a</b>", "state": "RUNNING", "wanted": true, "health": {"status": "none"}}]}"#;
 
+/// The same with actions on.
+const ACTING: &str =
+    r#"{"supervisor": {"config": "/desk/services.toml"}, "services": [], "web": {"actions": true}}"#;
+
 fn status_only() -> Router {
     Router::new().route("/v1/status", get(|| async { STATUS }))
 }
@@ -117,9 +121,12 @@ async fn every_route_is_in_the_document() {
     let (_, document) = app.get("/openapi.json").await;
     let document: Value = serde_json::from_str(&document).expect("JSON");
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 9);
+    assert_eq!(paths.len(), 17);
     for (path, operations) in paths {
-        let path = path.replace("{name}", "app.css").replace("{verb}", "restart");
+        let path = path
+            .replace("{name}", "app.css")
+            .replace("{verb}", "restart")
+            .replace("{mode}", "quick");
         for method in operations.as_object().expect("operations").keys() {
             let response = app.send(&method.to_uppercase(), &path, &[], "").await;
             let known = operations[method]["responses"].as_object().expect("responses");
@@ -221,7 +228,10 @@ async fn followers_do_not_hold_up_the_end() {
 async fn an_answer_without_end_does_not_hold_up_the_end() {
     let (_folder, socket) = house();
     let endless = || async { Body::from_stream(stream::pending::<std::io::Result<String>>()) };
-    supervisor(&socket, Router::new().route("/v1/restart", post(endless)));
+    let routes = Router::new()
+        .route("/v1/status", get(|| async { ACTING }))
+        .route("/v1/restart", post(endless));
+    supervisor(&socket, routes);
     let app = App::of(&socket, true).await;
     let bearer = format!("Bearer {TOKEN}");
     let headers = [
@@ -253,7 +263,9 @@ fn obeying(orders: mpsc::UnboundedSender<(String, String)>) -> Router {
             )
         }
     };
-    Router::new().route("/v1/{verb}", post(order))
+    Router::new()
+        .route("/v1/status", get(|| async { ACTING }))
+        .route("/v1/{verb}", post(order))
 }
 
 #[tokio::test]
@@ -275,6 +287,12 @@ async fn actions_need_the_token_and_reach_the_supervisor() {
         assert_eq!(app.post("/v1/stop", &token, every).await.0, 400, "{every}");
     }
     assert_eq!(app.post("/v1/shutdown", &token, body).await.0, 404);
+    for whole in ["/v1/restart/quick", "/v1/restart/emergency", "/v1/flush"] {
+        assert_eq!(off.post(whole, &token, "{}").await.0, 403, "{whole}");
+        assert_eq!(app.post(whole, &[], "{}").await.0, 401, "{whole}");
+        assert_eq!(app.post(whole, &foreign, "{}").await.0, 403, "{whole}");
+    }
+    assert_eq!(app.post("/v1/restart/shutdown", &token, "{}").await.0, 404);
     assert!(
         orders.try_recv().is_err(),
         "nothing of that reached the supervisor"
@@ -287,4 +305,97 @@ async fn actions_need_the_token_and_reach_the_supervisor() {
     let (status, refusal) = app.post("/v1/start", &token, r#"{"services":["nobody"]}"#).await;
     assert_eq!(status, 400);
     assert!(refusal.contains("no nobody"), "{refusal}");
+}
+
+#[tokio::test]
+async fn what_the_file_says_now_counts() {
+    let (_folder, socket) = house();
+    supervisor(&socket, status_only());
+    let app = App::of(&socket, true).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let body = r#"{"services":["a"]}"#;
+    let (status, refusal) = app
+        .post("/v1/restart", &[("authorization", bearer.as_str())], body)
+        .await;
+    assert_eq!(status, 403);
+    assert!(refusal.contains("actions = true under [web]"), "{refusal}");
+    let (_, page) = app.get("/system").await;
+    assert!(
+        page.contains(r#"data-actions="off""#) && page.contains("actions = true under [web]"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn logs_ledger_ports_and_metrics_pass_as_they_are() {
+    let (_folder, socket) = house();
+    let log = |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
+        format!("{{\"query\":{:?}}}\n", query.unwrap_or_default())
+    };
+    let routes = status_only()
+        .route("/v1/logs", get(log))
+        .route("/v1/ledger", get(log))
+        .route("/v1/ports", get(|| async { r#"[{"port":1}]"# }))
+        .route("/metrics", get(|| async { "sentinel_info 1\n" }));
+    supervisor(&socket, routes);
+    let app = App::of(&socket, false).await;
+    let (_, lines) = app.get("/v1/logs?service=a&lines=5").await;
+    assert_eq!(lines, "{\"query\":\"service=a&lines=5\"}\n");
+    assert_eq!(app.get("/v1/ledger?lines=2").await.1, "{\"query\":\"lines=2\"}\n");
+    assert_eq!(app.get("/v1/ports").await, (200, r#"[{"port":1}]"#.into()));
+    assert_eq!(app.get("/v1/metrics").await, (200, "sentinel_info 1\n".into()));
+    let followed = app.send("GET", "/v1/logs?follow=true", &[], "").await;
+    let (mut body, mut rest) = (followed.into_body(), String::new());
+    assert_eq!(next_event(&mut body, &mut rest).await.0, "live");
+    let (name, data) = next_event(&mut body, &mut rest).await;
+    assert_eq!(
+        (name.as_str(), data.as_str()),
+        ("line", r#"{"query":"follow=true"}"#)
+    );
+    assert_eq!(next_event(&mut body, &mut rest).await.0, "away");
+}
+
+#[tokio::test]
+async fn all_pages_see_what_one_look_sees() {
+    let (_folder, socket) = house();
+    let (sender, lines) = mpsc::unbounded_channel();
+    let facts = r#"{"seq":1,"at":"2026-01-05T15:00:00Z","what":"began"}"#;
+    let routes = eventful(lines).route("/v1/ledger", get(move || async move { format!("{facts}\n") }));
+    supervisor(&socket, routes);
+    let app = App::of(&socket, false).await;
+    // The stand-in answers one question for events: a second one would be refused.
+    let mut pages = Vec::new();
+    for _ in 0..2 {
+        pages.push((
+            app.send("GET", "/v1/live", &[], "").await.into_body(),
+            String::new(),
+        ));
+    }
+    for (body, rest) in &mut pages {
+        let (name, data) = next_event(body, rest).await;
+        assert!(name == "ledger" && data.contains("began"), "{name}: {data}");
+        let (name, data) = next_event(body, rest).await;
+        let picture: Value = serde_json::from_str(&data).expect("JSON");
+        assert_eq!(
+            (name.as_str(), &picture["link"]["words"]),
+            ("picture", &json!("Live"))
+        );
+        assert_eq!(picture["view"]["headline"], "<b>a</b> runs and is well");
+    }
+    sender
+        .send("{\"event\":\"fact\",\"record\":{\"seq\":2,\"at\":\"2026-01-05T15:00:01Z\",\"what\":\"given_up\",\"service\":\"a\"}}\n")
+        .expect("open");
+    for (body, rest) in &mut pages {
+        loop {
+            let (name, data) = next_event(body, rest).await;
+            if name == "ledger" {
+                let rows: Value = serde_json::from_str(&data).expect("JSON");
+                assert_eq!(
+                    (&rows[0]["what"], &rows[1]["what"]),
+                    (&json!("FATAL"), &json!("began"))
+                );
+                break;
+            }
+        }
+    }
 }

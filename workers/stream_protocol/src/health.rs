@@ -64,6 +64,12 @@ pub struct Vitals {
     pub orders_state: Option<String>,
     /// How long trades take, since the start of the backend.
     pub latency: Latency,
+    /// Bars of a minute received from upstream in the last minute.
+    pub bars_per_minute: u64,
+    /// Seconds since the last of them; null before the first.
+    pub last_bar_age_s: Option<f64>,
+    /// The connected part of the time since the first upstream connection; null before it.
+    pub uptime_percent: Option<f64>,
 }
 
 /// A symbol that Alpaca will not send.
@@ -124,12 +130,16 @@ pub struct Figures {
     pub mute_alarms: u64,
     /// Symbols that were subscribed anew since they alone were silent.
     pub renewed_symbols: u64,
+    /// Clients that were closed since they were too slow.
+    pub slow_closed: u64,
     /// Times that Alpaca called this backend too slow.
     pub slow_client: u64,
     /// Data besides trades received from upstream.
     pub data_in: u64,
     /// Updates of orders received.
     pub order_updates: u64,
+    /// Trades that came twice from upstream and were passed on once.
+    pub duplicates: u64,
 }
 
 /// The life of the upstream connection, in the seeds' words.

@@ -72,7 +72,7 @@ async fn ping_is_answered_with_the_upstreams_state() {
 
 /// Leaves what clients of the first version read.
 fn keep_contract(health: &mut serde_json::Value) {
-    const ADDED: [&str; 9] = [
+    const ADDED: [&str; 12] = [
         "state",
         "sentence",
         "expected_every_s",
@@ -82,6 +82,9 @@ fn keep_contract(health: &mut serde_json::Value) {
         "quarantined",
         "orders_state",
         "latency",
+        "bars_per_minute",
+        "last_bar_age_s",
+        "uptime_percent",
     ];
     let object = health.as_object_mut().expect("an object");
     for name in ADDED {

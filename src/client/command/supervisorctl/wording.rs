@@ -196,6 +196,7 @@ mod tests {
                 signal: None,
                 at: "2026-11-21T10:44:31Z".into(),
                 expected: false,
+                oom: false,
             }),
             ..service("once", State::Exited)
         };

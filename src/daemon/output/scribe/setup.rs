@@ -147,10 +147,13 @@ impl Scribe {
 
     pub(super) fn limit(&mut self, folder: PathBuf, max_total: u64, own: LogSpec) {
         self.watch_folder(&folder);
+        if self.retention.folder() != folder {
+            own::moves_to(&folder);
+        }
         self.retention.limit(folder, max_total);
         self.own = own;
-        if let Some(file) = own::file() {
-            self.retention.add(file, "sentinel", &self.own);
+        if let Some(file) = own::file(self.retention.folder()) {
+            self.retention.add(&file, "sentinel", &self.own);
         }
         self.share();
         self.look_at_own();
@@ -169,20 +172,22 @@ impl Scribe {
         for channel in self.channels.values() {
             channel.sink.borrow_mut().reopen();
         }
-        own::reopen();
+        own::reopen(self.retention.folder());
         tracing::info!("opened all logs again");
     }
 
     /// Rotates sentinel.log when it is full.
     pub(super) fn look_at_own(&mut self) {
-        let Some(file) = own::file() else { return };
-        let size = std::fs::metadata(file).map_or(0, |found| found.len());
+        let Some(file) = own::file(self.retention.folder()) else {
+            return;
+        };
+        let size = std::fs::metadata(&file).map_or(0, |found| found.len());
         if size < self.retention.max_size(&self.own) {
             return;
         }
         let name = Rotated::name("sentinel.log", Timestamp::now());
-        if std::fs::rename(file, file.with_file_name(name)).is_ok() {
-            own::reopen();
+        if std::fs::rename(&file, file.with_file_name(name)).is_ok() {
+            own::reopen(self.retention.folder());
             self.tidy();
         }
     }
@@ -211,8 +216,9 @@ impl Scribe {
                     sink.look_again();
                 }
             }
-            if own::file().is_some_and(|file| concerns(file)) {
-                own::reopen();
+            let folder = self.retention.folder();
+            if own::file(folder).is_some_and(|file| concerns(&file)) {
+                own::reopen(folder);
             }
         }
     }

@@ -2,12 +2,22 @@
 
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 
-use super::{Actions, BadActions, equal};
+use super::{Actions, Said, WeakToken, Web, equal};
 
 const TOKEN: &str = "0123456789abcdef";
 
-fn on(remote: bool) -> Actions {
-    Actions::new(Some("1"), Some(TOKEN.into()), remote).expect("a good token")
+const ON: Web = Web {
+    actions: true,
+    allow_remote: false,
+};
+
+const ANYWHERE: Web = Web {
+    actions: true,
+    allow_remote: true,
+};
+
+fn with_token(open: bool) -> Actions {
+    Actions::new(Some(TOKEN.into()), open).expect("a good token")
 }
 
 fn headers(changes: &[(&'static str, &str)]) -> HeaderMap {
@@ -31,52 +41,60 @@ fn headers(changes: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
-fn answer(actions: &Actions, changes: &[(&'static str, &str)], peer: &str) -> Result<(), StatusCode> {
+fn answer(web: Web, changes: &[(&'static str, &str)], peer: &str) -> Result<(), StatusCode> {
     let peer = peer.parse().expect("an address");
-    actions
-        .permit(&headers(changes), peer)
+    with_token(web.allow_remote)
+        .permit(web, &headers(changes), peer)
         .map_err(|(status, _)| status)
 }
 
 #[test]
-fn they_are_off_unless_asked_for_with_a_token() {
-    assert!(
-        !Actions::new(None, Some(TOKEN.into()), false)
-            .expect("off")
-            .are_on()
+fn they_are_off_unless_the_file_and_a_token_turn_them_on() {
+    let off = |actions: &Actions, web, words: &str| match actions.say(web) {
+        Said::Off(why) => assert!(why.contains(words), "{why}"),
+        Said::On => panic!("on"),
+    };
+    off(&with_token(false), Web::default(), "actions = true under [web]");
+    off(&Actions::default(), ON, "no MAIN_APP_TOKEN");
+    assert_eq!(with_token(false).say(ON), Said::On);
+    assert_eq!(Actions::new(Some("short".into()), false).err(), Some(WeakToken));
+    let none = Actions::new(Some(String::new()), false).expect("an empty variable is none");
+    off(&none, ON, "no MAIN_APP_TOKEN");
+    let empty = none.permit(
+        ON,
+        &headers(&[("authorization", "Bearer ")]),
+        "127.0.0.1:1".parse().expect("one"),
     );
-    assert!(!Actions::new(Some("0"), None, false).expect("off").are_on());
-    for token in [None, Some("short".to_owned())] {
-        assert_eq!(
-            Actions::new(Some("1"), token, false).err(),
-            Some(BadActions::NoToken)
-        );
-    }
-    let off = Actions::default();
-    assert_eq!(answer(&off, &[], "127.0.0.1:1"), Err(StatusCode::FORBIDDEN));
+    assert_eq!(empty.map_err(|(status, _)| status), Err(StatusCode::FORBIDDEN));
+    assert_eq!(
+        answer(Web::default(), &[], "127.0.0.1:1"),
+        Err(StatusCode::FORBIDDEN)
+    );
 }
 
 #[test]
 fn an_address_that_others_reach_needs_a_setting_of_its_own() {
-    assert_eq!(on(false).check_address(true), Ok(()));
-    assert_eq!(on(false).check_address(false), Err(BadActions::Remote));
-    assert_eq!(on(true).check_address(false), Ok(()));
-    assert_eq!(Actions::default().check_address(false), Ok(()));
+    let Said::Off(why) = with_token(true).say(ON) else {
+        panic!("on");
+    };
+    assert!(why.contains("allow_remote = true"), "{why}");
+    assert_eq!(with_token(true).say(ANYWHERE), Said::On);
+    assert_eq!(with_token(true).listening(false).say(ON), Said::On);
 }
 
 #[test]
 fn our_own_page_with_the_token_may() {
-    assert_eq!(answer(&on(false), &[], "127.0.0.1:1"), Ok(()));
-    assert_eq!(answer(&on(false), &[], "[::1]:1"), Ok(()));
+    assert_eq!(answer(ON, &[], "127.0.0.1:1"), Ok(()));
+    assert_eq!(answer(ON, &[], "[::1]:1"), Ok(()));
     let program = [("origin", ""), ("sec-fetch-site", "")];
-    assert_eq!(answer(&on(false), &program, "127.0.0.1:1"), Ok(()));
-    assert_eq!(answer(&on(true), &[], "10.0.0.1:1"), Ok(()));
+    assert_eq!(answer(ON, &program, "127.0.0.1:1"), Ok(()));
+    assert_eq!(answer(ANYWHERE, &[], "10.0.0.1:1"), Ok(()));
 }
 
 #[test]
 fn anything_less_may_not() {
     let forbidden = StatusCode::FORBIDDEN;
-    assert_eq!(answer(&on(false), &[], "10.0.0.1:1"), Err(forbidden));
+    assert_eq!(answer(ON, &[], "10.0.0.1:1"), Err(forbidden));
     for change in [
         ("origin", "http://evil.example"),
         ("origin", "http://localhost:4000"),
@@ -84,11 +102,7 @@ fn anything_less_may_not() {
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
     ] {
-        assert_eq!(
-            answer(&on(false), &[change], "127.0.0.1:1"),
-            Err(forbidden),
-            "{change:?}"
-        );
+        assert_eq!(answer(ON, &[change], "127.0.0.1:1"), Err(forbidden), "{change:?}");
     }
     for token in [
         "",
@@ -99,14 +113,14 @@ fn anything_less_may_not() {
     ] {
         let change = ("authorization", token);
         assert_eq!(
-            answer(&on(false), &[change], "127.0.0.1:1"),
+            answer(ON, &[change], "127.0.0.1:1"),
             Err(StatusCode::UNAUTHORIZED),
             "{token}"
         );
     }
     let form = ("content-type", "text/plain");
     assert_eq!(
-        answer(&on(false), &[form], "127.0.0.1:1"),
+        answer(ON, &[form], "127.0.0.1:1"),
         Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     );
 }
@@ -119,5 +133,8 @@ fn tokens_are_compared_whole() {
 
 #[test]
 fn a_token_is_not_shown() {
-    assert_eq!(format!("{:?}", on(false)), "Actions(on, remote: false)");
+    assert_eq!(
+        format!("{:?}", with_token(false)),
+        "Actions(a token, open: false)"
+    );
 }

@@ -107,7 +107,8 @@ async fn backend(market: &Program, port: u16) -> Program {
     let port = port.to_string();
     Program::start(
         &program("trade-stream"),
-        &["--port", &port, "--upstream", &upstream],
+        // "null": pages that are opened from a file.
+        &["--port", &port, "--upstream", &upstream, "--allow-origin", "null"],
         &[],
     )
     .await
@@ -128,6 +129,7 @@ pub fn program(name: &str) -> PathBuf {
     BUILT.call_once(|| {
         let built = std::process::Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--bins"])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .args([
                 "-p",
                 "sentinel",

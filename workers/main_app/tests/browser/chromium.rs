@@ -1,9 +1,11 @@
 //! Headless Chromium with one page, over the Chrome DevTools Protocol.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -20,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A browser that ends with the test.
 pub struct Page {
-    _program: Child,
-    _profile: tempfile::TempDir,
+    program: Child,
+    profile: tempfile::TempDir,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: String,
     last_id: u64,
@@ -32,8 +34,13 @@ pub struct Page {
 impl Page {
     /// A browser with an empty page.
     pub async fn open() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same, with these words on its command line.
+    pub async fn with(words: &[String]) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
-        let mut program = launch(profile.path());
+        let mut program = launch(profile.path(), words);
         let mut lines = BufReader::new(program.stderr.take().expect("piped")).lines();
         let address = timeout(PATIENCE, async {
             loop {
@@ -52,8 +59,8 @@ impl Page {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (socket, _) = connect_async(address).await.expect("accepted");
         let mut page = Self {
-            _program: program,
-            _profile: profile,
+            program,
+            profile,
             socket,
             session: String::new(),
             last_id: 0,
@@ -187,7 +194,28 @@ impl Page {
     }
 }
 
-fn launch(profile: &std::path::Path) -> Child {
+/// All of it is gone with the page, its profile too, which its processes write to until their end.
+impl Drop for Page {
+    // A drop cannot await; the pause is between two looks at the condition, up to the deadline.
+    #[allow(clippy::disallowed_methods)]
+    fn drop(&mut self) {
+        if let Some(leader) = self.program.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let ended = !matches!(self.program.try_wait(), Ok(None));
+            if ended
+                && (std::fs::remove_dir_all(self.profile.path()).is_ok() || !self.profile.path().exists())
+            {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+fn launch(profile: &std::path::Path, words: &[String]) -> Child {
     let launch = |program| {
         Command::new(program)
             .args([
@@ -208,9 +236,11 @@ fn launch(profile: &std::path::Path) -> Child {
                 "--hide-scrollbars",
                 "about:blank",
             ])
+            .args(words)
             .arg(format!("--user-data-dir={}", profile.display()))
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .ok()

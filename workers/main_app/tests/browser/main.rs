@@ -7,7 +7,9 @@ mod common;
 
 mod chain;
 mod chromium;
+mod host;
 mod screenshots;
+mod seeds;
 mod speed;
 mod stand_in;
 mod system;

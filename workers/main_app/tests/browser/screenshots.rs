@@ -94,10 +94,7 @@ async fn picture_of_the_host() {
         service["uptime_s"] = json!(5024.6 - 0.4 * place as f64);
     }
     let stand_in = StandIn::with(&json!(services));
-    let acting = [
-        ("MAIN_APP_ACTIONS", "1"),
-        ("MAIN_APP_TOKEN", crate::common::TOKEN),
-    ];
+    let acting = [("MAIN_APP_TOKEN", crate::common::TOKEN)];
     let app = app(1, &stand_in.socket, &acting).await;
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/system", app.port)).await;

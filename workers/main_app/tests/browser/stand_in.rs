@@ -51,6 +51,7 @@ pub struct StandIn {
     status: Arc<Mutex<Value>>,
     changes: broadcast::Sender<String>,
     pub orders: Arc<Mutex<Vec<String>>>,
+    logs: broadcast::Sender<String>,
     serving: JoinHandle<()>,
 }
 
@@ -59,12 +60,14 @@ impl StandIn {
     pub fn with(services: &Value) -> Self {
         let (folder, socket) = house();
         let status = json!({"supervisor": {"pid": 4242, "version": "0.1.0", "uptime_s": 5025.0,
-                                           "config": "/srv/desk/services.toml"}, "services": services});
+                                           "config": "/srv/desk/services.toml"}, "services": services,
+                           "web": {"actions": true}});
         let mut stand_in = Self {
             _folder: folder,
             socket,
             status: Arc::new(Mutex::new(status)),
             changes: broadcast::channel(16).0,
+            logs: broadcast::channel(16).0,
             orders: Arc::default(),
             serving: tokio::spawn(async {}),
         };
@@ -79,13 +82,28 @@ impl StandIn {
             let status = status.lock().expect("not poisoned").to_string();
             async { status }
         };
-        let events = move || {
-            let changes = changes.subscribe();
-            let lines = stream::unfold(changes, |mut changes| async {
-                let line = changes.recv().await.ok()?;
-                (line != END).then_some((Ok::<_, std::io::Error>(line), changes))
+        let logs = self.logs.clone();
+        let told = move |lines: &broadcast::Sender<String>| {
+            let lines = stream::unfold(lines.subscribe(), |mut lines| async {
+                let line = lines.recv().await.ok()?;
+                (line != END).then_some((Ok::<_, std::io::Error>(line), lines))
             });
-            async { Body::from_stream(lines) }
+            Body::from_stream(lines)
+        };
+        let events = move || {
+            let body = told(&changes);
+            async { body }
+        };
+        let logs = move || {
+            let body = told(&logs);
+            async { body }
+        };
+        let ledger =
+            "{\"seq\":1,\"at\":\"2026-01-05T15:00:00Z\",\"what\":\"began\",\"detail\":\"version 0.1.0\"}\n";
+        let of_ports = self.status.clone();
+        let ports = move || {
+            let ports = of_ports.lock().expect("not poisoned")["ports"].to_string();
+            async move { if ports == "null" { "[]".into() } else { ports } }
         };
         let order = move |UrlPath(verb): UrlPath<String>, body: String| {
             orders
@@ -97,6 +115,9 @@ impl StandIn {
         let routes = Router::new()
             .route("/v1/status", get(status))
             .route("/v1/events", get(events))
+            .route("/v1/logs", get(logs))
+            .route("/v1/ledger", get(move || async move { ledger }))
+            .route("/v1/ports", get(ports))
             .route("/v1/{verb}", post(order));
         self.serving = supervisor(&self.socket, routes);
     }
@@ -112,6 +133,22 @@ impl StandIn {
     pub fn rise(&mut self) {
         std::fs::remove_file(Path::new(&self.socket)).expect("left behind");
         self.serve();
+    }
+
+    /// Changes what is no service, such as `ports` and `schedules`; told with the next change.
+    pub fn set(&self, name: &str, value: Value) {
+        self.status.lock().expect("not poisoned")[name] = value;
+    }
+
+    /// Writes a fact into the ledger.
+    pub fn fact(&self, record: &Value) {
+        let event = json!({"event": "fact", "record": record});
+        self.changes.send(format!("{event}\n")).expect("followed");
+    }
+
+    /// Has a service write a line; false while nobody follows the log.
+    pub fn log(&self, line: &Value) -> bool {
+        self.logs.send(format!("{line}\n")).is_ok()
     }
 
     /// Changes a service, and tells.

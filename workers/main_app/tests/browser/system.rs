@@ -38,8 +38,14 @@ async fn a_service_that_fails_comes_first_within_a_second() {
     assert!(took < 1000.0, "{took} ms");
     page.until_says("#headline-words", "trade_stream needs you").await;
     assert!(page.text(FIRST).await.contains(reason), "as text");
-    page.until_says("#changes", reason).await;
-    assert_eq!(page.ask("document.querySelectorAll('main b').length").await, 0);
+    stand_in.fact(&json!({"seq": 2, "at": "2026-01-05T15:00:01Z", "what": "given_up", "service": "trade_stream", "detail": reason}));
+    page.until_says("#events li:first-child", "FATAL").await;
+    page.until_says("#events li:first-child", reason).await;
+    assert_eq!(
+        page.ask("document.querySelectorAll('#services b, #events b b').length")
+            .await,
+        0
+    );
     assert_eq!(page.complaints, [""; 0]);
 }
 
@@ -55,6 +61,7 @@ async fn a_supervisor_that_went_away_is_told_and_found_again() {
     page.until_says("#headline-words", "There is no supervisor.")
         .await;
     page.until_says("#link-words", "Not live").await;
+    page.until("document.body.dataset.stale === 'true'").await;
     stand_in.rise();
     page.until_says("#link-words", "Live").await;
     page.until_says("#headline-words", "market_sim runs and is well")
@@ -104,7 +111,7 @@ async fn the_real_supervisor_is_followed() {
         .await;
     house.sentinel(&["stop", "sleeper"]);
     page.until_says("#headline-words", "sleeper is stopped").await;
-    page.until_says("#changes", "STOPPED").await;
+    page.until_says("#events", "sentinel stop sleeper").await;
     house.sentinel(&["start", "sleeper"]);
     page.until_says("#headline-words", "sleeper runs and is well")
         .await;
@@ -143,16 +150,17 @@ async fn the_table_needs_no_script() {
 async fn actions_ask_first_and_need_the_token() {
     let stand_in = StandIn::with(&json!([service("trade_stream")]));
     let readonly = app(1, &stand_in.socket, &[]).await;
-    let acting = [("MAIN_APP_ACTIONS", "1"), ("MAIN_APP_TOKEN", TOKEN)];
-    let acting = app(1, &stand_in.socket, &acting).await;
+    let acting = app(1, &stand_in.socket, &[("MAIN_APP_TOKEN", TOKEN)]).await;
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/system", readonly.port))
         .await;
     page.until_says("#link-words", "Live").await;
     assert_eq!(
-        page.ask("document.querySelectorAll('tbody button').length").await,
+        page.ask("document.querySelectorAll('[data-verb], [data-order]:is(#whole:not([hidden]) *)').length")
+            .await,
         0
     );
+    page.until_says(".hint", "no MAIN_APP_TOKEN").await;
 
     page.visit(&format!("http://127.0.0.1:{}/system", acting.port))
         .await;

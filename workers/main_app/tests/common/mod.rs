@@ -35,8 +35,8 @@ pub struct App {
 }
 
 impl App {
-    /// An app of this supervisor.
-    pub async fn of(socket: &Path, actions: bool) -> Self {
+    /// An app of this supervisor, with a token or without.
+    pub async fn of(socket: &Path, token: bool) -> Self {
         let settings = Settings {
             supervisor: Supervisor::on(socket),
             stream: Stream {
@@ -44,7 +44,7 @@ impl App {
                 url: None,
             },
             hosts: Hosts::with(&[]),
-            actions: Actions::new(actions.then_some("1"), Some(TOKEN.into()), false).expect("a good token"),
+            actions: Actions::new(token.then(|| TOKEN.into()), false).expect("a good token"),
         };
         let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -93,6 +93,12 @@ impl App {
         let response = self.send("POST", path, &all, body).await;
         (response.status().as_u16(), text(response).await)
     }
+}
+
+/// A port that nobody has now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
 }
 
 /// The whole body.

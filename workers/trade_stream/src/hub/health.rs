@@ -17,7 +17,7 @@ impl Hub {
     pub(super) fn health(&mut self) -> Health {
         let now = Instant::now();
         let active_symbols = self.topics.active();
-        let status = self.status.borrow();
+        let status = self.status.borrow().clone();
         let down = self.down_since.map(|since| now.saturating_duration_since(since));
         let reason = complaint(&status, down, active_symbols.len());
         let connected = status.state.is_connected();

@@ -30,6 +30,8 @@ pub struct Late {
     /// What was fetched of a symbol, and how many live trades came since: the last of it may come
     /// live as well.
     fetched: HashMap<String, (HashSet<Key>, u32)>,
+    /// Live trades that came twice.
+    doubles: u64,
 }
 
 /// A symbol's hole.
@@ -54,18 +56,13 @@ struct Filling {
 }
 
 impl Late {
-    /// Takes note of a live trade; gives it back unless it has to wait.
+    /// Takes note of a live trade; gives it back unless it has to wait or has come before.
     pub fn pass(&mut self, trade: Trade) -> Option<Trade> {
         let key = Key::of(&trade);
-        match self.recent.get_mut(&trade.symbol) {
-            Some(recent) => recent.note(key, &trade.timestamp),
-            None => {
-                let mut recent = Recent::default();
-                recent.note(key, &trade.timestamp);
-                self.recent.insert(trade.symbol.clone(), recent);
-            }
-        }
-        if self.has_come(&trade.symbol, key) {
+        let was_fetched = self.has_come(&trade.symbol, key);
+        let is_double = self.is_double(&trade, key);
+        if was_fetched || is_double {
+            self.doubles += 1;
             return None;
         }
         if self.filling.is_empty() {
@@ -82,6 +79,22 @@ impl Late {
             Some(_) | None => return Some(trade),
         }
         None
+    }
+
+    /// Remembers a live trade; true when it came a moment ago.
+    fn is_double(&mut self, trade: &Trade, key: Key) -> bool {
+        match self.recent.get_mut(&trade.symbol) {
+            Some(recent) => !recent.note_live(trade, key),
+            None => {
+                let recent = self.recent.entry(trade.symbol.clone()).or_default();
+                !recent.note_live(trade, key)
+            }
+        }
+    }
+
+    /// Live trades that came twice, and were passed on once.
+    pub fn doubles(&self) -> u64 {
+        self.doubles
     }
 
     /// The connection is gone; `since` is when it was last known to be good, `start` the same by the

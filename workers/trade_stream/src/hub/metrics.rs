@@ -13,6 +13,7 @@ impl Hub {
     pub(super) fn figures(&self) -> Figures {
         let mut figures = self.counted;
         figures.trades_out = self.topics.delivered();
+        figures.duplicates = self.late.doubles();
         let status = self.status.borrow();
         figures.mute_alarms = status.liveness.mute_alarms;
         figures.renewed_symbols = status.liveness.renewed_symbols;
@@ -20,6 +21,7 @@ impl Hub {
         drop(status);
         for client in self.clients.values() {
             figures.missed += client.outbox.missed() as u64;
+            figures.slow_closed += u64::from(client.outbox.was_too_slow());
             figures.queue_bytes += client.outbox.bytes() as u64;
         }
         figures
@@ -70,6 +72,8 @@ impl Hub {
         all.counter("trade_stream_trades_out_total", out, figures.trades_out);
         let missed = "Trades that clients missed since they were too slow.";
         all.counter("trade_stream_missed_total", missed, figures.missed);
+        let closed = "Clients closed since they were too slow.";
+        all.counter("trade_stream_slow_closed_total", closed, figures.slow_closed);
         let gaps = [
             ("upstream", figures.gaps_upstream),
             ("overrun", figures.gaps_overrun),
@@ -155,6 +159,11 @@ fn more_counts(all: &mut Metrics, figures: &Figures) {
             "trade_stream_backfilled_trades_total",
             "Trades that were fetched later.",
             figures.backfilled,
+        ),
+        (
+            "trade_stream_duplicate_trades_total",
+            "Trades that came twice and were passed on once.",
+            figures.duplicates,
         ),
         (
             "trade_stream_order_updates_total",

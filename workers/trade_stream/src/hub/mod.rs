@@ -3,6 +3,8 @@
 
 mod bots;
 mod channels;
+mod dashboard;
+mod doubles;
 mod elsewhere;
 mod fill;
 mod health;
@@ -33,6 +35,7 @@ use tracing::{info, warn};
 use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
 use channels::Channels;
+use dashboard::Dashboard;
 use fill::Fillings;
 pub use history::Retention;
 use late::Late;
@@ -133,6 +136,7 @@ pub struct Hub {
     feed: String,
     grace: Duration,
     rate: PerMinute,
+    dashboard: Dashboard,
 }
 
 struct Client {
@@ -174,6 +178,7 @@ impl Hub {
             feed: settings.source.feed.clone(),
             grace: settings.grace,
             rate: PerMinute::new(Instant::now()),
+            dashboard: Dashboard::new(Instant::now()),
         }
     }
 
@@ -290,6 +295,7 @@ impl Hub {
             return;
         };
         self.counted.missed += client.outbox.missed() as u64;
+        self.counted.slow_closed += u64::from(client.outbox.was_too_slow());
         match client.outbox.missed() {
             0 => info!("client {}: disconnected", client.peer),
             missed => info!(

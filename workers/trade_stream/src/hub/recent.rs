@@ -6,12 +6,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use alpaca::Trade;
 use serde::{Deserialize, Serialize};
 
+use super::doubles::Doubles;
+
 /// Trades that are remembered, and how often the time of one is.
 const REMEMBERED: usize = 1024;
 const MARK_EVERY: u64 = 128;
+/// Of an RFC 3339 time, the date.
+const DAY: usize = 10;
 
-/// What tells a trade from others of its symbol: its exchange and id, as a hash. `DefaultHasher::new`
-/// has fixed keys, so that another process of the same build makes the same.
+/// What tells a trade from others of its symbol: its exchange, its id and its day (ids begin anew),
+/// as a hash. `DefaultHasher::new` has fixed keys, so that another process of the same build makes
+/// the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key(u64);
 
@@ -26,6 +31,7 @@ impl Key {
             trade.size.as_str().hash(&mut hasher);
         } else {
             trade.id.hash(&mut hasher);
+            trade.timestamp.as_bytes().get(..DAY).hash(&mut hasher);
         }
         Self(hasher.finish())
     }
@@ -39,6 +45,8 @@ pub struct Recent {
     count: u64,
     /// The number and the time of some, so that it is known how far back the keys reach.
     marks: VecDeque<(u64, String)>,
+    #[serde(skip)]
+    live: Doubles,
 }
 
 impl Recent {
@@ -56,6 +64,16 @@ impl Recent {
             }
         }
         self.count += 1;
+    }
+
+    /// Takes note of a live trade, unless it came a moment ago: then false. Two that have no id are
+    /// never the same: equal trades at the same time are usual.
+    pub fn note_live(&mut self, trade: &Trade, key: Key) -> bool {
+        let is_new = trade.id == 0 || self.live.is_first((key.0, trade.timestamp.as_str()));
+        if is_new {
+            self.note(key, &trade.timestamp);
+        }
+        is_new
     }
 
     /// All that are remembered.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use alpaca::{Batch, Event, Topic, Trade};
+use alpaca::{Batch, Event, Kind, Topic, Trade};
 use jiff::Timestamp;
 use stream_protocol::{Gap, GapReason, ServerMessage, TradeData, rfc3339};
 use tracing::warn;
@@ -23,11 +23,19 @@ impl Hub {
             Event::Trades(batch) => self.trades(batch),
             Event::Data(data) => {
                 self.counted.data_in += data.len() as u64;
+                let bars = data.iter().filter(|datum| datum.kind == Kind::Bar);
+                self.dashboard.bars(Instant::now(), bars.count());
                 self.channels.add(&data);
             }
             // The client logs its connection itself.
-            Event::Connected => self.down_since = None,
-            Event::Disconnected { .. } => self.lost(),
+            Event::Connected => {
+                self.down_since = None;
+                self.dashboard.connected(Instant::now());
+            }
+            Event::Disconnected { .. } => {
+                self.lost();
+                self.dashboard.disconnected(Instant::now());
+            }
             Event::Subscribed { topics } => {
                 let trades = topics.iter().filter(|topic| topic.is_trades());
                 let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();

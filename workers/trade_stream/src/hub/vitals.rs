@@ -1,6 +1,6 @@
 //! How the upstream's feed is, for `health`.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use alpaca::Status;
 use stream_protocol::{Latency, Quarantined, Vitals};
@@ -8,7 +8,8 @@ use stream_protocol::{Latency, Quarantined, Vitals};
 use super::Hub;
 
 impl Hub {
-    pub(super) fn vitals(&self, status: &Status) -> Vitals {
+    /// How the feed is now.
+    pub(super) fn vitals(&mut self, status: &Status) -> Vitals {
         let now = SystemTime::now();
         let live = &status.liveness;
         Vitals {
@@ -26,6 +27,9 @@ impl Hub {
                 feed_p50_ms: self.feed_latency.within_ms(0.5),
                 feed_p99_ms: self.feed_latency.within_ms(0.99),
             },
+            bars_per_minute: self.dashboard.bars_per_minute(Instant::now()),
+            last_bar_age_s: self.dashboard.last_bar_age(Instant::now()).map(seconds),
+            uptime_percent: self.dashboard.uptime_percent(Instant::now()).map(round),
         }
     }
 }

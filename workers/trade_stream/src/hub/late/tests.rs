@@ -144,3 +144,28 @@ fn what_was_fetched_is_known_at_the_next_loss() {
     let fetched: Vec<u64> = (1..=6).filter(|id| late.is_new(&trade("A", *id))).collect();
     assert_eq!(fetched, [5, 6]);
 }
+
+#[test]
+fn what_comes_twice_is_passed_on_once_and_counted() {
+    let mut late = Late::default();
+    for id in [1, 2, 2, 1, 3] {
+        late.pass(trade("A", id));
+    }
+    assert!(late.pass(trade("A", 3)).is_none());
+    assert!(late.pass(trade("B", 3)).is_some(), "another symbol");
+    assert_eq!(late.doubles(), 3);
+    let mut begun_anew = trade("A", 3);
+    begun_anew.timestamp = "2025-12-15T10:00:03Z".into();
+    assert!(late.pass(begun_anew).is_some(), "ids begin anew each day");
+    let mut no_id = trade("A", 0);
+    no_id.id = 0;
+    assert!(late.pass(no_id.clone()).is_some() && late.pass(no_id).is_some());
+}
+
+#[test]
+fn what_comes_twice_while_it_waits_is_one() {
+    let mut late = holed();
+    assert!(late.pass(trade("A", 6)).is_none() && late.pass(trade("A", 6)).is_none());
+    assert_eq!(ids(&late.finish(&["A".into()])), [6]);
+    assert_eq!(late.doubles(), 1);
+}
