@@ -82,8 +82,8 @@ impl Counts {
             sent,
             messages,
             open,
-            errors,
-            refused,
+            errors: _,
+            refused: _,
         } = &*self.0;
         let mut all = Metrics::default();
         for (name, help, count) in [
@@ -114,6 +114,13 @@ impl Counts {
         all.gauges("market_sim_open", "Connections open now.", "endpoint", &now);
         let help = "The most connections that were open at a time.";
         all.gauges("market_sim_most_open", help, "endpoint", &most);
+        self.failures(&mut all);
+        all.text().to_owned()
+    }
+
+    /// What was told as an error or refused, by its code.
+    fn failures(&self, all: &mut Metrics) {
+        let All { errors, refused, .. } = &*self.0;
         for (name, help, label, counts) in [
             (
                 "market_sim_errors_total",
@@ -139,7 +146,6 @@ impl Counts {
                 .collect();
             all.counters(name, help, label, &named);
         }
-        all.text().to_owned()
     }
 }
 

@@ -221,7 +221,7 @@ impl Place {
     fn tell(&mut self, told: HashMap<Viewer, Vec<Item>>) {
         for (viewer, items) in told {
             let seat = self.seats.get(&viewer);
-            if !seat.is_some_and(|seat| seat.try_send(items).is_ok()) {
+            if seat.is_none_or(|seat| seat.try_send(items).is_err()) {
                 self.seats.remove(&viewer);
                 self.floor.leave(Instant::now(), viewer);
             }
