@@ -10,4 +10,7 @@ if "$here/restart" --quiet status >/dev/null 2>&1 || [ $? -ne 4 ]; then
 else
     "$here/restart" start
 fi
-exec "$here/restart" status "$@"
+code=0
+"$here/restart" status --verbose "$@" || code=$?
+echo "follow their output: $here/restart logs $* -f"
+exit "$code"

@@ -4,4 +4,7 @@ set -eu
 here=$(dirname "$0")
 [ $# -gt 0 ] || set -- trade_stream browser_proxy
 "$here/restart" start "$@"
-exec "$here/restart" status "$@"
+code=0
+"$here/restart" status --verbose "$@" || code=$?
+echo "follow their output: $here/restart logs $* -f"
+exit "$code"

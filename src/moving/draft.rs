@@ -48,6 +48,8 @@ pub struct Service {
     pub family: Option<String>,
     /// What `instances` lists: then `command` and the like are templates.
     pub instances: Vec<String>,
+    /// When it is restarted by the clock, as crontab has it.
+    pub cron: Option<String>,
     /// The port of each instance, as a sum in TOML.
     pub port_sum: Option<String>,
 }

@@ -82,8 +82,14 @@ fn folded(family: &[Service]) -> Option<Service> {
             .iter()
             .map(|(name, _)| name)
             .eq(first.env.iter().map(|(name, _)| name))
-            && (&one.after, one.restart, &one.lines, &one.tables)
-                == (&first.after, first.restart, &first.lines, &first.tables)
+            && (&one.after, one.restart, &one.lines, &one.tables, &one.cron)
+                == (
+                    &first.after,
+                    first.restart,
+                    &first.lines,
+                    &first.tables,
+                    &first.cron,
+                )
     });
     if !alike {
         return None;

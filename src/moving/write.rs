@@ -102,7 +102,22 @@ fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
         let _ = writeln!(text, "{table} = {{ {} }}", keys.join(", "));
     }
     text.push_str(&variables(service));
+    text.push_str(&schedule(service));
     text
+}
+
+/// What restarts it by the clock: all of its instances.
+fn schedule(service: &Service) -> String {
+    let Some(cron) = &service.cron else {
+        return String::new();
+    };
+    let all = if service.instances.is_empty() { "" } else { "@*" };
+    format!(
+        "\n[schedules.{}]\ncron = {}\ndo = {}\n",
+        key(&format!("restart-{}", service.name)),
+        quote(cron),
+        quote(&format!("restart {}{all}", service.name))
+    )
 }
 
 fn variables(service: &Service) -> String {

@@ -183,6 +183,10 @@ fn the_shipped_house_grows_past_one_machine() {
     let fan = named("Deployment", "trade-stream-fan");
     assert!(redis(&holder) && redis(&fan));
     assert_eq!(fan["spec"]["replicas"], 2);
+    assert_eq!(
+        fan["spec"]["template"]["spec"]["containers"][0]["args"],
+        serde_json::json!(["--feed", "iex", "--host", "0.0.0.0", "--from-redis"])
+    );
     named("Deployment", "redis");
     named("Service", "redis");
     named("Service", "trade-stream-fan");

@@ -246,17 +246,17 @@ fn the_old_scripts_call_the_new_tool() {
         (
             "start_websocket_services.sh",
             "0",
-            "start trade_stream browser_proxy\nstatus trade_stream browser_proxy\n",
+            "start trade_stream browser_proxy\nstatus --verbose trade_stream browser_proxy\n",
         ),
         (
             "restart_websocket_services.sh",
             "3",
-            "--quiet status\nrestart trade_stream browser_proxy\nstatus trade_stream browser_proxy\n",
+            "--quiet status\nrestart trade_stream browser_proxy\nstatus --verbose trade_stream browser_proxy\n",
         ),
         (
             "restart_websocket_services.sh",
             "4",
-            "--quiet status\nstart\nstatus trade_stream browser_proxy\n",
+            "--quiet status\nstart\nstatus --verbose trade_stream browser_proxy\n",
         ),
     ] {
         let _ = fs::remove_file(folder.path().join("said"));
@@ -266,6 +266,11 @@ fn the_old_scripts_call_the_new_tool() {
             .output()
             .expect("sh runs");
         assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+        let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(
+            printed.contains("logs trade_stream browser_proxy -f"),
+            "{printed}"
+        );
         assert_eq!(
             fs::read_to_string(folder.path().join("said")).expect("words"),
             said,

@@ -121,6 +121,11 @@ pub fn server_of(holder: &Service) -> Service {
     let mut server = holder.clone();
     server.secrets.retain(|name| !name.starts_with("ALPACA"));
     server.env.retain(|(name, _)| !name.starts_with("ALPACA"));
+    // Orders are the account's, and stay with the holder.
+    server
+        .arguments
+        .retain(|word| *word != Word::Plain("--orders".into()));
+    server.arguments.push(Word::Plain("--from-redis".into()));
     server
 }
 

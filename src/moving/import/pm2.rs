@@ -2,10 +2,10 @@
 //!
 //! Key by key after PM2's documentation of the ecosystem file and `lib/API/schema.json` of 7.0.
 
-use super::super::draft::{Service, literal, quote};
+use super::super::draft::{Service, literal, quote, quote_all};
 use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, exits, milliseconds, number, pairs, pause, span, steady, truth};
+use super::{Import, Source, exits, milliseconds, number, pairs, pause, rights, span, steady, truth};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch) {
     if let Some(mut apps) = root.enter("apps") {
@@ -109,8 +109,39 @@ fn read(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, scrip
             false => Err("a stop always ends the whole process tree".into()),
         },
     );
+    rights::pm2(ledger, service, keys);
+    by_change_or_clock(ledger, service, keys);
     for (key, why) in LEFT {
         keys.leave(ledger, key, why);
+    }
+}
+
+/// What restarts it besides its own end.
+fn by_change_or_clock(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
+    let cron = keys.carry(ledger, "cron_restart", "a schedule", |node| match node.text() {
+        Some(cron) if cron.split_whitespace().count() == 5 => Ok(Some(cron.to_owned())),
+        Some("0" | "false") => Ok(None),
+        _ => Err("a schedule has five fields: minute hour day-of-month month day-of-week".into()),
+    });
+    service.cron = cron.flatten();
+    let watched = keys.carry(ledger, "watch", "watch", |node| match node {
+        Node::List(_) => node
+            .texts()
+            .ok_or_else(|| "a list of texts was expected".to_owned()),
+        _ if truth(node) == Ok(false) => Ok(Vec::new()),
+        _ => Err(
+            "all files of a folder are too many: name those that count, like `watch = [\"src/**\"]`".into(),
+        ),
+    });
+    let below = |path: String| {
+        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
+        // A folder means all in it.
+        let file = path.contains('*') || path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+        if file { path } else { format!("{path}/**") }
+    };
+    let patterns: Vec<String> = watched.unwrap_or_default().into_iter().map(below).collect();
+    if !patterns.is_empty() {
+        service.lines.push(("watch".into(), quote_all(&patterns)));
     }
 }
 
@@ -184,8 +215,8 @@ fn recovery(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
 }
 
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
-const WATCH: &str = "sentinel does not watch files";
-const LEFT: [(&str, &str); 19] = [
+const WATCH: &str = "`watch` names what counts, and waits until it is still";
+const LEFT: [(&str, &str); 14] = [
     (
         "exec_mode",
         "every instance is a process of its own; there is no cluster mode",
@@ -194,15 +225,9 @@ const LEFT: [(&str, &str); 19] = [
         "wait_ready",
         "say `ready` with a probe, or with a line of the log",
     ),
-    ("watch", WATCH),
     ("watch_delay", WATCH),
     ("watch_options", WATCH),
     ("ignore_watch", WATCH),
-    ("max_memory_restart", "not yet carried: limits of memory"),
-    (
-        "cron_restart",
-        "not yet carried: schedules; let cron run `sentinel restart SERVICE`",
-    ),
     ("out_file", LOG),
     ("error_file", LOG),
     ("log_file", LOG),
@@ -211,14 +236,6 @@ const LEFT: [(&str, &str); 19] = [
     ("merge_logs", LOG),
     ("combine_logs", LOG),
     ("log_date_format", "every line of a log has its time"),
-    (
-        "uid",
-        "not yet carried: a service runs as the user who runs sentinel",
-    ),
-    (
-        "gid",
-        "not yet carried: a service runs as the user who runs sentinel",
-    ),
     (
         "source_map_support",
         "it is an option of node: --enable-source-maps",

@@ -6,6 +6,8 @@ use super::super::draft::{Service, literal, quote, quote_all};
 use super::super::ledger::Branch;
 use super::super::node::Node;
 use super::shell::command_line;
+use crate::service::ServiceName;
+
 use super::{Import, Source, number, pairs, pause, read, seconds, signal, steady, text, truth};
 
 type Variables = Vec<(String, String)>;
@@ -95,6 +97,11 @@ fn process(
     {
         service.parked = Some("disabled: process-compose does not start it by itself".into());
     }
+    let group = keys.carry(ledger, "namespace", "group", |node| match node.text() {
+        Some(name) if ServiceName::parse(name).is_ok() => Ok(quote(name)),
+        _ => Err("a group has a name of letters, digits and _ - .".to_owned()),
+    });
+    service.lines.extend(group.map(|name| ("group".to_owned(), name)));
     let after = keys.carry(
         ledger,
         "depends_on",
@@ -276,11 +283,10 @@ fn regex_of(line: &str) -> String {
 }
 
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
-const LEFT: [(&str, &str); 8] = [
+const LEFT: [(&str, &str); 7] = [
     ("log_location", LOG),
     ("log_configuration", LOG),
     ("disable_ansi_colors", LOG),
-    ("namespace", "there are no namespaces: name the services"),
     (
         "is_daemon",
         "sentinel watches the process that it starts: tell the program to stay in the foreground",
@@ -289,6 +295,6 @@ const LEFT: [(&str, &str); 8] = [
     ("is_tty", "a service has no terminal"),
     (
         "schedule",
-        "not yet carried: schedules; let cron run `sentinel start SERVICE`",
+        "a process that runs by the clock is no service: write [schedules.NAME] with `cron` and `run`",
     ),
 ];

@@ -32,6 +32,13 @@ const COMPOSE: [Row; 2] = [
     ("oom_score_adj", "oom_score_adjust", whole),
 ];
 
+/// PM2's `300M` is of powers of 1024, as ours.
+const PM2: [Row; 3] = [
+    ("max_memory_restart", "memory_max", memory),
+    ("uid", "user", account),
+    ("gid", "unix_group", account),
+];
+
 const ULIMITS: [Row; 4] = [
     ("nofile", "limits.open_files", limit),
     ("nproc", "limits.processes", limit),
@@ -45,6 +52,10 @@ pub(super) fn systemd(ledger: &mut Ledger, service: &mut Service, keys: &mut Bra
 
 pub(super) fn supervisord(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
     carry(ledger, service, keys, &SUPERVISORD);
+}
+
+pub(super) fn pm2(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
+    carry(ledger, service, keys, &PM2);
 }
 
 pub(super) fn compose(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
