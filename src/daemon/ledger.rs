@@ -145,7 +145,12 @@ impl Driver {
         if let Order::Stop(names) = order {
             self.record_let_go(names, &cause);
         }
-        self.ledger.attribution.ask(&names, cause);
+        match order {
+            Order::Stop(_) | Order::Shutdown => self.ledger.attribution.ask_to_stop(&names, cause),
+            Order::Start(_) | Order::Restart(_) | Order::Reload(_) => {
+                self.ledger.attribution.ask(&names, cause);
+            }
+        }
     }
 
     /// Somebody stops what does not run any more: no process ends, and yet nobody wants it back.
