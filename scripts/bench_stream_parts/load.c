@@ -420,7 +420,7 @@ static void measure_run(void) {
     measuring = false;
     double recovery = opt.drop_at >= 0 ? drop_ms() : -1;
     uint64_t want = made * (uint64_t)(opt.clients - opt.stuck);
-    for (uint64_t end = now_ns() + 10000000000u; received() < want && now_ns() < end && recovery < 0;) turn(1000000);
+    for (uint64_t end = now_ns() + 40000000000u; received() < want && now_ns() < end && recovery < 0;) turn(1000000);
     uint64_t lost = want > received() ? want - received() : 0;
     if (opt.stuck) unstick();
     uint64_t stuck_got = 0;

@@ -122,7 +122,8 @@ impl Backend {
                 verify(&response, &key)?;
                 return Ok(Dialled {
                     stream,
-                    rest: head.split_off(length),
+                    // A copy, since the original holds the whole answer.
+                    rest: BytesMut::from(&head[length..]),
                 });
             }
             if head.len() >= MAX_HEAD {

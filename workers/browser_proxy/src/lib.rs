@@ -25,6 +25,7 @@ mod relay;
 mod session;
 mod wishes;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -51,8 +52,9 @@ pub struct Settings {
 /// Serves browsers on `listener` until `stop`; returns once all of them are closed.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let places = settings.places;
+    let settings = Arc::new(settings);
     ws_listener::serve(listener, places, stop.clone(), move |stream, peer| {
-        let (settings, stop) = (settings.clone(), stop.clone());
+        let (settings, stop) = (Arc::clone(&settings), stop.clone());
         async move { session::run(stream, peer, &settings, stop).await }
     })
     .await;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tracing::info;
 use ws_listener::{Refused, Stop, answer_metrics};
@@ -51,12 +52,17 @@ struct Session<'a> {
 
 /// Serves one visitor to the end, and logs who came, who left and why.
 pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Settings, mut stop: Stop) {
-    let opening = match settings.door.accept(&mut stream, &mut stop).await {
+    // What is done once is boxed, here and below, so that a session's long life does not keep its room.
+    let accepted = Box::pin(settings.door.accept(&mut stream, &mut stop)).await;
+    let opening = match accepted {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
             return info!("browser {peer}: refused with {status}: {reason}");
         }
-        Err(Refused::Metrics) => return answer_metrics(stream, settings.counts.metrics().text()).await,
+        Err(Refused::Metrics) => {
+            let metrics = settings.counts.metrics();
+            return Box::pin(answer_metrics(stream, metrics.text())).await;
+        }
         // Port checks come and go without a word.
         Err(Refused::Left) => return,
     };
@@ -71,17 +77,21 @@ pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Sett
         peer,
         stop,
     };
-    let ended = session.run(Browser::new(stream, opening.rest)).await;
+    // A copy, since the original holds the whole request.
+    let rest = BytesMut::from(&opening.rest[..]);
+    drop((opening.rest, opening.headers));
+    let ended = session.run(Browser::new(stream, rest)).await;
     info!("browser {peer}: {ended}");
 }
 
 impl Session<'_> {
     async fn run(mut self, mut browser: Browser) -> Ended {
         loop {
-            let mut link = match self.dial(&mut browser).await {
+            let dialled = Box::pin(self.dial(&mut browser)).await;
+            let mut link = match dialled {
                 Ok(link) => link,
                 Err(ended) => {
-                    browser.end(Some(self.goodbye(&ended))).await;
+                    Box::pin(browser.end(Some(self.goodbye(&ended)))).await;
                     return ended;
                 }
             };
@@ -90,7 +100,7 @@ impl Session<'_> {
                 () = self.stop.requested() => Left::Stopped,
             };
             if browser.is_closing() || link.is_within_long() || !self.may_resume(&left) {
-                return self.part(browser, link, left).await;
+                return Box::pin(self.part(browser, link, left)).await;
             }
             info!("browser {}: kept while the backend is away", self.peer);
             self.settings.counts.kept();

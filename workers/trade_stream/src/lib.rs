@@ -13,15 +13,20 @@
 //! On `/v2/FEED` clients are spoken to in Alpaca's own protocol, so that programs with an official
 //! SDK share the one connection by changing a URL.
 //!
+//! With `STREAM_REDIS_URL` what comes is published for backends on other machines, which have no
+//! connection to Alpaca of their own.
+//!
 //! Trades are numbered per symbol, and the last are kept: a client that comes back gets what it
 //! missed or a `gap`. So does every client wherever trades were lost on the way to it.
 
 mod client;
 mod feed;
 mod hub;
+mod redis;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -31,6 +36,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 use ws_listener::{Door, Places, Stop};
 
+pub use self::redis::{BadRedis, Line, follow};
 pub use client::{Limits, Slow};
 pub use feed::{ALPACA, BadSource, Feed, Source};
 
@@ -72,6 +78,10 @@ pub struct Settings {
     pub grace: Duration,
     /// How many clients at a time.
     pub places: Places,
+    /// Whether messages are compressed for clients that offer it: less to send for much more work.
+    pub compress: bool,
+    /// Where to publish what comes, for backends on other machines.
+    pub publish: Option<Line>,
 }
 
 /// The upstream refused for good: other keys or another plan are needed, trying again is no use.
@@ -105,13 +115,17 @@ pub async fn run(
 ) -> Result<(), Fatal> {
     let (requests, mailbox) = mpsc::channel(MAILBOX);
     let (stop_clients, clients_stopped) = Stop::new();
-    let reception = Reception {
+    let reception = Arc::new(Reception {
         door: settings.door.clone(),
         limits: settings.limits,
         requests_per_s: settings.requests_per_s,
+        compress: settings.compress,
         feed: settings.source.feed.as_str().into(),
         hub: requests,
-    };
+    });
+    if let Some(line) = settings.publish.clone() {
+        tokio::spawn(redis::publish(line, upstream.clone(), reception.hub.clone()));
+    }
     let next_id = AtomicU64::new(0);
     let serving = ws_listener::serve(
         listener,
@@ -119,7 +133,7 @@ pub async fn run(
         clients_stopped.clone(),
         move |stream, peer| {
             let id = ClientId(next_id.fetch_add(1, Ordering::Relaxed));
-            client::run(stream, peer, id, reception.clone(), clients_stopped.clone())
+            client::run(stream, peer, id, Arc::clone(&reception), clients_stopped.clone())
         },
     );
     let mut hub = Hub::new(&settings, upstream.clone(), orders.clone());

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use alpaca::ConnectionManager;
+use alpaca::{ConnectionManager, MarketData, Relay};
 use clap::{Parser, ValueEnum};
 use tracing::{error, info};
-use trade_stream::{ALPACA, BadSource, Fatal, Feed, Limits, Retention, Settings, Slow, Source};
+use trade_stream::{
+    ALPACA, BadRedis, BadSource, Fatal, Feed, Limits, Line, Retention, Settings, Slow, Source,
+};
 use ws_listener::{Door, Origins, Places, Stop, Tokens};
 
 /// `EX_CONFIG` of sysexits.h: sentinel does not start a service again that ended with it.
@@ -16,6 +18,9 @@ const EXIT_CONFIG: u8 = 78;
 /// Tokens that let clients in, separated by commas; an environment variable only, so that they show
 /// in no process list.
 const TOKENS: &str = "TRADE_STREAM_TOKENS";
+
+/// A backend that follows another has no connection to show them on.
+const NO_KEYS: [&str; 2] = ["none", "none"];
 
 /// Stream Alpaca's trades to WebSocket clients.
 ///
@@ -39,6 +44,12 @@ struct Arguments {
     /// Relay updates of this account's orders to clients who ask for them, from this address: wss://paper-api.alpaca.markets/stream, or live wss://api.alpaca.markets/stream. Only to clients of this host, unless TRADE_STREAM_TOKENS is set.
     #[arg(long, env = "ALPACA_TRADING_URL", value_name = "URL")]
     orders: Option<String>,
+    /// Redis, through which backends on other machines get what this one gets: redis://[user:password@]host[:port][/db].
+    #[arg(long, env = "STREAM_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    redis: Option<String>,
+    /// Get everything from Redis, where another backend publishes it, and connect to Alpaca not at all.
+    #[arg(long, requires = "redis", conflicts_with = "orders")]
+    from_redis: bool,
     /// Also let pages of this origin connect, e.g. https://desk.example ("null": pages opened from a file, "*": all).
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
@@ -57,6 +68,9 @@ struct Arguments {
     /// Requests a client may send per second; who asks faster is read no faster.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_s: u32,
+    /// Compress messages for clients that offer it (permessage-deflate): a third less to send, for many times the work.
+    #[arg(long)]
+    compress: bool,
     /// Seconds until a silent client is pinged; after three pings without an answer it is closed.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     ping: u64,
@@ -103,6 +117,7 @@ enum SlowArgument {
 enum Failure {
     Source(BadSource),
     Setting(String),
+    Redis(BadRedis),
     Address(alpaca::Error),
     Upstream(Fatal),
     System(std::io::Error),
@@ -117,6 +132,7 @@ async fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Source(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::Setting(sentence)) => (sentence, ExitCode::from(EXIT_CONFIG)),
+        Err(Failure::Redis(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::Address(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::Upstream(failure)) => (failure.to_string(), ExitCode::from(EXIT_CONFIG)),
         Err(Failure::System(failure)) => (failure.to_string(), ExitCode::FAILURE),
@@ -126,13 +142,27 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Failure> {
-    let source = Source::new(arguments.feed, &arguments.upstream, keys()).map_err(Failure::Source)?;
+    let keys = if arguments.from_redis {
+        Some(NO_KEYS.map(str::to_owned).into())
+    } else {
+        keys()
+    };
+    let source = Source::new(arguments.feed, &arguments.upstream, keys).map_err(Failure::Source)?;
+    let line = arguments.redis.as_deref().filter(|url| !url.is_empty());
+    let line = line
+        .map(|url| Line::new(url, &source.feed))
+        .transpose()
+        .map_err(Failure::Redis)?;
     let options = alpaca::Options::from_env().map_err(Failure::Setting)?;
     let positions = arguments.positions(&options);
     let manager = ConnectionManager::with(options);
-    let upstream = manager
-        .market_data(&source.credentials, &source.url)
-        .map_err(Failure::Address)?;
+    let (upstream, publish) = match line {
+        Some(line) if arguments.from_redis => (follow(line), None),
+        line => {
+            let upstream = manager.market_data(&source.credentials, &source.url);
+            (upstream.map_err(Failure::Address)?, line)
+        }
+    };
     let orders = arguments
         .orders
         .as_deref()
@@ -143,16 +173,25 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
         .await
         .map_err(Failure::System)?;
     let address = listener.local_addr().map_err(Failure::System)?;
-    info!("trade-stream listens on ws://{address}, upstream {}", source.url);
-    trade_stream::run(
-        listener,
-        upstream,
-        orders,
-        arguments.settings(source, positions),
-        stop,
-    )
-    .await
-    .map_err(Failure::Upstream)
+    let from = if arguments.from_redis {
+        "Redis"
+    } else {
+        &source.url
+    };
+    info!("trade-stream listens on ws://{address}, upstream {from}");
+    let settings = Settings {
+        publish,
+        ..arguments.settings(source, positions)
+    };
+    let served = trade_stream::run(listener, upstream, orders, settings, stop).await;
+    served.map_err(Failure::Upstream)
+}
+
+/// An upstream that another backend publishes.
+fn follow(line: Line) -> MarketData {
+    let (upstream, relay) = Relay::new();
+    tokio::spawn(trade_stream::follow(line, relay));
+    upstream
 }
 
 impl Arguments {
@@ -204,6 +243,8 @@ impl Arguments {
                 total: self.max_clients,
                 per_ip: self.max_per_ip,
             },
+            compress: self.compress,
+            publish: None,
         }
     }
 }

@@ -33,10 +33,23 @@ pub fn put_binary(out: &mut BytesMut, bytes: &[u8]) {
     put(out, Data::Binary, bytes);
 }
 
+/// Appends a compressed message (RFC 7692 §6) as one frame of a server.
+pub(crate) fn put_compressed(out: &mut BytesMut, bytes: &[u8], is_text: bool) {
+    let mut frame = empty(if is_text { Data::Text } else { Data::Binary });
+    frame.header_mut().rsv1 = true;
+    put_with(out, &frame, bytes);
+}
+
+/// A header; the payload is given by itself, to be copied only once.
+fn empty(kind: Data) -> Frame {
+    Frame::message(Bytes::new(), OpCode::Data(kind), true)
+}
+
 fn put(out: &mut BytesMut, kind: Data, text: &[u8]) {
-    let opcode = OpCode::Data(kind);
-    // `message` shares its payload; the header alone is wanted here, to copy the text only once.
-    let frame = Frame::message(Bytes::new(), opcode, true);
+    put_with(out, &empty(kind), text);
+}
+
+fn put_with(out: &mut BytesMut, frame: &Frame, text: &[u8]) {
     write_into_memory(frame.header().format(text.len() as u64, &mut out.writer()));
     out.extend_from_slice(text);
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 
 use crate::serve::drain;
-use crate::{Origins, Stop, Tokens};
+use crate::{Origins, Stop, Tokens, deflate};
 
 /// The longest request head that is read. Browsers send about 600 bytes, more with cookies.
 const MAX_HEAD: usize = 16 * 1024;
@@ -45,6 +45,8 @@ pub struct Opening {
     pub headers: HeaderMap,
     /// Bytes of frames that came together with the request.
     pub rest: BytesMut,
+    /// Messages of either side may be compressed (RFC 7692), each by itself.
+    pub compressed: bool,
 }
 
 /// Why a visitor did not become a client.
@@ -67,8 +69,18 @@ impl Door {
     /// Reads the request and answers it. A refused client has been answered and may be dropped, and
     /// so may one that had not asked for anything when `stop` came.
     pub async fn accept(&self, stream: &mut TcpStream, stop: &mut Stop) -> Result<Opening, Refused> {
+        self.accept_compressing(stream, stop, false).await
+    }
+
+    /// The same; with `may_compress`, a client that offers to compress messages is taken at its word.
+    pub async fn accept_compressing(
+        &self,
+        stream: &mut TcpStream,
+        stop: &mut Stop,
+        may_compress: bool,
+    ) -> Result<Opening, Refused> {
         let read = tokio::select! {
-            read = timeout(HEAD_DEADLINE, self.read_head(stream)) => read,
+            read = timeout(HEAD_DEADLINE, self.read_head(stream, may_compress)) => read,
             () = stop.requested() => return Err(Refused::Left),
         };
         let (judged, rest) = match read {
@@ -80,9 +92,15 @@ impl Door {
                 path,
                 headers,
                 answer,
+                compressed,
             }) => {
                 stream.write_all(&answer).await.map_err(|_| Refused::Left)?;
-                Ok(Opening { path, headers, rest })
+                Ok(Opening {
+                    path,
+                    headers,
+                    rest,
+                    compressed,
+                })
             }
             Err(Refusal::Metrics) => Err(Refused::Metrics),
             Err(Refusal::Status(status, reason)) => {
@@ -96,7 +114,7 @@ impl Door {
         }
     }
 
-    async fn read_head(&self, stream: &mut TcpStream) -> io::Result<(Judged, BytesMut)> {
+    async fn read_head(&self, stream: &mut TcpStream, may_compress: bool) -> io::Result<(Judged, BytesMut)> {
         let mut head = BytesMut::with_capacity(1024);
         loop {
             if stream.read_buf(&mut head).await? == 0 {
@@ -105,7 +123,7 @@ impl Door {
             match Request::try_parse(&head) {
                 Ok(Some((length, request))) => {
                     let rest = head.split_off(length);
-                    return Ok((self.judge(&request), rest));
+                    return Ok((self.judge(&request, may_compress), rest));
                 }
                 Ok(None) if head.len() < MAX_HEAD => {}
                 Ok(None) => {
@@ -124,7 +142,7 @@ impl Door {
         }
     }
 
-    fn judge(&self, request: &Request) -> Judged {
+    fn judge(&self, request: &Request, may_compress: bool) -> Judged {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         if request.uri().path() == "/metrics" && header("upgrade").is_none() {
             let authorization = header("authorization");
@@ -134,7 +152,7 @@ impl Door {
                 refusal("401 Unauthorized", TOKEN_NEEDED)
             });
         }
-        let response = create_response(request).map_err(|error| {
+        let mut response = create_response(request).map_err(|error| {
             let what = format!(
                 "this is the WebSocket port of {}: connect with a WebSocket client ({error})",
                 self.service
@@ -161,6 +179,14 @@ impl Door {
         if !asks_itself && !self.tokens.permit(authorization, request.uri().query()) {
             return Err(refusal("401 Unauthorized", TOKEN_NEEDED));
         }
+        let offers = header("sec-websocket-extensions").filter(|_| may_compress);
+        let agreed = offers
+            .and_then(deflate::agree)
+            .and_then(|agreed| agreed.parse().ok());
+        let compressed = agreed.is_some();
+        if let Some(agreed) = agreed {
+            response.headers_mut().insert("sec-websocket-extensions", agreed);
+        }
         let mut answer = Vec::with_capacity(160);
         write_response(&mut answer, &response)
             .map_err(|error| refusal("400 Bad Request", &error.to_string()))?;
@@ -169,6 +195,7 @@ impl Door {
             path: path.to_owned(),
             headers: request.headers().clone(),
             answer,
+            compressed,
         })
     }
 }
@@ -186,6 +213,7 @@ struct Permit {
     path: String,
     headers: HeaderMap,
     answer: Vec<u8>,
+    compressed: bool,
 }
 
 fn refusal(status: &'static str, reason: &str) -> Refusal {

@@ -9,6 +9,7 @@
 //! `browser_proxy` forwards them untouched, `trade_stream` gives them to a protocol engine. Nothing
 //! here knows the messages.
 
+mod deflate;
 pub mod frame;
 mod handshake;
 mod inherited;
@@ -20,11 +21,12 @@ mod process;
 mod serve;
 mod tokens;
 
+pub use deflate::{Deflater, inflate};
 pub use handshake::{Door, Opening, Refused, answer_metrics};
 pub use metrics::Metrics;
 pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};
 pub use places::Places;
 pub use process::{Stop, StopTrigger, log_to_stderr, raise_descriptor_limit};
-pub use serve::{bind, drain, serve};
+pub use serve::{bind, drain, end_writing, serve};
 pub use tokens::Tokens;

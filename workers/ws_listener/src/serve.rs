@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -96,6 +98,12 @@ pub async fn serve<F>(
 
 async fn turn_away(mut stream: TcpStream, reason: String) {
     answer(&mut stream, "503 Service Unavailable", &reason).await;
+}
+
+/// Ends our side of a connection; the peer's may go on. For a socket that others write to, too.
+pub fn end_writing(stream: &TcpStream) {
+    // A connection that is gone has ended.
+    let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
 }
 
 /// Reads and discards until the peer closes. A socket dropped with unread bytes is reset, and the

@@ -9,6 +9,7 @@ mod accessible;
 mod chain;
 mod chromium;
 mod host;
+mod house;
 mod screenshots;
 mod seeds;
 mod speed;

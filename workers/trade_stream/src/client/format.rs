@@ -29,6 +29,14 @@ impl Format {
     /// All of them, each at the place of its number.
     pub const ALL: [Self; 3] = [Self::Stream, Self::AlpacaJson, Self::AlpacaMsgpack];
 
+    /// Whether messages of this spelling go in text frames.
+    pub fn is_text(self) -> bool {
+        match self {
+            Self::Stream | Self::AlpacaJson => true,
+            Self::AlpacaMsgpack => false,
+        }
+    }
+
     /// Appends a message of this spelling as one frame.
     pub fn put_frame(self, out: &mut BytesMut, message: &[u8]) {
         match self {

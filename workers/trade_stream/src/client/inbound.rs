@@ -1,117 +1,179 @@
-//! What a client sends: its frames read by a protocol engine, its requests handed to the hub.
+//! What a client sends: bytes gathered to whole messages, then read by a protocol engine.
 //!
-//! The engine (tungstenite) also speaks: pongs, the answer to a Close. Those bytes go through the
-//! client's queue like all others, so that one writer owns the socket.
+//! The engine (tungstenite) lives only for as long as there is something to read, since its state
+//! would cost every idle client some kilobytes. It also speaks: pongs, the answer to a Close. Those
+//! bytes go through the client's queue like all others, so that one writer owns the socket.
 
-use std::io;
-use std::pin::Pin;
+mod packed;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use stream_protocol::{BadRequest, ClientMessage};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::{sleep, timeout_at};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use bytes::Bytes;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Result, WebSocket};
+use ws_listener::frame::{self, Next};
 
-use super::pace::Pace;
-use super::{Ask, Client, Dialect, Outbox};
-use crate::hub::Request;
-use ws_listener::drain;
+use super::Outbox;
+use packed::Packed;
 
 /// The longest message a client may send; a list of some thousand symbols fits.
 const MAX_MESSAGE: usize = 64 * 1024;
-/// Requests are small; tungstenite's default of 128 KiB is allocated for every client at once.
-const READ_BUFFER: usize = 1024;
-
-/// How long a client of Alpaca's protocol has to tell who it is, as at Alpaca.
-const AUTH_DEADLINE: Duration = Duration::from_secs(10);
+/// What may have come of a message that is not whole yet, its fragments' headers included.
+const MAX_PART: usize = 2 * MAX_MESSAGE;
 
 /// RFC 6455 §7.4.1.
 const PROTOCOL_ERROR: u16 = 1002;
 const INVALID_DATA: u16 = 1007;
 const TOO_BIG: u16 = 1009;
 
-impl Client {
-    /// Reads requests until the client leaves, breaks the protocol, or the hub is gone.
-    pub(super) async fn read_requests(&self, read: OwnedReadHalf, rest: BytesMut, mut dialect: Dialect) {
-        let half = Half {
-            read,
-            outbox: Arc::clone(&self.outbox),
-        };
-        let mut socket =
-            WebSocketStream::from_partially_read(half, rest.into(), Role::Server, Some(config())).await;
-        let mut pace = Pace::new(self.requests_per_s, Instant::now());
-        let auth_by = tokio::time::Instant::now() + AUTH_DEADLINE;
-        loop {
-            let message = if dialect.is_stranger() {
-                match timeout_at(auth_by, socket.next()).await {
-                    Ok(message) => message,
-                    Err(_) => return dialect.time_out(),
-                }
-            } else {
-                socket.next().await
-            };
-            let Some(message) = message else { return };
-            self.outbox.heard();
-            let request = match message {
-                Ok(message) => self.request(&message, &mut dialect),
-                Err(error) => {
-                    say_why(&self.outbox, &error);
-                    // The caller's deadline ends this if the client does not.
-                    let _ = drain(&mut socket.get_mut().read).await;
-                    return;
-                }
-            };
-            if let Some(request) = request
-                && self.hub.send(request).await.is_err()
-            {
-                return;
-            }
-            let pause = pace.take(Instant::now());
-            if pause > Duration::ZERO {
-                sleep(pause).await;
-            }
-            // A client that asks without reading the answers waits until it has.
-            self.outbox.room().await;
+/// A client's side of the conversation.
+pub(super) struct Inbound {
+    outbox: Arc<Outbox>,
+    /// The beginning of a message.
+    part: Vec<u8>,
+    messages: VecDeque<Message>,
+}
+
+impl Inbound {
+    /// A conversation that begins with what came together with the request.
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self {
+            outbox,
+            part: Vec::new(),
+            messages: VecDeque::new(),
         }
     }
 
-    /// What a message asks of the hub.
-    fn request(&self, message: &Message, dialect: &mut Dialect) -> Option<Request> {
-        let id = self.id;
-        let bytes = match message {
-            Message::Text(text) => text.as_bytes(),
-            Message::Binary(bytes) => bytes,
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return None,
-        };
-        let asked = match dialect {
-            Dialect::Stream => None,
-            Dialect::Bot(bot) => Some(bot.hear(bytes)),
-            Dialect::Trader(trader) => Some(trader.hear(bytes)),
-        };
-        if let Some(asked) = asked {
-            return asked.map(|ask| match ask {
-                Ask::Join => self.joined(),
-                Ask::Subscribe(_) | Ask::Unsubscribe(_) | Ask::Orders(_) => Request::Bot { id, ask },
-            });
+    /// The oldest message that nobody has dealt with.
+    pub(super) fn next(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front();
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
         }
-        let asked = match message {
-            Message::Text(text) => ClientMessage::parse(text),
-            _ => Err(BadRequest("send text frames, not binary ones".into())),
-        };
-        Some(Request::Asked { id, asked })
+        message
     }
+
+    /// Whether nothing waits to be dealt with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Takes what was read. False when that was the client's last: it has said goodbye, or what
+    /// cannot be read, and been told so.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> bool {
+        match self.gather(bytes) {
+            Ok(goes_on) => goes_on,
+            Err(error) => {
+                say_why(&self.outbox, &error);
+                false
+            }
+        }
+    }
+
+    fn gather(&mut self, bytes: &[u8]) -> Result<bool> {
+        self.part.extend_from_slice(bytes);
+        let (whole, is_hopeless) = survey(&self.part, self.outbox.is_compressed());
+        if whole > 0 {
+            let rest = self.part.split_off(whole);
+            let whole = std::mem::replace(&mut self.part, rest);
+            let goes_on = if self.outbox.is_compressed() {
+                self.unpack(&whole)?
+            } else {
+                self.read(whole)?
+            };
+            if !goes_on {
+                return Ok(false);
+            }
+        }
+        if is_hopeless {
+            // The engine knows what is wrong with it.
+            let part = std::mem::take(&mut self.part);
+            self.read(part)?;
+            return Err(too_long());
+        }
+        Ok(true)
+    }
+
+    /// Has whole messages read of which some may be compressed; those the engine does not know.
+    fn unpack(&mut self, bytes: &[u8]) -> Result<bool> {
+        let mut packed = Packed::default();
+        let mut plain = Vec::new();
+        let mut rest = bytes;
+        while let Next::Whole(whole) = frame::next(rest) {
+            rest = &rest[whole.bytes.len()..];
+            if !packed.take(&whole) {
+                plain.extend_from_slice(whole.bytes);
+                continue;
+            }
+            if let Some(message) = packed.finish(whole.bytes[0])? {
+                if !self.read(std::mem::take(&mut plain))? {
+                    return Ok(false);
+                }
+                self.messages.push_back(message);
+            }
+        }
+        self.read(plain)
+    }
+
+    /// Has whole messages read; false after a Close.
+    fn read(&mut self, bytes: Vec<u8>) -> Result<bool> {
+        let mouth = Mouth(Arc::clone(&self.outbox));
+        let mut engine = WebSocket::from_partially_read(mouth, bytes, Role::Server, Some(config()));
+        loop {
+            match engine.read() {
+                Ok(Message::Close(_)) => {
+                    // The answer is written into the queue, which cannot fail.
+                    let _ = engine.flush();
+                    return Ok(false);
+                }
+                Ok(message) => self.messages.push_back(message),
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(Error::ConnectionClosed) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// How many bytes are whole messages, and whether what follows them can never become one.
+fn survey(bytes: &[u8], is_compressed: bool) -> (usize, bool) {
+    let reserved = if is_compressed { 0x30 } else { 0x70 };
+    let (mut at, mut whole, mut within) = (0, 0, false);
+    while let Some(length) = frame::length(&bytes[at..]) {
+        let (first, second) = (bytes[at], bytes[at + 1]);
+        if length > (bytes.len() - at) as u64 {
+            let is_wrong = first & reserved != 0 || second & 0x80 == 0;
+            return (
+                whole,
+                is_wrong || length > MAX_PART as u64 || bytes.len() - whole > MAX_PART,
+            );
+        }
+        // At most the length of a slice.
+        at += length as usize;
+        let (is_last, is_control) = (first & 0x80 != 0, first & 0x08 != 0);
+        if !is_control {
+            within = !is_last;
+        }
+        if !within {
+            whole = at;
+        }
+    }
+    (whole, bytes.len() - whole > MAX_PART)
+}
+
+fn too_long() -> Error {
+    Error::Capacity(CapacityError::MessageTooLong {
+        size: MAX_PART,
+        max_size: MAX_MESSAGE,
+    })
 }
 
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
+        .read_buffer_size(1024)
         .write_buffer_size(0)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE))
@@ -130,34 +192,97 @@ fn say_why(outbox: &Outbox, error: &Error) {
     }
 }
 
-/// The reading end of the socket; what is written goes into the client's queue.
-struct Half {
-    read: OwnedReadHalf,
-    outbox: Arc<Outbox>,
-}
+/// What the engine says goes into the client's queue; there is nothing to read but what it was given.
+struct Mouth(Arc<Outbox>);
 
-impl AsyncRead for Half {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buffer)
+impl Read for Mouth {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
     }
 }
 
-impl AsyncWrite for Half {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, frame: &[u8]) -> Poll<io::Result<usize>> {
-        // The queue waits for nobody; `read_requests` waits for it between messages instead.
-        self.outbox.push_frame(Bytes::copy_from_slice(frame));
-        Poll::Ready(Ok(frame.len()))
+impl Write for Mouth {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        self.0.push_frame(Bytes::copy_from_slice(frame));
+        Ok(frame.len())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ws_listener::frame::masked_text;
+
+    use super::super::{Format, Limits, Outbox, Slow};
+    use super::{Inbound, survey};
+
+    fn inbound() -> Inbound {
+        let limits = Limits {
+            bytes: 100,
+            trades: 5,
+            slow: Slow::Drop,
+        };
+        Inbound::new(Arc::new(Outbox::new(limits, Format::Stream)))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    #[test]
+    fn messages_are_read_however_they_are_cut() {
+        let bytes = [
+            masked_text(b"one"),
+            masked_text(&[b'x'; 300]),
+            masked_text(b"three"),
+        ]
+        .concat();
+        for step in [1, 2, 7, bytes.len()] {
+            let mut inbound = inbound();
+            for piece in bytes.chunks(step) {
+                assert!(inbound.take(piece));
+            }
+            let texts: Vec<_> = std::iter::from_fn(|| inbound.next()).collect();
+            assert_eq!(texts.len(), 3, "in steps of {step}");
+            assert_eq!(texts[2].to_text().expect("a text"), "three");
+            assert!(
+                inbound.is_empty() && inbound.part.capacity() == 0,
+                "nothing is held"
+            );
+        }
+    }
+
+    #[test]
+    fn fragments_wait_for_each_other_and_pings_do_not_part_them() {
+        let fragment = |first: u8, text: &[u8]| {
+            let mut frame = masked_text(text).to_vec();
+            frame[0] = first;
+            frame
+        };
+        let bytes = [
+            fragment(0x01, b"a"),
+            fragment(0x89, b"ping"),
+            fragment(0x80, b"b"),
+        ]
+        .concat();
+        let mut inbound = inbound();
+        for byte in bytes {
+            assert!(inbound.take(&[byte]));
+        }
+        let text = std::iter::from_fn(|| inbound.next()).last().expect("a message");
+        assert_eq!(text.to_text().expect("a text"), "ab");
+    }
+
+    #[test]
+    fn what_cannot_become_a_message_is_known_early() {
+        assert_eq!(survey(b"\x81\x05hel", false), (0, true), "not masked");
+        assert_eq!(survey(b"\xf1\x85mask", true), (0, true), "reserved bits");
+        assert_eq!(
+            survey(b"\x81\xff\0\0\0\0\xff\0\0\0mask", false),
+            (0, true),
+            "too long"
+        );
+        assert_eq!(survey(b"\x81\x85mask", false), (0, false));
     }
 }

@@ -1,23 +1,20 @@
 //! One client's connection, from its handshake until the socket is closed.
 
 mod bot;
+mod conversation;
 mod format;
 mod inbound;
 mod outbox;
 mod pace;
 mod trader;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
 use tracing::info;
-use ws_listener::{Door, Outlet, Refused, Stop, answer_metrics, with_scratch};
+use ws_listener::{Door, Opening, Refused, Stop, answer_metrics};
 
 pub use bot::Ask;
 pub use format::Format;
@@ -25,14 +22,10 @@ pub use outbox::{Chunk, Limits, Outbox, Slow};
 pub use trader::update as order_update;
 
 use bot::Bot;
+use conversation::Conversation;
 use trader::Trader;
 
 use crate::hub::{ClientId, Request};
-
-/// How long a client has to take our last bytes, which for a slow one are stuck, and to close too.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
-/// RFC 6455 §7.4.1.
-const GOING_AWAY: u16 = 1001;
 
 /// What every client's connection needs.
 #[derive(Clone, Debug)]
@@ -43,6 +36,8 @@ pub struct Reception {
     pub limits: Limits,
     /// Requests a client may send per second.
     pub requests_per_s: u32,
+    /// Whether messages may be compressed.
+    pub compress: bool,
     /// The feed that there is, such as `iex`.
     pub feed: Arc<str>,
     /// Where requests go.
@@ -60,55 +55,82 @@ struct Client {
 
 /// Serves one visitor to the end.
 pub async fn run(
+    stream: TcpStream,
+    peer: SocketAddr,
+    id: ClientId,
+    reception: Arc<Reception>,
+    mut stop: Stop,
+) {
+    // Boxed, so that the long life after it does not keep its room.
+    let welcomed = Box::pin(welcome(stream, peer, id, reception, &mut stop)).await;
+    if let Some(conversation) = welcomed {
+        conversation.run(stop).await;
+    }
+}
+
+/// The visitor's handshake; `None` for one that does not become a client.
+async fn welcome(
     mut stream: TcpStream,
     peer: SocketAddr,
     id: ClientId,
-    reception: Reception,
-    mut stop: Stop,
-) {
-    let opening = match reception.door.accept(&mut stream, &mut stop).await {
+    reception: Arc<Reception>,
+    stop: &mut Stop,
+) -> Option<Box<Conversation>> {
+    let door = &reception.door;
+    let opening = match door
+        .accept_compressing(&mut stream, stop, reception.compress)
+        .await
+    {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
-            return info!("client {peer}: refused with {status}: {reason}");
+            info!("client {peer}: refused with {status}: {reason}");
+            return None;
         }
-        Err(Refused::Metrics) => return tell_metrics(stream, &reception).await,
+        Err(Refused::Metrics) => {
+            tell_metrics(stream, &reception).await;
+            return None;
+        }
         // Port checks come and go without a word.
-        Err(Refused::Left) => return,
+        Err(Refused::Left) => return None,
     };
+    let stream = Arc::new(stream);
+    let (client, dialect) = let_in(peer, id, &reception, &opening);
+    client.outbox.attach(Arc::clone(&stream));
+    // A hub that is gone has told the clients it knew; this one is told by `stop`. A bot or trader
+    // joins when it has told who it is.
+    if !dialect.is_stranger() {
+        let _ = client.hub.send(client.joined()).await;
+    }
+    let mut conversation = Box::new(Conversation::new(client, stream, dialect));
+    conversation.heard(&opening.rest);
+    Some(conversation)
+}
+
+/// Who it is, and how it speaks.
+fn let_in(peer: SocketAddr, id: ClientId, reception: &Reception, opening: &Opening) -> (Client, Dialect) {
     let feed = alpaca_feed(&opening.path);
     let format = feed.map_or(Format::Stream, |_| bot::format(&opening.headers));
-    let outbox = Arc::new(Outbox::new(reception.limits, format));
+    let outbox = Arc::new(Outbox::new(reception.limits, format).compressed(opening.compressed));
     let tokens = || reception.door.tokens.clone();
-    let trader = is_for_orders(&opening.path).then(|| Trader::new(Arc::clone(&outbox), tokens()));
-    let mut bot = feed.map(|feed| {
-        let ours = (feed == &*reception.feed).then(|| Arc::clone(&reception.feed));
-        Bot::new(Arc::clone(&outbox), tokens(), ours)
-    });
+    let dialect = match feed {
+        _ if is_for_orders(&opening.path) => Dialect::Trader(Trader::new(Arc::clone(&outbox), tokens())),
+        Some(feed) => {
+            let ours = (feed == &*reception.feed).then(|| Arc::clone(&reception.feed));
+            let mut bot = Bot::new(Arc::clone(&outbox), tokens(), ours);
+            // It is no stranger any more if its request carried its credentials.
+            bot.welcome(&opening.headers);
+            Dialect::Bot(bot)
+        }
+        None => Dialect::Stream,
+    };
     let client = Client {
         id,
         peer,
-        outbox: Arc::clone(&outbox),
+        outbox,
         requests_per_s: reception.requests_per_s,
-        hub: reception.hub,
+        hub: reception.hub.clone(),
     };
-    // A hub that is gone has told the clients it knew; this one is told by `stop`.
-    match &mut bot {
-        // Joins when it has told who it is.
-        None if trader.is_some() => {}
-        None => drop(client.hub.send(client.joined()).await),
-        Some(bot) => {
-            if bot.welcome(&opening.headers) == Some(Ask::Join) {
-                drop(client.hub.send(client.joined()).await);
-            }
-        }
-    }
-    let dialect = match (bot, trader) {
-        (Some(bot), _) => Dialect::Bot(bot),
-        (None, Some(trader)) => Dialect::Trader(trader),
-        (None, None) => Dialect::Stream,
-    };
-    client.converse(stream, opening.rest, dialect, stop).await;
-    let _ = client.hub.send(Request::Left { id }).await;
+    (client, dialect)
 }
 
 async fn tell_metrics(stream: TcpStream, reception: &Reception) {
@@ -172,45 +194,44 @@ impl Client {
             outbox: Arc::clone(&self.outbox),
         }
     }
-
-    async fn converse(&self, stream: TcpStream, rest: BytesMut, dialect: Dialect, mut stop: Stop) {
-        let outbox = &self.outbox;
-        let (read, write) = stream.into_split();
-        let reading = async {
-            self.read_requests(read, rest, dialect).await;
-            outbox.finish();
-        };
-        let writing = async {
-            // Whether all was written or the client is gone, there is nothing more to do for it.
-            let _ = write_out(outbox, Outlet::new(write)).await;
-            outbox.finish();
-        };
-        let stopping = async {
-            stop.requested().await;
-            outbox.close(GOING_AWAY, "trade-stream is stopping");
-            std::future::pending::<()>().await;
-        };
-        let patience = async {
-            outbox.ending().await;
-            sleep(CLOSE_DEADLINE).await;
-        };
-        tokio::select! {
-            _ = async { tokio::join!(reading, writing) } => {}
-            () = stopping => {}
-            () = patience => {}
-        }
-    }
 }
 
-/// Writes what is queued, all that has gathered with one system call, until the queue has ended.
-async fn write_out(outbox: &Outbox, mut outlet: Outlet) -> io::Result<()> {
-    while !outbox.is_done() {
-        outbox.ready().await;
-        with_scratch(|scratch| {
-            let filled = outbox.fill(scratch);
-            outlet.offer(&scratch[..filled])
-        })?;
-        outlet.unstick().await?;
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc;
+    use ws_listener::{Door, Origins, Stop, Tokens};
+
+    use super::{ClientId, Limits, Reception, Slow, run};
+
+    #[tokio::test]
+    async fn an_idle_client_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let peer = listener.local_addr().expect("bound");
+        let stream = TcpStream::connect(peer).await.expect("connected");
+        let (hub, _mailbox) = mpsc::channel(1);
+        let reception = Reception {
+            door: Door {
+                service: "test",
+                origins: Origins::default(),
+                tokens: Tokens::default(),
+                self_authenticating: &[],
+            },
+            limits: Limits {
+                bytes: 1,
+                trades: 1,
+                slow: Slow::Drop,
+            },
+            requests_per_s: 1,
+            compress: false,
+            feed: Arc::from("iex"),
+            hub,
+        };
+        let (_trigger, stop) = Stop::new();
+        let life = run(stream, peer, ClientId(1), Arc::new(reception), stop);
+        let size = std::mem::size_of_val(&life);
+        assert!(size <= 1200, "ten thousand of these would cost {size} bytes each");
     }
-    outlet.finish().await
 }

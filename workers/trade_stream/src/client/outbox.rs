@@ -1,17 +1,20 @@
 //! One client's queue: bounded in bytes and trades, shared buffers, and never silent about a loss.
 //!
-//! The hub pushes without waiting, the client's writer drains. When the client is too slow the
+//! The hub pushes, and writes at once what the socket has room for; the client's own task writes the
+//! rest when there is room again. Nobody waits. When the client is too slow the
 //! oldest trades make room (`Slow::Drop`), or all but the newest of each symbol (`Slow::Conflate`),
 //! and a `gap` message in their place says how many of which symbol are missing; or the client is
 //! closed with a reason (`Slow::Close`).
 
 mod queue;
+mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Buf, Bytes};
 use stream_protocol::Channel;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use ws_listener::frame::{self, Sender};
 
@@ -84,13 +87,19 @@ impl Chunk {
 pub struct Outbox {
     limits: Limits,
     format: Format,
+    /// The client takes compressed messages.
+    is_compressed: bool,
     queue: Mutex<Queue>,
-    /// Something to write, or the end.
-    ready: Notify,
-    /// Fewer replies than before.
-    room: Notify,
-    /// The end has begun.
-    ending: Notify,
+    /// Where it is written; set once the client has been let in.
+    socket: OnceLock<Arc<TcpStream>>,
+    /// The socket has no room: the client's task waits until it has.
+    is_stuck: AtomicBool,
+    /// Writing is over for good: the socket has failed.
+    has_failed: AtomicBool,
+    /// The hub has queued trades that it will write in a moment.
+    is_due: AtomicBool,
+    /// Something for the client's task to look at.
+    changed: Notify,
     /// Nothing was heard of the client since `was_silent` was asked.
     is_silent: AtomicBool,
 }
@@ -101,12 +110,26 @@ impl Outbox {
         Self {
             limits,
             format,
+            is_compressed: false,
             queue: Mutex::default(),
-            ready: Notify::new(),
-            room: Notify::new(),
-            ending: Notify::new(),
+            socket: OnceLock::new(),
+            is_stuck: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+            is_due: AtomicBool::new(false),
+            changed: Notify::new(),
             is_silent: AtomicBool::new(false),
         }
+    }
+
+    /// For a client that agreed, or did not, to compressed messages.
+    pub fn compressed(mut self, is_compressed: bool) -> Self {
+        self.is_compressed = is_compressed;
+        self
+    }
+
+    /// Whether this client takes compressed messages.
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 
     /// How this client's messages are spelled.
@@ -114,30 +137,35 @@ impl Outbox {
         self.format
     }
 
-    /// Queues trades; at the bound the client pays for being slow, nobody else does.
+    /// Queues trades, for the client's task to write.
     pub fn push_trades(&self, chunk: Chunk) {
+        self.take_trades(chunk);
+        self.changed.notify_one();
+    }
+
+    /// Queues trades; at the bound the client pays for being slow, nobody else does.
+    fn take_trades(&self, chunk: Chunk) {
         let mut queue = self.lock();
         queue.push_trades(chunk);
-        if queue.is_over(&self.limits) {
-            match self.limits.slow {
-                Slow::Drop => queue.drop_oldest(&self.limits),
-                Slow::Conflate => {
-                    queue.conflate();
-                    // The newest of many symbols may still be too much.
-                    queue.drop_oldest(&self.limits);
-                }
-                Slow::Close => {
-                    let Limits { bytes, trades, .. } = self.limits;
-                    let reason = format!("too slow: over {bytes} bytes or {trades} trades waited");
-                    queue.forget_unsent();
-                    queue.push_frame(frame::close(Sender::Server, POLICY, &reason));
-                    queue.end();
-                    self.ending.notify_waiters();
-                }
+        if !queue.is_over(&self.limits) {
+            return;
+        }
+        match self.limits.slow {
+            Slow::Drop => queue.drop_oldest(&self.limits),
+            Slow::Conflate => {
+                queue.conflate();
+                // The newest of many symbols may still be too much.
+                queue.drop_oldest(&self.limits);
+            }
+            Slow::Close => {
+                let Limits { bytes, trades, .. } = self.limits;
+                let reason = format!("too slow: over {bytes} bytes or {trades} trades waited");
+                queue.forget_unsent();
+                queue.push_frame(frame::close(Sender::Server, POLICY, &reason));
+                queue.end();
+                self.changed.notify_one();
             }
         }
-        drop(queue);
-        self.ready.notify_one();
     }
 
     /// Queues a reply as a text frame.
@@ -159,7 +187,7 @@ impl Outbox {
     /// Queues bytes that are whole frames already.
     pub fn push_frame(&self, frame: Bytes) {
         self.lock().push_frame(frame);
-        self.ready.notify_one();
+        self.changed.notify_one();
     }
 
     /// Queues a Close frame and ends the queue: what is queued is still written, nothing after it.
@@ -171,27 +199,22 @@ impl Outbox {
     /// Ends the queue without a Close frame of ours.
     pub fn finish(&self) {
         self.lock().end();
-        self.ready.notify_one();
-        self.ending.notify_waiters();
+        self.changed.notify_one();
     }
 
-    /// Returns once the end has begun.
-    pub async fn ending(&self) {
-        wait_for(&self.ending, || self.lock().has_ended()).await;
+    /// Whether the end has begun.
+    pub fn has_ended(&self) -> bool {
+        self.lock().has_ended()
     }
 
-    /// Returns once the client has read enough of its replies to ask for more.
-    pub async fn room(&self) {
-        wait_for(&self.room, || self.lock().reply_bytes() < REPLY_BYTES).await;
+    /// Whether the client has read enough of its replies to ask for more.
+    pub fn has_room(&self) -> bool {
+        self.lock().reply_bytes() < REPLY_BYTES
     }
 
-    /// Returns once there is something to write, or the queue has ended.
-    pub async fn ready(&self) {
-        wait_for(&self.ready, || {
-            let queue = self.lock();
-            queue.has_ended() || !queue.is_empty()
-        })
-        .await;
+    /// Returns once there may be something for the client's task to do. Cancel-safe.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// True when the queue has ended and all of it was taken.
@@ -201,15 +224,9 @@ impl Outbox {
     }
 
     /// Moves the oldest bytes into `buffer` and returns how many; what does not fit stays.
+    #[cfg(test)]
     pub fn fill(&self, buffer: &mut [u8]) -> usize {
-        let mut queue = self.lock();
-        let filled = queue.fill(buffer, self.format);
-        let has_room = queue.reply_bytes() < REPLY_BYTES;
-        drop(queue);
-        if has_room {
-            self.room.notify_waiters();
-        }
-        filled
+        self.lock().fill(buffer, self.format)
     }
 
     /// Whether neither trades nor replies were queued since this was asked last.
@@ -230,20 +247,6 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // A panic while holding it would leave a queue that is at worst short of an entry.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits for `condition`, which each notification may have made true.
-async fn wait_for(notify: &Notify, condition: impl Fn() -> bool) {
-    loop {
-        let notified = notify.notified();
-        tokio::pin!(notified);
-        // Registered before the look, so that a change in between is not missed.
-        notified.as_mut().enable();
-        if condition() {
-            return;
-        }
-        notified.await;
     }
 }
 

@@ -5,6 +5,7 @@ mod bots;
 mod channels;
 mod dashboard;
 mod doubles;
+mod elsewhere;
 mod fill;
 mod health;
 mod history;
@@ -26,7 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alpaca::{MarketData, Status, TradingStream};
+use alpaca::{MarketData, Status, Topic, TradingStream};
 use stream_protocol::{BadRequest, Channel, ClientMessage, Figures, ServerMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
@@ -83,6 +84,11 @@ pub enum Request {
         /// Where they go.
         reply: oneshot::Sender<String>,
     },
+    /// What backends on other machines want, all of it.
+    Elsewhere {
+        /// For the upstream.
+        topics: BTreeSet<Topic>,
+    },
     /// A client is gone.
     Left {
         /// Its number.
@@ -100,6 +106,8 @@ pub struct Hub {
     down_since: Option<Instant>,
     /// Channels besides trades.
     channels: Channels,
+    /// What backends on other machines want.
+    elsewhere: BTreeSet<Topic>,
     late: Late,
     orders: Orders,
     /// Clients had to show a token, so that any of them may see orders.
@@ -150,6 +158,7 @@ impl Hub {
             upstream,
             down_since: None,
             channels: Channels::new(settings.linger, settings.retention),
+            elsewhere: BTreeSet::new(),
             late: Late::default(),
             orders: Orders::new(orders),
             open_to_all: !settings.door.tokens.is_open(),
@@ -240,6 +249,7 @@ impl Hub {
                 // A visitor that is gone needs none.
                 let _ = reply.send(self.metrics());
             }
+            Request::Elsewhere { topics } => self.want_elsewhere(topics),
             Request::Left { id } => self.left(id),
         }
     }
@@ -305,7 +315,8 @@ impl Hub {
     }
 }
 
-async fn at(deadline: Option<Instant>) {
+/// Returns at `deadline`; never without one.
+pub async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

@@ -125,6 +125,7 @@ impl Hub {
         expired.extend(self.channels.expire(now));
         // Trades are also needed upstream for their corrections.
         expired.retain(|topic| !topic.is_trades() || !self.channels.corrects(&topic.symbol));
+        expired.retain(|topic| !self.elsewhere.contains(topic));
         if !expired.is_empty() {
             info!("nobody is subscribed to {} any more", alpaca::list(&expired));
             self.upstream.unwant(expired);

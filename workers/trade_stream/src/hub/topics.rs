@@ -11,9 +11,13 @@ use stream_protocol::{Channel, Gap, GapReason, Position};
 use super::ClientId;
 use super::history::{History, Retention};
 use crate::client::{Chunk, Format, Outbox};
+use ws_listener::Deflater;
 
 /// A chunk is passed on when it has grown to this, so that a drop costs a slow client little.
 const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Each spelling, plain and compressed.
+const LANES: usize = 2 * Format::ALL.len();
 
 /// All symbols that have subscribers, or had them a moment ago.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Topics {
     topics: HashMap<Arc<str>, Topic>,
     /// Topics with trades that were not passed on yet.
     dirty: Vec<Arc<str>>,
+    /// Clients with trades that were not written yet.
+    due: Vec<Arc<Outbox>>,
     linger: Duration,
     retention: Retention,
     /// Bytes that all histories keep.
@@ -37,6 +43,8 @@ pub struct Topics {
     expiries: VecDeque<(Instant, Arc<str>)>,
     /// The text of the trade at hand; kept to be allocated once.
     text: Vec<u8>,
+    /// Made when the first client wants it.
+    deflater: Option<Box<Deflater>>,
 }
 
 #[derive(Debug)]
@@ -45,8 +53,8 @@ struct Topic {
     symbol: Arc<str>,
     /// Which numbering this is.
     epoch: Box<str>,
-    /// One for each of `Format::ALL`.
-    lanes: [Lane; 3],
+    /// One for each of `Format::ALL`, then one for each compressed.
+    lanes: [Lane; LANES],
     /// When the upstream may drop the symbol; set while nobody is subscribed.
     drop_at: Option<Instant>,
     /// The number of the last trade taken.
@@ -58,6 +66,7 @@ struct Topic {
 #[derive(Debug)]
 struct Lane {
     format: Format,
+    is_compressed: bool,
     subscribers: Vec<(ClientId, Arc<Outbox>)>,
     /// Framed trades since the last `publish`.
     frames: BytesMut,
@@ -91,6 +100,7 @@ impl Topics {
             channel,
             topics: HashMap::new(),
             dirty: Vec::new(),
+            due: Vec::new(),
             linger,
             retention,
             kept: 0,
@@ -99,6 +109,7 @@ impl Topics {
             delivered: 0,
             expiries: VecDeque::new(),
             text: Vec::new(),
+            deflater: None,
         }
     }
 
@@ -118,7 +129,7 @@ impl Topics {
             .entry(symbol.into())
             .or_insert_with_key(|symbol| Topic::new(channel, symbol, epoch));
         topic.drop_at = None;
-        topic.lane(outbox.format()).add(id, outbox);
+        topic.lane(outbox).add(id, outbox);
         let position = Position {
             epoch: topic.epoch.to_string(),
             seq: topic.head,
@@ -226,21 +237,24 @@ impl Topics {
         for lane in topic.lanes.iter_mut().filter(|lane| lane.is_written()) {
             self.text.clear();
             write(lane.format, &mut self.text, topic.head);
-            is_full |= lane.put(&self.text);
+            is_full |= lane.put(&self.text, &mut self.deflater);
         }
         if is_full {
-            self.delivered += topic.publish(&self.retention, &mut self.kept);
+            self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
         } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
     }
 
-    /// Passes all trades taken since the last time on to their subscribers.
+    /// Passes all trades taken since the last time on to their subscribers: one write for each.
     pub fn publish(&mut self) {
         for symbol in self.dirty.drain(..) {
             if let Some(topic) = self.topics.get_mut(&symbol) {
-                self.delivered += topic.publish(&self.retention, &mut self.kept);
+                self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
             }
+        }
+        for outbox in self.due.drain(..) {
+            outbox.flush_due();
         }
     }
 }
@@ -251,15 +265,20 @@ impl Topic {
             channel,
             symbol: Arc::clone(symbol),
             epoch: epoch.into(),
-            lanes: Format::ALL.map(Lane::new),
+            lanes: std::array::from_fn(Lane::new),
             drop_at: None,
             head: 0,
             history: History::default(),
         }
     }
 
-    fn lane(&mut self, format: Format) -> &mut Lane {
-        &mut self.lanes[format as usize]
+    fn lane(&mut self, outbox: &Outbox) -> &mut Lane {
+        let compressed = if outbox.is_compressed() {
+            Format::ALL.len()
+        } else {
+            0
+        };
+        &mut self.lanes[compressed + outbox.format() as usize]
     }
 
     fn is_wanted(&self) -> bool {
@@ -267,7 +286,7 @@ impl Topic {
     }
 
     /// Returns how many trades were queued, one for each subscriber.
-    fn publish(&mut self, retention: &Retention, kept: &mut usize) -> u64 {
+    fn publish(&mut self, retention: &Retention, kept: &mut usize, due: &mut Vec<Arc<Outbox>>) -> u64 {
         let mut delivered = 0;
         for lane in &mut self.lanes {
             let Some(chunk) = lane.take(self.channel, &self.symbol, self.head) else {
@@ -275,9 +294,11 @@ impl Topic {
             };
             delivered += (chunk.trades * lane.subscribers.len()) as u64;
             for (_, outbox) in &lane.subscribers {
-                outbox.push_trades(chunk.clone());
+                if outbox.queue_trades(chunk.clone()) {
+                    due.push(Arc::clone(outbox));
+                }
             }
-            if lane.format == Format::Stream {
+            if lane.is_history() {
                 self.history.push(chunk, retention, kept);
             }
         }
@@ -307,9 +328,10 @@ impl Topic {
 }
 
 impl Lane {
-    fn new(format: Format) -> Self {
+    fn new(number: usize) -> Self {
         Self {
-            format,
+            format: Format::ALL[number % Format::ALL.len()],
+            is_compressed: number >= Format::ALL.len(),
             subscribers: Vec::new(),
             frames: BytesMut::new(),
             trades: 0,
@@ -318,7 +340,11 @@ impl Lane {
 
     /// The stream's own spelling is always written: it is what the history keeps.
     fn is_written(&self) -> bool {
-        self.format == Format::Stream || !self.subscribers.is_empty()
+        self.is_history() || !self.subscribers.is_empty()
+    }
+
+    fn is_history(&self) -> bool {
+        self.format == Format::Stream && !self.is_compressed
     }
 
     fn add(&mut self, id: ClientId, outbox: &Arc<Outbox>) {
@@ -328,9 +354,14 @@ impl Lane {
     }
 
     /// Takes a message; true when it is time to pass it on.
-    fn put(&mut self, message: &[u8]) -> bool {
+    fn put(&mut self, message: &[u8], deflater: &mut Option<Box<Deflater>>) -> bool {
         if !message.is_empty() {
-            self.format.put_frame(&mut self.frames, message);
+            if self.is_compressed {
+                let deflater = deflater.get_or_insert_default();
+                deflater.put(&mut self.frames, message, self.format.is_text());
+            } else {
+                self.format.put_frame(&mut self.frames, message);
+            }
             self.trades += 1;
         }
         self.frames.len() >= CHUNK_BYTES

@@ -82,6 +82,23 @@ impl Stream {
         Self { address, ended, stop }
     }
 
+    /// A stream that follows another through Redis.
+    pub async fn following(line: trade_stream::Line) -> Self {
+        let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (upstream, relay) = ::alpaca::Relay::new();
+        tokio::spawn(trade_stream::follow(line, relay));
+        let (stop, stopped) = Stop::new();
+        let ended = tokio::spawn(trade_stream::run(
+            listener,
+            upstream,
+            None,
+            settings(address),
+            stopped,
+        ));
+        Self { address, ended, stop }
+    }
+
     /// A client of Alpaca's own protocol.
     pub async fn bot(&self, feed: &str) -> Client {
         let stream = soon("connect", TcpStream::connect(self.address))
@@ -128,6 +145,8 @@ fn settings(upstream: SocketAddr) -> Settings {
             total: 100,
             per_ip: None,
         },
+        compress: false,
+        publish: None,
     }
 }
 

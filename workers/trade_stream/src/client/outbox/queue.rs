@@ -9,6 +9,9 @@ use ws_listener::frame;
 
 use super::{Chunk, Format, Limits};
 
+/// An entry of so many bytes is written by itself rather than copied among others.
+const LARGE: usize = 8 * 1024;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -194,23 +197,68 @@ impl Queue {
         }
     }
 
+    /// Takes the oldest entry whole if copying it among others would gain nothing: it is alone, or
+    /// large.
+    pub(super) fn take_large(&mut self) -> Option<Bytes> {
+        let front = match self.entries.front()? {
+            Entry::Trades(chunk) => &chunk.frames,
+            Entry::Rest(rest) => rest,
+        };
+        if !self.missed.is_empty() || (self.entries.len() > 1 && front.len() < LARGE) {
+            return None;
+        }
+        let bytes = self.pop()?;
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// What was taken and not written comes first again, and is never dropped: it may begin within a
+    /// frame.
+    pub(super) fn put_back(&mut self, rest: Bytes) {
+        if !rest.is_empty() {
+            self.bytes += rest.len();
+            self.reply_bytes += rest.len();
+            self.entries.push_front(Entry::Rest(rest));
+        }
+    }
+
+    /// The client is gone: nothing waits for it any more.
+    pub(super) fn discard(&mut self) {
+        *self = Self {
+            missed_ever: self.missed_ever,
+            ended: true,
+            ..Self::default()
+        };
+    }
+
+    /// An empty queue keeps no more places than so many.
+    pub(super) fn shrink(&mut self, places: usize) {
+        if self.entries.is_empty() && self.entries.capacity() > places {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// The oldest entry; `bytes` still counts it.
+    fn pop(&mut self) -> Option<Bytes> {
+        Some(match self.entries.pop_front()? {
+            Entry::Trades(chunk) => {
+                self.trades -= chunk.trades;
+                chunk.frames
+            }
+            Entry::Rest(rest) => {
+                self.reply_bytes -= rest.len();
+                rest
+            }
+        })
+    }
+
     /// Moves the oldest bytes into `buffer`, gap messages first, and returns how many.
     pub(super) fn fill(&mut self, buffer: &mut [u8], format: Format) -> usize {
         self.tell_gaps(format);
         let mut filled = 0;
         while filled < buffer.len() {
-            let Some(entry) = self.entries.pop_front() else {
+            let Some(mut bytes) = self.pop() else {
                 break;
-            };
-            let mut bytes = match entry {
-                Entry::Trades(chunk) => {
-                    self.trades -= chunk.trades;
-                    chunk.frames
-                }
-                Entry::Rest(rest) => {
-                    self.reply_bytes -= rest.len();
-                    rest
-                }
             };
             let taken = bytes.len().min(buffer.len() - filled);
             buffer[filled..filled + taken].copy_from_slice(&bytes[..taken]);
