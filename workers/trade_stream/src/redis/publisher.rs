@@ -162,8 +162,12 @@ fn write_event(writer: &mut Writer, items: &mut Vec<Vec<u8>>, event: Event) {
                 },
             );
         }
-        // The state that follows tells these.
-        Event::Connected | Event::Subscribed { .. } | Event::Fatal { .. } => writer.data(items),
+        // The state that follows tells these; what a symbol's silence cost is fetched by this end.
+        Event::Connected
+        | Event::Subscribed { .. }
+        | Event::Muted { .. }
+        | Event::Paused { .. }
+        | Event::Fatal { .. } => writer.data(items),
     }
 }
 
