@@ -197,19 +197,36 @@ fn scale(service: &Service, name: &str, copies: Copies) -> String {
 }
 
 fn container(outline: &Outline, service: &Service) -> String {
-    let spec = &service.spec;
-    let mut text = String::new();
-    let plain = |part: &str| part.replace("$(", "$$(");
     let words = service
         .arguments
         .iter()
         .map(|word| word.show(plain, |name| format!("$({name})")));
     let words: Vec<String> = words.map(|word| quote(&word)).collect();
-    let _ = writeln!(text, "          command: [{}]", quote(service.program_name()));
+    let mut text = format!("          command: [{}]\n", quote(service.program_name()));
     if !words.is_empty() {
         let _ = writeln!(text, "          args: [{}]", words.join(", "));
     }
+    text.push_str(&environment(outline, service));
+    let ports = network::ports(service);
+    if !ports.is_empty() {
+        let ports: Vec<String> = ports
+            .iter()
+            .map(|port| format!("{{containerPort: {port}}}"))
+            .collect();
+        let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
+    }
+    text.push_str(&probes(service, ports.first().copied()));
+    text
+}
+
+/// A text in which Kubernetes shall not fill anything in.
+fn plain(text: &str) -> String {
+    text.replace("$(", "$$(")
+}
+
+fn environment(outline: &Outline, service: &Service) -> String {
     let fan = network::is_holder(service);
+    let mut text = String::new();
     if fan || !service.env.is_empty() || !service.secrets.is_empty() {
         text.push_str("          env:\n");
     }
@@ -234,19 +251,16 @@ fn container(outline: &Outline, service: &Service) -> String {
             quote(&plain(value))
         );
     }
-    let ports = network::ports(service);
-    if !ports.is_empty() {
-        let ports: Vec<String> = ports
-            .iter()
-            .map(|port| format!("{{containerPort: {port}}}"))
-            .collect();
-        let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
-    }
-    match (&spec.ready, ports.first()) {
+    text
+}
+
+/// Ready as the service says it; one with ports is ready when it listens, here too. Alive as `health` says it.
+fn probes(service: &Service, port: Option<u16>) -> String {
+    let mut text = String::new();
+    match (&service.spec.ready, port) {
         (Some(Ready::Probe(probe)), _) => {
             let _ = write!(text, "          readinessProbe:\n{}", check(probe));
         }
-        // Here, too, a service with ports is ready when it listens.
         (_, Some(port)) => {
             let _ = writeln!(
                 text,
@@ -262,7 +276,7 @@ fn container(outline: &Outline, service: &Service) -> String {
         failures,
         on_unhealthy: OnUnhealthy::Restart,
         via: _,
-    }) = &spec.health
+    }) = &service.spec.health
     {
         let _ = write!(text, "          livenessProbe:\n{}", check(probe));
         let whole = |time: &std::time::Duration| time.as_millis().div_ceil(1000).max(1);
