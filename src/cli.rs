@@ -22,8 +22,8 @@ pub use fleet::{
     StatusArgs,
 };
 pub use home::{
-    CompletionsArgs, ExportArgs, ImportArgs, InitArgs, InstallArgs, ManArgs, Shell, SupervisorctlArgs,
-    UninstallArgs, UnitArgs,
+    CompletionsArgs, ExportArgs, ImportArgs, InitArgs, InstallArgs, ManArgs, SchemaArgs, Shell,
+    SupervisorctlArgs, UninstallArgs, UnitArgs,
 };
 pub use logs::LogsArgs;
 pub use upgrade::{CanResumeArgs, ResumeArgs, StandByArgs, UpgradeArgs};
@@ -142,8 +142,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the man page, or write one for each command
     Man(ManArgs),
-    /// Print the JSON Schema of services.toml
-    Schema,
+    /// Print the JSON Schema of services.toml, or every key for people
+    Schema(SchemaArgs),
     /// Write a commented services.toml for what is in this folder
     Init(InitArgs),
     /// The names of the services, for completions

@@ -66,7 +66,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         | Command::Supervisorctl(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Schema
+        | Command::Schema(_)
         | Command::Init(_)
         | Command::Names => client::run(cli),
     }

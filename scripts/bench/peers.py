@@ -28,20 +28,6 @@ def sh(words, **more):
     return ran.stdout
 
 
-def debian(tools, package):
-    """The binaries of a Debian package, unpacked below `tools`; nothing is installed on the host."""
-    target = tools / package
-    if not target.exists():
-        if not shutil.which("apt-get"):
-            raise Missing("no apt-get")
-        folder = tools / f"{package}.deb"
-        folder.mkdir(exist_ok=True)
-        sh(["apt-get", "download", package], cwd=folder)
-        for archive in folder.glob("*.deb"):
-            sh(["dpkg-deb", "-x", str(archive), str(target)])
-    return target
-
-
 def children(pid):
     """The direct children of a process."""
     try:
@@ -56,6 +42,9 @@ class Peer:
 
     name = "?"
     root = None
+    # Takes seconds where others take milliseconds: fewer rounds, fewer kills.
+    slow = False
+    kills = 1000
 
     def __init__(self, tools, folder, worker, journal, count):
         self.tools, self.folder, self.worker, self.journal = tools, folder, worker, journal
@@ -108,6 +97,13 @@ class Peer:
 
     def version(self):
         return ""
+
+    @classmethod
+    def version_in(cls, tools):
+        """The version of what is in this folder."""
+        peer = cls.__new__(cls)
+        peer.tools = tools
+        return peer.version()
 
 
 class Floor(Peer):
@@ -191,6 +187,7 @@ class Pip(Peer):
 
 class Supervisord(Pip):
     name, package = "supervisord", "supervisor"
+    slow, kills = True, 5
 
     def configure(self):
         program = "[program:{0}]\ncommand={1}\nstdout_logfile={2}/{0}.log\nredirect_stderr=true\nstartsecs=0\n"
@@ -223,6 +220,7 @@ class Supervisord(Pip):
 
 class Circus(Pip):
     name, package = "circus", "circus"
+    slow, kills = True, 5
 
     def configure(self):
         ports = [free_port() for _ in range(3)]
@@ -250,6 +248,7 @@ class Circus(Pip):
 
 class Pm2(Peer):
     name = "PM2"
+    slow = True
 
     def bin_path(self):
         folder = self.tools / "pm2"
@@ -289,97 +288,12 @@ class Pm2(Peer):
         return json.loads((self.tools / "pm2/node_modules/pm2/package.json").read_text())["version"]
 
 
-class Tree(Peer):
-    """A peer that is one small process for each service."""
-
-    package = "?"
-
-    def bin_path(self):
-        root = debian(self.tools, self.package)
-        return f"{root}/usr/bin:{root}/bin"
-
-    def configure(self):
-        for name in self.names:
-            service = self.folder / "scan" / name
-            service.mkdir(parents=True)
-            run = service / "run"
-            run.write_text(f"#!/bin/sh\nexec {' '.join(self.words(name))}\n")
-            run.chmod(0o755)
-
-    def services(self):
-        return [self.folder / "scan" / name for name in self.names]
-
-    def version(self):
-        archives = list((self.tools / f"{self.package}.deb").glob(f"{self.package}_*"))
-        return archives[0].name.split("_")[1]
-
-
-class S6(Tree):
-    name, package = "s6", "s6"
-
-    def bin_path(self):
-        # Its programs find one another by the absolute paths they were built with.
-        if not shutil.which("s6-svscan"):
-            raise Missing("not installed (Debian: apt install s6)")
-        return self.tools
-
-    def version(self):
-        return ""
-
-    def begin(self):
-        self.daemon("s6-svscan", "-c", "1000", "scan")
-
-    def each(self, *flags):
-        for service in self.services():
-            self.call("s6-svc", *flags, service)
-
-    def restart(self):
-        self.each("-r")
-
-    def stop(self):
-        self.each("-d")
-
-    def status(self):
-        for service in self.services():
-            self.call("s6-svstat", service)
-
-    def end(self):
-        self.each("-dx")
-        self.call("s6-svscanctl", "-t", "scan")
-        super().end()
-
-
-class Runit(Tree):
-    name, package = "runit", "runit"
-
-    def begin(self):
-        self.daemon("runsvdir", "-P", "scan")
-
-    def restart(self):
-        self.call("sv", "restart", *self.services())
-
-    def stop(self):
-        self.call("sv", "stop", *self.services())
-
-    def status(self):
-        self.call("sv", "status", *self.services())
-
-    def end(self):
-        self.call("sv", "exit", *self.services())
-        # runsvdir begins its runsv anew unless it is told to let them go.
-        self.root.send_signal(signal.SIGHUP)
-        super().end()
-
-
 def free_port():
     import socket
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
-
-
-ALL = [Floor, Sentinel, S6, Runit, Supervisord, Circus, Pm2]
 
 
 def build(tools, here):

@@ -58,9 +58,9 @@ pub struct ReloadArgs {
 /// `schedule`.
 #[derive(Args, Debug)]
 pub struct ScheduleArgs {
-    /// What to do
+    /// What to do; `list` without a word
     #[command(subcommand)]
-    pub verb: ScheduleVerb,
+    pub verb: Option<ScheduleVerb>,
 }
 
 /// What `schedule` can do.

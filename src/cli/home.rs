@@ -50,9 +50,17 @@ Examples:
 /// `man`.
 #[derive(Args, Debug)]
 pub struct ManArgs {
-    /// Folder to write sentinel.1 and sentinel-COMMAND.1 to; standard output without it
+    /// Folder to write sentinel.1, sentinel-COMMAND.1 and services.toml.5 to; standard output without it
     #[arg(value_name = "DIR")]
     pub folder: Option<PathBuf>,
+}
+
+/// `schema`.
+#[derive(Args, Debug)]
+pub struct SchemaArgs {
+    /// Every key with what it is for, as docs/reference.md has it
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// `init`.

@@ -13,7 +13,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustix::fs::{Mode, OFlags};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
 
 use crate::api::{Command, Fact, Failure, Route, Status};
 use crate::lock::{Held, Lock};
@@ -21,9 +20,7 @@ use crate::paths::Paths;
 
 use super::error::Error;
 use super::events::Events;
-
-/// A supervisor that has not begun its answer by then hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+use super::patience::Patience;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -70,7 +67,7 @@ impl From<NoAnswer> for Error {
 pub struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     supervisor: Option<i32>,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Connection {
@@ -79,20 +76,20 @@ impl Connection {
     /// # Errors
     /// [`NoAnswer`], never `Refused`.
     pub async fn open(paths: &Paths) -> Result<Self, NoAnswer> {
-        Self::open_within(paths, ANSWER_WITHIN).await
+        Self::open_within(paths, Duration::MAX).await
     }
 
     /// The same for those who wait no longer than this.
     ///
     /// # Errors
     /// [`NoAnswer`], never `Refused`.
-    pub async fn open_within(paths: &Paths, patience: Duration) -> Result<Self, NoAnswer> {
-        let patience = patience.min(ANSWER_WITHIN);
+    pub async fn open_within(paths: &Paths, limit: Duration) -> Result<Self, NoAnswer> {
         let supervisor = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.pid);
-        let stream = match timeout(patience, connect(paths)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(no_connection(error, supervisor, paths)),
-            Err(_) => return Err(NoAnswer::Unresponsive(supervisor)),
+        let patience = Patience::with(supervisor, limit);
+        let stream = match patience.wait(connect(paths)).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => return Err(no_connection(error, supervisor, paths)),
+            None => return Err(NoAnswer::Unresponsive(supervisor)),
         };
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
@@ -112,7 +109,7 @@ impl Connection {
     /// When it does not answer in time, or not with a status.
     pub async fn status(self) -> Result<Status, NoAnswer> {
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
-        let answer = timeout(self.patience, async {
+        let answer = self.patience.wait(async {
             let response = self.send(Route::Status, Bytes::new()).await?;
             read_json::<Status>(response).await
         });
@@ -138,9 +135,9 @@ impl Connection {
     pub async fn send_command(self, route: Route, command: &Command) -> Result<Events, NoAnswer> {
         let body = serde_json::to_vec(command).map_err(|error| NoAnswer::Io(error.into()))?;
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
-        match timeout(self.patience, self.send(route, body.into())).await {
-            Ok(response) => Ok(Events::from_response(response?.into_body())),
-            Err(_) => Err(unresponsive),
+        match self.patience.wait(self.send(route, body.into())).await {
+            Some(response) => Ok(Events::from_response(response?.into_body())),
+            None => Err(unresponsive),
         }
     }
 
@@ -150,7 +147,7 @@ impl Connection {
     /// As [`Connection::status`].
     pub async fn metrics(self) -> Result<String, NoAnswer> {
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
-        let answer = timeout(self.patience, async {
+        let answer = self.patience.wait(async {
             let response = self.send(Route::Metrics, Bytes::new()).await?;
             let body = response.into_body().collect().await;
             let bytes = body.map_err(|_| NoAnswer::Ended)?.to_bytes();
@@ -170,7 +167,7 @@ impl Connection {
         })
         .map_err(|error| NoAnswer::Io(error.into()))?;
         let unresponsive = NoAnswer::Unresponsive(self.supervisor);
-        let answer = timeout(self.patience, self.send(Route::Record, body.into()));
+        let answer = self.patience.wait(self.send(Route::Record, body.into()));
         answer.await.unwrap_or(Err(unresponsive)).map(drop)
     }
 

@@ -25,6 +25,7 @@ mod last_line;
 mod launch;
 mod look;
 mod notes;
+mod patience;
 mod place;
 mod progress;
 mod render;

@@ -1,5 +1,6 @@
 //! What would make a start fail, asked before anything is stopped.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
@@ -12,7 +13,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 use super::env_file::reason;
 use super::{Config, find_program};
 use crate::process::{self, Account};
-use crate::service::{Probe, Ready, ServiceName, Spec};
+use crate::service::{Probe, Ready, Rights, ServiceName, Spec};
 
 /// One reason why a start would fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +57,33 @@ pub fn preflight(config: &Config) -> Vec<Problem> {
         .filter_map(Result::err)
         .map(|fault| problem(None, fault))
         .collect();
+    let mut known = Known::default();
     for spec in &config.services {
         let log = log_file(&config.log_dir.join(format!("{}.log", spec.name)));
-        let faults = log.err().into_iter().chain(as_its_user(spec, &config.paths.root));
+        let faults = log.err().into_iter().chain(known.of(spec, &config.paths.root));
         problems.extend(faults.map(|fault| problem(Some(spec), fault)));
     }
     problems
+}
+
+/// Hundreds of services run few programs: what is asked alike is looked for once.
+#[derive(Default)]
+struct Known<'c>(HashMap<Asked<'c>, Vec<(&'c Rights, Vec<Fault>)>>);
+
+/// All that an answer depends on, beside the rights: the working folder, the PATH, the programs.
+type Asked<'c> = (&'c Path, Option<&'c String>, Vec<&'c str>);
+
+impl<'c> Known<'c> {
+    fn of(&mut self, spec: &'c Spec, root: &Path) -> Vec<Fault> {
+        let asked = (spec.cwd.as_path(), spec.env.get("PATH"), programs(spec));
+        let answers = self.0.entry(asked).or_default();
+        if let Some((_, faults)) = answers.iter().find(|(rights, _)| **rights == spec.rights) {
+            return faults.clone();
+        }
+        let faults = as_its_user(spec, root);
+        answers.push((&spec.rights, faults.clone()));
+        faults
+    }
 }
 
 /// What keeps the service from starting as the user that it is to be.

@@ -38,11 +38,11 @@ pub fn find_program(name: &str, spec: &Spec) -> Result<PathBuf, String> {
         .filter(|folder| !folder.is_empty())
         .map(|folder| spec.cwd.join(folder));
     let mut refused = None;
-    for file in own.iter().cloned().chain(folders).map(|folder| folder.join(name)) {
+    let candidates = own.iter().cloned().chain(folders).map(|folder| folder.join(name));
+    for file in candidates.filter(|file| file.is_file()) {
         match executable(&file) {
             Ok(()) => return Ok(file),
-            Err(why) if file.is_file() => refused = refused.or(Some(why)),
-            Err(_) => {}
+            Err(why) => refused = refused.or(Some(why)),
         }
     }
     let beside = own.map_or_else(String::new, |folder| format!("in {} nor ", folder.display()));

@@ -33,16 +33,15 @@ impl Cgroups {
         }
     }
 
-    /// Makes one for a run that is about to start; what is to be written to by its process. None where
-    /// there are none.
+    /// Makes one for a run that is about to start: its folder. None where there are none.
     pub fn make(&mut self, run: &Run) -> Option<OwnedFd> {
         let cgroup = self.nursery.as_ref()?.make(&run.to_string()).ok()?;
-        let door = cgroup.door().ok();
-        match &door {
+        let folder = cgroup.folder().ok();
+        match &folder {
             Some(_) => drop(self.of.insert(run.clone(), cgroup)),
             None => cgroup.remove(),
         }
-        door
+        folder
     }
 
     /// The run has begun: if its process is not in its cgroup, that proves nothing, and goes.

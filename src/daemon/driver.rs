@@ -268,6 +268,7 @@ impl Driver {
             Message::LookForStrangers(service) => self.look_for_strangers(&service),
             Message::Ports(seen) => self.hear_ports(seen),
             Message::SyncLedger => self.sync_ledger(),
+            Message::Rest => self.rest(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
             Message::FilesChanged { service, why } => self.files_changed(service, why),
@@ -309,34 +310,47 @@ impl Driver {
 
     /// Tells the machine, does what it says, and tells it what came of that.
     pub(super) fn tell(&mut self, input: Input) {
-        let mut news = VecDeque::from([input]);
         self.lives.look_anew();
+        self.pass_on(input);
+        self.lives.look_anew();
+    }
+
+    /// The same, by what was looked at in this turn.
+    fn pass_on(&mut self, input: Input) {
+        let mut news = VecDeque::from([input]);
         while let Some(input) = news.pop_front() {
             tracing::trace!(?input);
             for action in self.machine.handle(self.clock.now(), input) {
                 self.perform(action, &mut news);
             }
         }
-        self.lives.look_anew();
     }
 
     /// Children have ended: first the leaders' ends are told, then what is proven gone.
     fn reap(&mut self) {
-        for (pid, exit) in process::reap() {
+        let ended = process::reap();
+        // All of it is seen by one look, which is later than each of these ends.
+        self.lives.look_anew();
+        for (pid, exit) in ended {
             if let Some(waiting) = self.commands.remove(&pid) {
                 let _ = waiting.send(exit);
             }
             if let Some(run) = self.lives.ended(pid, exit) {
                 tracing::info!(%run, pid, %exit, "ended");
                 self.record_exited(&run, pid, exit);
-                self.tell(Input::Exited { run, exit });
+                self.pass_on(Input::Exited { run, exit });
             }
         }
-        self.take_stock();
+        for run in self.lives.condemned() {
+            self.kill(&run);
+        }
+        self.sweep();
+        self.lives.look_anew();
     }
 
     /// Some process of ours is gone: kills what is left of the condemned, and tells what is over.
     pub(super) fn take_stock(&mut self) {
+        self.lives.look_anew();
         for run in self.lives.condemned() {
             self.kill(&run);
         }

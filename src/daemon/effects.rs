@@ -18,7 +18,7 @@ use super::survivors;
 use crate::api::Event;
 use crate::config;
 use crate::ports;
-use crate::process::{self, Handle, Identity, Launch, MARK, Mark};
+use crate::process::{self, Launch, MARK, Mark};
 use crate::service::{Ready, Run, ServiceName, Spec};
 use crate::supervisor::{Action, Input, Shown};
 
@@ -77,12 +77,14 @@ impl Driver {
         };
         // Before its first word.
         let lines = self.outputs.begin(run, matches!(spec.ready, Some(Ready::Log(_))));
-        let leader = process::spawn(launch).inspect_err(|_| self.lives.cgroups.end(run))?;
-        self.lives.cgroups.begun(run, leader.pid);
-        let handle = hold(leader)?;
+        let held = process::held(launch).inspect_err(|_| self.lives.cgroups.end(run))?;
+        let leader = held.handle.identity();
+        if !held.in_cgroup {
+            self.lives.cgroups.begun(run, leader.pid);
+        }
         tracing::info!(%run, pid = leader.pid, "started");
         self.record_started(run, leader.pid);
-        self.lives.begin(run.clone(), handle);
+        self.lives.begin(run.clone(), held.handle);
         let mut state = RunState::begun(self.clock.now());
         state.lines = lines;
         self.runs.insert(run.clone(), state);
@@ -254,6 +256,14 @@ impl Driver {
         if !entry.live && (!entry.wanted || given_up) {
             self.sockets.release(service);
         }
+        let run = Run {
+            service: service.clone(),
+            number: entry.run,
+        };
+        if let Some(state) = self.runs.get_mut(&run) {
+            // The memory of a task that is done is kept for whoever may still abort it.
+            state.readiness.retain(|task| !task.is_finished());
+        }
         let state = report::state(entry.shown);
         if self.logged.insert(service.clone(), state) != Some(state) {
             tracing::info!(%service, reason = entry.reason, "{}", state.as_str());
@@ -271,14 +281,5 @@ impl Driver {
             after_ms,
         };
         self.audience.tell(self.clock.now(), service, event);
-    }
-}
-
-/// A pidfd of a child that nobody has reaped yet.
-pub(super) fn hold(leader: Identity) -> Result<Handle, String> {
-    match Handle::open(leader) {
-        Ok(Some(handle)) => Ok(handle),
-        Ok(None) => Err(format!("process {} vanished", leader.pid)),
-        Err(error) => Err(format!("cannot hold process {}: {error}", leader.pid)),
     }
 }

@@ -20,6 +20,7 @@ use super::aside;
 use super::clock::Clock;
 use super::driver::Driver;
 use super::mailbox::Message;
+use super::rest::Rest;
 use crate::api::{Cause, Ending, Event, Fact, Record, What};
 use crate::ledger::Writer;
 use crate::redact;
@@ -45,6 +46,8 @@ pub struct Ledger {
     syncing: bool,
     /// What nobody who acts on facts has heard of yet.
     unheard: Vec<Record>,
+    /// When the last fact was written down, and whether somebody waits for rest.
+    pub(super) rest: Rest,
 }
 
 impl Ledger {
@@ -59,6 +62,7 @@ impl Ledger {
             oom: Oom::look(),
             syncing: false,
             unheard: Vec::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Driver {
             self.audience.mention(&Event::Fact { record });
         }
         self.sync_soon(SYNC_AFTER);
+        self.rest_later();
     }
 
     fn sync_soon(&mut self, after: Duration) {
@@ -140,7 +145,12 @@ impl Driver {
         if let Order::Stop(names) = order {
             self.record_let_go(names, &cause);
         }
-        self.ledger.attribution.ask(&names, cause);
+        match order {
+            Order::Stop(_) | Order::Shutdown => self.ledger.attribution.ask_to_stop(&names, cause),
+            Order::Start(_) | Order::Restart(_) | Order::Reload(_) => {
+                self.ledger.attribution.ask(&names, cause);
+            }
+        }
     }
 
     /// Somebody stops what does not run any more: no process ends, and yet nobody wants it back.

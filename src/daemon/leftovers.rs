@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::state::State;
 use crate::api::{Ended, Failure, FailureKind};
 use crate::process::{self, Handle, Identity, Marked};
-use crate::service::Run;
+use crate::service::{Run, Spec};
 
 /// From SIGKILL to giving up.
 const AFTER_KILL: Duration = Duration::from_secs(5);
@@ -26,13 +27,38 @@ pub struct Leftovers<'a> {
     pub keep: &'a [Run],
     /// What the earlier supervisor recorded.
     pub state: &'a State,
-    /// From SIGTERM to SIGKILL; none, and it is SIGKILL at once.
-    pub grace: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Grace<'a>,
+}
+
+/// How long leftovers have between SIGTERM and SIGKILL.
+#[derive(Clone, Copy, Debug)]
+pub enum Grace<'a> {
+    /// No time: SIGKILL at once.
+    None,
+    /// What their services declare.
+    AsDeclared(&'a [Arc<Spec>]),
+}
+
+impl Grace<'_> {
+    /// Of a service that is not declared any more.
+    const OTHERS: Duration = Duration::from_secs(3);
+
+    fn of(self, service: &str) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::AsDeclared(specs) => specs
+                .iter()
+                .find(|spec| spec.name.as_str() == service)
+                .map_or(Self::OTHERS, |spec| spec.stop.timeout),
+        }
+    }
 }
 
 /// One that is to go.
 struct Leftover {
     handle: Handle,
+    grace: Duration,
     ended: Ended,
 }
 
@@ -48,7 +74,7 @@ impl Leftovers<'_> {
             if found.is_empty() {
                 return Ok(ended);
             }
-            ended.extend(end(found, self.grace).await);
+            ended.extend(end(found).await);
         }
         let left = self.find().map_err(|error| could_not_look(&error))?;
         if left.is_empty() {
@@ -85,6 +111,7 @@ impl Leftovers<'_> {
                     signal: String::new(),
                     proof: self.proof(marked),
                 },
+                grace: self.grace.of(&marked.mark.service),
                 handle,
             }));
         }
@@ -114,7 +141,8 @@ fn could_not_look(error: &io::Error) -> Failure {
     }
 }
 
-async fn end(found: Vec<Leftover>, grace: Duration) -> Vec<Ended> {
+async fn end(found: Vec<Leftover>) -> Vec<Ended> {
+    let grace = found.iter().map(|one| one.grace).max().unwrap_or_default();
     let all: Vec<&Handle> = found.iter().map(|one| &one.handle).collect();
     if !grace.is_zero() {
         signal_all(&all, &[Signal::SIGTERM as i32, Signal::SIGCONT as i32]);

@@ -57,6 +57,8 @@ pub struct Lives {
     table: Option<Rc<Table>>,
     /// The same of those with our mark.
     marked: Option<Rc<Vec<Marked>>>,
+    /// The orphans are as of this turn.
+    claimed: bool,
 }
 
 impl Lives {
@@ -74,6 +76,7 @@ impl Lives {
             watched: HashSet::new(),
             table: None,
             marked: None,
+            claimed: false,
         }
     }
 
@@ -178,10 +181,12 @@ impl Lives {
 
     /// What was looked at is old: something happened, or time has passed.
     pub fn look_anew(&mut self) {
-        (self.table, self.marked) = (None, None);
+        (self.table, self.marked, self.claimed) = (None, None, false);
     }
 
-    /// Forgets every run of which nothing is left, and names them.
+    /// Forgets every run of which nothing is left, and names them. The look of this turn must be no older than
+    /// the end of any run's first process: all that such a run left was given to us at that moment, and nothing
+    /// can be added to nothing.
     ///
     /// # Errors
     /// Could not look: nothing is proven, and nothing is forgotten.
@@ -195,8 +200,6 @@ impl Lives {
         if headless.is_empty() {
             return Ok(Vec::new());
         }
-        // The proof that a run is gone is by what is there now.
-        self.look_anew();
         self.claim_orphans()?;
         let mut gone = Vec::new();
         for run in headless {

@@ -71,6 +71,8 @@ pub enum Message {
     Ports(std::io::Result<Vec<crate::api::Port>>),
     /// The disk should keep what the ledger holds.
     SyncLedger,
+    /// Nothing may have happened for a while.
+    Rest,
     /// SIGTERM or SIGINT: leave.
     Leave(&'static str),
     /// SIGHUP: reload.

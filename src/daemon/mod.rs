@@ -51,6 +51,7 @@ mod reading;
 mod ready;
 mod reload;
 mod report;
+mod rest;
 mod schedule;
 mod server;
 mod signals;

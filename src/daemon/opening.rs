@@ -9,7 +9,7 @@ use super::answer::lock;
 use super::container;
 use super::flush;
 use super::ledger::{Ledger, Peer};
-use super::leftovers::Leftovers;
+use super::leftovers::{Grace, Leftovers};
 use super::predecessor::{Seized, end, seize};
 use super::progress::Progress;
 use super::state::State;
@@ -79,8 +79,6 @@ pub struct Opened {
     pub operation: Lock,
 }
 
-/// The grace of what a dead supervisor left behind.
-const LEFTOVER_GRACE: Duration = Duration::from_secs(3);
 /// What an old supervisor may need beyond its services' own stop timeouts.
 const MARGIN: Duration = Duration::from_secs(20);
 
@@ -268,10 +266,9 @@ impl Plan {
 
     /// Takes down what an earlier supervisor left and this one does not take over.
     async fn end_leftovers(&self, config: &Config, adopted: &[Adopted]) -> Result<Vec<Ended>, Failure> {
-        let declared = config.services.iter().map(|spec| spec.stop.timeout).max();
         let grace = match self.mode {
-            Mode::Emergency => Duration::ZERO,
-            Mode::Start | Mode::Master | Mode::Quick => declared.unwrap_or_default().max(LEFTOVER_GRACE),
+            Mode::Emergency => Grace::None,
+            Mode::Start | Mode::Master | Mode::Quick => Grace::AsDeclared(&config.services),
         };
         let keep: Vec<Run> = adopted.iter().map(|adopted| adopted.run.clone()).collect();
         let leftovers = Leftovers {

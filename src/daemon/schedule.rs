@@ -146,6 +146,9 @@ impl Driver {
     }
 
     fn run_schedule(&mut self, name: &str, due: Timestamp) {
+        if self.timetable.running.values().any(|running| running == name) {
+            return self.conclude(name, ScheduleResult::Skipped, OVERLAP);
+        }
         let (launch, output) = match launch(&self.config, name, due) {
             Ok(launch) => launch,
             Err(error) => {
@@ -188,15 +191,21 @@ impl Driver {
             self.write_down(name, due, ScheduleResult::Failed, line);
         }
         let (result, line) = match self.timetable.diary.last(name) {
+            // A run that finds another one under way, such as one by hand, leaves the diary to that.
+            Some(last) if last.result == ScheduleResult::Running && *exit == Ok(Exit::Code(75)) => {
+                (ScheduleResult::Skipped, OVERLAP.to_owned())
+            }
             Some(last) => (last.result, last.line.unwrap_or_default()),
             None => (ScheduleResult::Failed, "it noted nothing".to_owned()),
         };
-        // A run that finds another one under way leaves the diary to that.
-        let result = match exit {
-            Ok(Exit::Code(75)) => ScheduleResult::Skipped,
-            Ok(_) | Err(_) => result,
+        self.conclude(name, result, &line);
+    }
+
+    fn conclude(&mut self, name: &str, result: ScheduleResult, line: &str) {
+        let told = match line {
+            "" => result.as_str().to_owned(),
+            line => format!("{}: {line}", result.as_str()),
         };
-        let told = format!("{}: {line}", result.as_str());
         match result.is_bad() {
             true => tracing::error!(schedule = name, "{told}"),
             false => tracing::info!(schedule = name, "{told}"),
@@ -204,6 +213,9 @@ impl Driver {
         self.record(fact(What::Scheduled, name).detail(told));
     }
 }
+
+/// Why a run is skipped that would overlap another.
+const OVERLAP: &str = "the run before it has not ended";
 
 fn fact(what: What, schedule: &str) -> Fact {
     let name = schedule.to_owned();

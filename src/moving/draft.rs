@@ -44,6 +44,12 @@ pub struct Service {
     pub parked: Option<String>,
     /// Its name in the input, which others may refer to.
     pub called: String,
+    /// The name of those that the input declares together, which [`super::fold`] may write as one.
+    pub family: Option<String>,
+    /// What `instances` lists: then `command` and the like are templates.
+    pub instances: Vec<String>,
+    /// The port of each instance, as a sum in TOML.
+    pub port_sum: Option<String>,
 }
 
 impl Service {

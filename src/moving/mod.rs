@@ -6,7 +6,7 @@
 //!        v
 //!     import/<format>: takes every key through a Branch ──> Ledger (carried to …, or left because …)
 //!        v
-//!      Draft ── settle: secrets, ports, order ──> write: services.toml, env file
+//!      Draft ── settle: secrets, ports, order; fold: instances ──> write: services.toml, env file
 //!
 //! Config ── export/outline: secrets by name only ──> export/<target>: files
 //! ```
@@ -15,6 +15,7 @@
 
 pub mod draft;
 pub mod export;
+mod fold;
 pub mod import;
 pub mod ledger;
 mod listens;
@@ -25,6 +26,7 @@ mod settle;
 mod write;
 
 pub use draft::Draft;
+pub use fold::fold;
 pub use import::{Unreadable, import};
 pub use ledger::{Entry, Fate, Ledger};
 pub use look::{Found, look};

@@ -69,8 +69,14 @@ fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
         let inside = cwd.strip_prefix(folder).unwrap_or(&cwd);
         let _ = writeln!(text, "cwd = {}", quote(&inside.to_string_lossy()));
     }
+    if !service.instances.is_empty() {
+        let _ = writeln!(text, "instances = {}", quote_all(&service.instances));
+    }
     if !service.ports.is_empty() {
-        let ports: Vec<String> = service.ports.iter().map(|(port, _)| port.to_string()).collect();
+        let mut ports: Vec<String> = service.ports.iter().map(|(port, _)| port.to_string()).collect();
+        if let Some(sum) = &service.port_sum {
+            ports = vec![sum.clone()];
+        }
         let found: Vec<String> = service.ports.iter().map(|(_, found)| one_line(found)).collect();
         let _ = writeln!(
             text,

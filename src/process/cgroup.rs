@@ -105,12 +105,13 @@ impl Nursery {
 }
 
 impl Cgroup {
-    /// Whoever writes `0` into this joins it.
+    /// Its folder, for a process that is to be born in it.
     ///
     /// # Errors
-    /// It is gone, or not ours.
-    pub fn door(&self) -> io::Result<OwnedFd> {
-        procs(&self.path)
+    /// It is gone.
+    pub fn folder(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(CWD, &self.path, flags, Mode::empty())?)
     }
 
     /// Whether this process is in it, or in one below.
@@ -180,6 +181,17 @@ pub(super) fn leave_run() {
     if let Some(above) = own.ancestors().filter(is_run).last().and_then(Path::parent) {
         let _ = fs::write(above.join("cgroup.procs"), "0");
     }
+}
+
+/// Whoever writes `0` into this joins the cgroup; none if it is gone, or not ours.
+pub(super) fn door(folder: &OwnedFd) -> Option<OwnedFd> {
+    openat(
+        folder,
+        "cgroup.procs",
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()
 }
 
 fn below(path: &Path) -> Vec<PathBuf> {

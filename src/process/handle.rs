@@ -40,6 +40,11 @@ impl Handle {
         Ok(same.then_some(Handle { pidfd, identity }))
     }
 
+    /// Of a process that the kernel gave us together with its pidfd, and that nobody has reaped since.
+    pub(super) fn born(pidfd: OwnedFd, identity: Identity) -> Self {
+        Self { pidfd, identity }
+    }
+
     /// Sends a signal by its number; `false` when the process is already gone.
     ///
     /// # Errors

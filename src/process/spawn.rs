@@ -1,19 +1,24 @@
 //! Starts a process: own session and group, clean signals, closed descriptors, as the user it is to be.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use rustix::io::Errno;
 
-use super::Identity;
 use super::account::Account;
 use super::activate::{FROM, WATCHDOG};
 use super::stage::{Stage, Steps};
+use super::vfork::{self, Program, Stillborn};
+use super::{Handle, Identity, cgroup};
 use crate::service::Rights;
 
 /// What to start, and with what; nothing is inherited that is not named here.
@@ -35,7 +40,7 @@ pub struct Launch {
     pub sockets: Vec<OwnedFd>,
     /// As whom, and with which limits.
     pub rights: Rights,
-    /// `cgroup.procs` of the cgroup that it is to be in.
+    /// The folder of the cgroup that it is to be in.
     pub cgroup: Option<OwnedFd>,
 }
 
@@ -67,18 +72,93 @@ pub(super) fn reset_signals() -> Result<(), Errno> {
 /// # Errors
 /// A sentence that names the stage, the cause and the way out.
 pub fn spawn(launch: Launch) -> Result<Identity, String> {
+    held(launch).map(|held| held.handle.identity())
+}
+
+/// A process that was started, and what is known of it without another look.
+#[derive(Debug)]
+pub struct Held {
+    /// Holds it.
+    pub handle: Handle,
+    /// It was born in the cgroup of its launch; otherwise somebody has to look.
+    pub in_cgroup: bool,
+}
+
+/// The same as [`spawn`], and keeps hold of it.
+///
+/// # Errors
+/// The same.
+pub fn held(mut launch: Launch) -> Result<Held, String> {
     let account = Account::of(&launch.rights).map_err(|(message, help)| format!("{message}; {help}"))?;
+    let another = account.as_ref().is_some_and(Account::is_another);
+    // Another user's process may not share our memory even for a moment: the kernel would no longer let us
+    // be looked at. And a filter that forbids it once will do so again.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    if !another && launch.program.is_absolute() && !REFUSED.load(Ordering::Relaxed) {
+        match by_vfork(&mut launch, account.as_ref())? {
+            Some(held) => return Ok(held),
+            None => REFUSED.store(true, Ordering::Relaxed),
+        }
+    }
+    by_fork(launch, account.as_ref())
+}
+
+/// Without a copy of ourselves; none where the kernel does not have it.
+fn by_vfork(launch: &mut Launch, account: Option<&Account>) -> Result<Option<Held>, String> {
+    let whose = (launch.program.clone(), launch.cwd.clone());
+    let unusable = |error: io::Error| failure(Some(Stage::Exec), &whose.0, &whose.1, &error);
+    let program = program(launch, account).map_err(unusable)?;
+    let mut steps = Steps::new(&launch.rights, account, &launch.cwd, None);
+    steps.sockets = std::mem::take(&mut launch.sockets);
+    let output = [&launch.stdout, &launch.stderr];
+    let born = match vfork::spawn(&program, &steps, output, launch.cgroup.as_ref()) {
+        Ok(born) => born,
+        Err(Stillborn::Unsupported) => {
+            launch.sockets = steps.sockets;
+            return Ok(None);
+        }
+        Err(Stillborn::At(stage, error)) => {
+            return Err(failure(stage, &launch.program, &launch.cwd, &error.into()));
+        }
+    };
+    Ok(Some(Held {
+        handle: Handle::born(born.pidfd, started(born.pid)?),
+        in_cgroup: born.in_cgroup,
+    }))
+}
+
+/// What is executed, by which name, with which words and variables.
+fn program(launch: &Launch, account: Option<&Account>) -> io::Result<Program> {
+    let command = begin(launch);
+    let bytes = |text: &OsStr| text.as_bytes().to_vec();
+    let mut args = vec![match command.get_program() == launch.program.as_os_str() {
+        true => bytes(launch.program.as_os_str()),
+        false => b"sentinel".to_vec(),
+    }];
+    args.extend(command.get_args().map(bytes));
+    let mut variables: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let own = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((bytes(name), bytes(value?))));
+    variables.extend(own);
+    let texts = |(name, value): (String, String)| (name.into_bytes(), value.into_bytes());
+    let known = account.map(Account::variables).unwrap_or_default();
+    variables.extend(known.into_iter().map(|(name, value)| texts((name.into(), value))));
+    variables.extend(launch.env.iter().cloned().map(texts));
+    let env = variables
+        .into_iter()
+        .map(|(name, value)| [name, value].join(&b'='))
+        .collect();
+    Program::new(command.get_program().as_bytes(), args, env)
+}
+
+fn by_fork(launch: Launch, account: Option<&Account>) -> Result<Held, String> {
     let (mut report, reporter) = io::pipe().map_err(|error| format!("cannot make a pipe: {error}"))?;
-    let mut steps = Steps::new(
-        &launch.rights,
-        account.as_ref(),
-        &launch.cwd,
-        Some(reporter.into()),
-    );
+    let mut steps = Steps::new(&launch.rights, account, &launch.cwd, Some(reporter.into()));
     let mut command = begin(&launch);
     steps.sockets = launch.sockets;
-    steps.cgroup = launch.cgroup;
-    let known = account.as_ref().map(Account::variables).unwrap_or_default();
+    steps.cgroup = launch.cgroup.and_then(|cgroup| cgroup::door(&cgroup));
+    let known = account.map(Account::variables).unwrap_or_default();
     command.envs(known).envs(launch.env);
     command
         .stdin(Stdio::null())
@@ -96,10 +176,22 @@ pub fn spawn(launch: Launch) -> Result<Identity, String> {
         let mut reached = Vec::new();
         let _ = report.read_to_end(&mut reached);
         let stage = reached.last().and_then(|&number| Stage::numbered(number));
-        failure(stage, &launch.program, &launch.cwd, &error) + &as_whom(account.as_ref())
+        failure(stage, &launch.program, &launch.cwd, &error) + &as_whom(account)
     })?;
-    let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
-    // Not reaped yet, so the pid cannot be anybody else's.
+    let identity = started(i32::try_from(child.id()).map_err(|error| error.to_string())?)?;
+    let pid = identity.pid;
+    match Handle::open(identity) {
+        Ok(Some(handle)) => Ok(Held {
+            handle,
+            in_cgroup: false,
+        }),
+        Ok(None) => Err(format!("process {pid} vanished")),
+        Err(error) => Err(format!("cannot hold process {pid}: {error}")),
+    }
+}
+
+/// Not reaped yet, so the pid cannot be anybody else's.
+fn started(pid: i32) -> Result<Identity, String> {
     match Identity::of(pid) {
         Ok(Some(identity)) => Ok(identity),
         Ok(None) => Err(format!("process {pid} is not in /proc; is /proc mounted?")),

@@ -152,7 +152,8 @@ impl Steps {
         taken.map_err(|(_, error)| error.into())
     }
 
-    fn take_each(&self) -> Result<(), (Stage, Errno)> {
+    /// The same, and which step failed.
+    pub(super) fn take_each(&self) -> Result<(), (Stage, Errno)> {
         let at = |stage| move |error| (stage, error);
         rustix::process::setsid().map_err(at(Stage::Session))?;
         if let Some(cgroup) = &self.cgroup {

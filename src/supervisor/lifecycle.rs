@@ -319,7 +319,7 @@ impl Supervisor {
     /// Answers those who want this of the unit.
     pub(super) fn reply(&mut self, index: usize, want: Goal, reply: &Reply) {
         let name = self.units[index].spec.name.clone();
-        for (request, reply) in self.units[index].reply(want, reply) {
+        for (request, reply) in self.units.untouched(index).reply(want, reply) {
             self.answers
                 .extend(self.pending.reply(request, name.clone(), reply));
         }

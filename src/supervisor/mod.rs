@@ -47,6 +47,7 @@ mod snapshot;
 #[cfg(test)]
 mod test;
 mod unit;
+mod units;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -63,11 +64,12 @@ use crate::service::{Run, ServiceName, Spec};
 use backoff::Jitter;
 use pending::Pending;
 use unit::Unit;
+use units::Units;
 
 /// All services, what is wanted of them, and what they are doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Supervisor {
-    units: Vec<Unit>,
+    units: Units,
     pending: Pending,
     jitter: Jitter,
     /// The next run of services that were forgotten: numbers are never used again.
@@ -156,7 +158,7 @@ impl Supervisor {
     }
 
     fn position(&self, name: &ServiceName) -> Option<usize> {
-        self.units.iter().position(|unit| unit.spec.name == *name)
+        self.units.position(name)
     }
 
     /// Turns the names in `after` into positions. Needed whenever `units` was rearranged.
@@ -167,7 +169,7 @@ impl Supervisor {
             .enumerate()
             .map(|(index, unit)| (unit.spec.name.clone(), index))
             .collect();
-        for unit in &mut self.units {
+        for unit in self.units.iter_mut() {
             unit.needs = unit
                 .spec
                 .after
@@ -179,7 +181,8 @@ impl Supervisor {
 
     /// Tells which entries differ from what was last shown of them.
     fn publish(&mut self) {
-        for unit in &mut self.units {
+        for index in self.units.take_touched() {
+            let unit = self.units.untouched(index);
             let entry = snapshot::entry(unit);
             if unit.shown.as_ref() != Some(&entry) {
                 unit.shown = Some(entry);

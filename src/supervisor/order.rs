@@ -30,7 +30,7 @@ impl Supervisor {
     }
 
     fn settle_down(&mut self, now: Moment, index: usize) {
-        let unit = &mut self.units[index];
+        let unit = &self.units[index];
         match unit.state {
             State::Starting { .. } | State::Running { .. } => {
                 if unit.departing() && !self.needed_by_departing(index) {
@@ -40,7 +40,7 @@ impl Supervisor {
             }
             State::Waiting { .. } | State::Blocked { .. } => {
                 if unit.goal == Goal::Down {
-                    unit.enter(State::Stopped(Stopped::Asked));
+                    self.units[index].enter(State::Stopped(Stopped::Asked));
                 }
             }
             State::Stopped(_) | State::Failed { .. } => {}
@@ -182,7 +182,10 @@ impl Supervisor {
 
     fn forget_removed(&mut self) {
         let gone = |unit: &mut Unit| unit.removed && unit.live_run().is_none();
-        let forgotten: Vec<Unit> = self.units.extract_if(.., gone).collect();
+        if !self.units.iter().any(|unit| unit.removed) {
+            return;
+        }
+        let forgotten = self.units.extract(gone);
         if forgotten.is_empty() {
             return;
         }

@@ -42,6 +42,12 @@ impl Unit {
         self.property("Delegate").is_some_and(|answer| answer == "yes")
     }
 
+    /// Whether systemd begins it again, however it ends (`Restart=always`).
+    #[must_use]
+    pub fn begins_again(&self) -> bool {
+        self.property("Restart").is_some_and(|answer| answer == "always")
+    }
+
     /// Whether systemd knows it. In doubt it does.
     pub(super) fn is_known(&self) -> bool {
         self.property("LoadState")

@@ -281,6 +281,8 @@ pub const CONFINED: &[Confined] = &[
         word: "unsafe",
         places: &[
             "src/process/spawn.rs",
+            "src/process/vfork.rs",
+            "src/process/trim.rs",
             "src/process/activate.rs",
             "src/process/ended.rs",
             "src/descriptor.rs",

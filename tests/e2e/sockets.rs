@@ -63,8 +63,19 @@ fn a_stopped_service_refuses_and_a_flush_frees() {
     assert!(ask(port).is_err(), "nobody listens for a stopped service");
     house.run(&["start", "web"]).exits(0);
     let supervisor = house.supervisor();
+    let left = house.run(&["flush", "--strays"]).exits(0);
+    left.says("1 port is left to its service");
+    let ran = house.run(&["flush"]).exits(0);
+    assert!(!ran.out.contains("sentinel (pid"), "the service held it: {ran:?}");
+    ran.says("stopped: web; to start again: sentinel start web");
+    house.run(&["start", "web"]).exits(0);
     let report = house.run(&["flush", "--json"]).exits(0).json();
     assert_eq!(report["ports"][0]["outcome"], "freed", "{report}");
+    assert_eq!(
+        report["ports"][0]["holders"].as_array().map(Vec::len),
+        Some(1),
+        "{report}"
+    );
     assert_eq!(house.supervisor(), supervisor, "the keeper lives");
     assert_eq!(house.service("web")["state"], "STOPPED");
     house.run(&["restart"]).exits(0);

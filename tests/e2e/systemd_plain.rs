@@ -72,6 +72,8 @@ for unit in bare wrapped; do
     systemctl --user stop $unit.service
     $SENTINEL start || fail "$unit start"
     replaced $unit "$unit start" 0
+    $SENTINEL shutdown 2>said || fail "$unit shutdown"
+    grep -q "systemctl --user stop $unit.service" said || fail "$unit begins again, untold: $(cat said)"
     systemctl --user stop $unit.service
     rm $folder/$unit.service .sentinel/unit
     systemctl --user daemon-reload

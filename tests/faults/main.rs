@@ -3,6 +3,7 @@
 //! Faults come from `workers/chaos` and from the kernel: recycled pids, exhausted descriptors and
 //! processes, stepped clocks, SIGKILL at random. What a machine cannot do is skipped, and says so.
 
+mod calendar;
 mod clock;
 mod crowd;
 mod death;

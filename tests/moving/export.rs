@@ -18,6 +18,7 @@ ready = { tcp = "127.0.0.1:8764" }
 restart = "on-failure"
 
 [services.trade_stream]
+sockets = ["127.0.0.1:8765"]
 command = ["/bin/cat", "--key", "${ALPACA_SECRET_KEY}", "--url", "postgres://me:hunter2@db/x", "50% of $HOME; \"all\" #1"]
 ports = [8765]
 after = ["market_sim"]
@@ -49,6 +50,13 @@ watchdog = "30s"
 [services.once]
 command = ["/bin/true"]
 restart = "never"
+
+[schedules.nightly]
+cron = "0 4 * * *"
+do = "restart web"
+
+[alerts]
+syslog = "/dev/log"
 "#;
 
 fn house() -> TempDir {
@@ -144,6 +152,77 @@ fn yaml_is_yaml_with_the_fields_that_count() {
     assert_eq!(pod["terminationGracePeriodSeconds"], 3);
     let secret = &pod["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
     assert_eq!(secret["key"], "ALPACA_SECRET_KEY");
+}
+
+#[test]
+fn the_shipped_house_grows_past_one_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("services.toml");
+    fs::copy(shipped, folder.path().join("services.toml")).expect("copied");
+    let kubernetes: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple(&text(folder.path(), "kubernetes")).expect("YAML");
+    let named = |kind: &str, name: &str| {
+        let found = kubernetes
+            .iter()
+            .find(|document| document["kind"] == kind && document["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name}")).clone()
+    };
+    // One holder of the key; what it publishes is served by as many as are needed, and those are asked.
+    let holder = named("Deployment", "trade-stream");
+    assert_eq!(
+        (&holder["spec"]["replicas"], &holder["spec"]["strategy"]["type"]),
+        (&1.into(), &"Recreate".into())
+    );
+    let redis = |deployment: &serde_json::Value| {
+        let variables = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        let variables = variables.as_array().expect("variables").clone();
+        variables
+            .into_iter()
+            .any(|one| one["name"] == "STREAM_REDIS_URL" && one["value"] == "redis://redis:6379")
+    };
+    let fan = named("Deployment", "trade-stream-fan");
+    assert!(redis(&holder) && redis(&fan));
+    assert_eq!(fan["spec"]["replicas"], 2);
+    named("Deployment", "redis");
+    named("Service", "redis");
+    named("Service", "trade-stream-fan");
+    let proxy = named("Deployment", "browser-proxy");
+    assert_eq!(
+        proxy["spec"]["template"]["spec"]["containers"][0]["args"],
+        serde_json::json!(["--host", "0.0.0.0", "--backend", "ws://trade-stream-fan:8765"])
+    );
+    let nomad = text(folder.path(), "nomad");
+    for needed in [
+        "group \"redis\"",
+        "nomadService \"redis\"",
+        "group \"trade_stream-fan\"",
+    ] {
+        assert!(nomad.contains(needed), "no {needed} in {nomad}");
+    }
+}
+
+#[test]
+fn every_target_carries_sockets_or_says_that_it_does_not() {
+    let house = house();
+    for target in [
+        "supervisord",
+        "procfile",
+        "launchd",
+        "compose",
+        "kubernetes",
+        "nomad",
+    ] {
+        let said = text(house.path(), target);
+        assert!(
+            said.contains("not carried: sockets: 127.0.0.1:8765"),
+            "{target}: {said}"
+        );
+        assert!(
+            said.contains("not carried: [schedules.nightly]"),
+            "{target}: {said}"
+        );
+    }
+    assert!(text(house.path(), "systemd").contains("ListenStream=127.0.0.1:8765\n"));
 }
 
 #[test]

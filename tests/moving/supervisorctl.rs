@@ -28,11 +28,15 @@ struct House(TempDir);
 
 impl House {
     fn new() -> Self {
+        Self::of(SERVICES)
+    }
+
+    fn of(services: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("house")
             .tempdir()
             .expect("a folder");
-        fs::write(folder.path().join("services.toml"), SERVICES).expect("written");
+        fs::write(folder.path().join("services.toml"), services).expect("written");
         Self(folder)
     }
 
@@ -121,7 +125,7 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     let lines: Vec<&str> = status.lines().collect();
     assert_eq!(lines.len(), 3, "{status}");
     assert!(
-        lines[2].starts_with("web                              RUNNING   pid "),
+        lines[2].starts_with("site:web                         RUNNING   pid "),
         "{status}"
     );
     assert!(lines[2].contains(", uptime 0:00:"), "{status}");
@@ -129,21 +133,25 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     assert_eq!(house.ctl("status web").1, 0);
     let (text, code) = house.ctl("status web nope nope:*");
     assert!(
-        text.starts_with("nope: ERROR (no such process)\nnope: ERROR (no such group)\nweb "),
+        text.starts_with("nope: ERROR (no such process)\nnope: ERROR (no such group)\nsite:web "),
         "{text}"
     );
     assert_eq!(code, 4);
 
-    house.expect("start web", "web: ERROR (already started)\n", 0);
+    house.expect("start site:web", "site:web: ERROR (already started)\n", 0);
     house.expect("start bad", "bad: ERROR (spawn error)\n", 7);
     house.expect("start nope", "nope: ERROR (no such process)\n", 1);
     house.expect("start nope:*", "nope: ERROR (no such group)\n", 2);
     house.expect("stop nope:*", "nope: ERROR (no such group)\n", 1);
     house.expect("stop bad", "bad: ERROR (not running)\n", 0);
-    house.expect("stop web", "web: stopped\n", 0);
-    house.expect("restart web:web", "web: ERROR (not running)\nweb: started\n", 0);
-    house.expect("restart web", "web: stopped\nweb: started\n", 0);
-    house.expect("restart site:*", "web: stopped\nweb: started\n", 0);
+    house.expect("stop web", "site:web: stopped\n", 0);
+    house.expect(
+        "restart site:web",
+        "site:web: ERROR (not running)\nsite:web: started\n",
+        0,
+    );
+    house.expect("restart web", "site:web: stopped\nsite:web: started\n", 0);
+    house.expect("restart site:*", "site:web: stopped\nsite:web: started\n", 0);
     let (text, code) = house.ctl("start");
     assert!(
         text.starts_with("Error: start requires a process name\nstart <name>\t\tStart a process\n"),
@@ -161,7 +169,60 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     house.expect("tail web stderr", "err\nerr\nerr\nerr\n\n", 0);
     house.expect("tail -3 web", "ut\n\n", 0);
     house.expect("tail nope", "nope: ERROR (no such process name)\n", 1);
-    house.expect("tail", "Error: too few arguments\n", 1);
+    let (text, code) = house.ctl("tail");
+    assert!(
+        code == 1 && text.starts_with("Error: too few arguments\ntail [-f] <name>"),
+        "{text}"
+    );
+
+    house.expect("signal CONT web", "site:web: signalled\n", 0);
+    house.expect("signal CONT site:*", "site:web: signalled\n", 0);
+    house.expect("signal HUP bad", "bad: ERROR (not running)\n", 7);
+    house.expect("signal NOPE web", "site:web: ERROR (bad signal name)\n", 1);
+    house.expect("signal HUP nope", "nope: ERROR (no such process)\n", 1);
+    let (text, code) = house.ctl("signal HUP");
+    assert!(
+        code == 1 && text.starts_with("Error: signal requires a signal name and a process name\n"),
+        "{text}"
+    );
+    let (text, code) = house.ctl("maintail -400");
+    assert!(code == 0 && text.contains("INFO"), "{text}");
+    let (text, code) = house.ctl("help start");
+    assert!(
+        code == 0 && text.starts_with("start <name>\t\tStart a process\n"),
+        "{text}"
+    );
+    house.expect("help nope", "*** No help on nope\n", 0);
+    assert_eq!(
+        (house.ctl("help").1, house.ctl("exit").1, house.ctl("clear web").1),
+        (0, 0, 1)
+    );
+}
+
+#[test]
+fn instances_have_the_names_that_numprocs_gave_them() {
+    let house = House::of(
+        "[services.web]\ncommand = [\"/bin/sleep\", \"10{index}\"]\ninstances = [\"00\", \"01\"]\nmin_uptime = \"50ms\"\n",
+    );
+    house.sentinel(&["start"]);
+    let (text, code) = house.ctl("status");
+    let begins: Vec<&str> = text.lines().map(|line| &line[..42]).collect();
+    assert_eq!(
+        begins,
+        [
+            "web:web_00                       RUNNING  ",
+            "web:web_01                       RUNNING  "
+        ]
+    );
+    assert_eq!(code, 0);
+    house.expect("stop web:web_00", "web:web_00: stopped\n", 0);
+    house.expect("start web:*", "web:web_00: started\n", 0);
+    house.expect(
+        "restart web:*",
+        "web:web_00: stopped\nweb:web_01: stopped\nweb:web_00: started\nweb:web_01: started\n",
+        0,
+    );
+    house.expect("status web:nope", "web:nope: ERROR (no such process)\n", 4);
 }
 
 #[test]

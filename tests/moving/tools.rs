@@ -99,7 +99,7 @@ fn zsh_completes_the_services_that_are_there_now() {
     );
     fs::write(house.path().join("_sentinel"), script).expect("written");
     // What zsh's completion system would give: the words typed so far; what it would be given: names.
-    let typed = "compdef() { : }; _describe() { print -r -- $1 $names }; words=(sentinel start '')\n\
+    let typed = "compdef() { : }; _describe() { print -r -- $1 $names }; BUFFER='sentinel start '\n\
                  source ./_sentinel\n_sentinel_services";
     let shell = Command::new("zsh")
         .args(["-f", "-c", typed])

@@ -10,6 +10,22 @@ use std::time::Instant;
 use crate::house::{House, Ran, finish, free_port};
 use crate::read;
 
+/// What other supervisors read, for the commands that import it.
+const OTHERS: [(&str, &str); 3] = [
+    (
+        "supervisord.conf",
+        "[program:web]\ncommand=/bin/cat --port 8080\nenvironment=DB_PASSWORD=\"x\"\n",
+    ),
+    (
+        "Procfile",
+        "web: python3 -m http.server $PORT\nworker: /bin/cat\n",
+    ),
+    (
+        "ecosystem.json",
+        r#"{"apps": [{"name": "api", "script": "/bin/cat", "max_restarts": 3}]}"#,
+    ),
+];
+
 /// A folder like a fresh clone in which everything is built.
 pub struct Checkout {
     house: House,
@@ -33,6 +49,9 @@ impl Checkout {
         let house = House::new(&on_free_ports(&read("services.toml")));
         let checkout = Self { house };
         checkout.install("scripts/restart", &read("scripts/restart"));
+        for (name, text) in OTHERS {
+            fs::write(checkout.house.path(name), text).expect("written");
+        }
         checkout.install(
             "tools/cargo",
             "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\n",

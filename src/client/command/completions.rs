@@ -133,8 +133,13 @@ fn zsh(script: &str) -> String {
     }
     let functions = "
 _sentinel_services() {
-    local -a names
-    names=(${(f)\"$(_sentinel_names $words)\"})
+    # $words begins after the command by now; the whole line is what says which it is, and of which file.
+    local -a names modes line
+    line=(${(z)BUFFER})
+    (( $line[(I)restart] )) && modes=(master full quick emergency force)
+    (( $line[(I)logs] )) && modes=(sentinel)
+    (( $#modes )) && _describe 'mode' modes
+    names=(${(f)\"$(_sentinel_names $line)\"})
     _describe 'service' names
 }
 ";
@@ -146,11 +151,29 @@ _sentinel_services() {
     }
 }
 
-/// One more rule for fish, which joins rules by itself.
+/// What stands in place of files after a command, for fish, whose rules join by themselves.
 fn fish(script: &str) -> String {
-    let rules: String = NAMED
+    let rule = |command: &str, words: &str| {
+        format!("complete -c sentinel -n '__fish_seen_subcommand_from {command}' -f -a '{words}'\n")
+    };
+    let named = NAMED
         .iter()
-        .map(|name| format!("complete -c sentinel -n '__fish_seen_subcommand_from {name}' -f -a '(command sentinel names 2>/dev/null)'\n"))
-        .collect();
+        .map(|name| rule(name, "(command sentinel names 2>/dev/null)"));
+    let modes = rule("restart", "master full quick emergency force");
+    let own = rule("logs", "sentinel");
+    let all = Cli::command();
+    // The words of an argument that is one of a few, which clap writes for options alone.
+    let chosen = ["completions", "export"].into_iter().map(|command| {
+        let arguments = all
+            .find_subcommand(command)
+            .into_iter()
+            .flat_map(Words::get_positionals);
+        let words: Vec<String> = arguments
+            .flat_map(clap::Arg::get_possible_values)
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        rule(command, &words.join(" "))
+    });
+    let rules: String = named.chain([modes, own]).chain(chosen).collect();
     format!("{script}{rules}")
 }

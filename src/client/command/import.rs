@@ -32,6 +32,7 @@ pub(super) fn run(caller: &Caller, args: &ImportArgs) -> Result<ExitCode, Error>
     let imported = moving::import(&args.files, &environment);
     let mut import = imported.map_err(|error| Error::failed(error.message).help(error.help))?;
     moving::settle(&mut import.draft, &environment);
+    moving::fold(&mut import.draft, &mut import.ledger);
     if import
         .draft
         .services

@@ -73,7 +73,7 @@ pub async fn obey(caller: &Caller, command: &Command) -> Result<ExitCode, Error>
         Command::Supervisorctl(args) => supervisorctl::run(caller, &args.words).await,
         Command::Completions(args) => completions::run(caller, args.shell),
         Command::Man(args) => man::run(caller, args.folder.as_deref()),
-        Command::Schema => schema::run(caller),
+        Command::Schema(args) => schema::run(caller, args),
         Command::Init(args) => init::run(caller, args),
         Command::Names => completions::names(caller),
         Command::Import(args) => import::run(caller, args),

@@ -28,8 +28,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) async fn run(caller: &Caller, args: &ScheduleArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
     match &args.verb {
-        ScheduleVerb::List => list(caller, &config).await,
-        ScheduleVerb::Run(args) => {
+        None | Some(ScheduleVerb::List) => list(caller, &config).await,
+        Some(ScheduleVerb::Run(args)) => {
             let schedule = named(&config, &args.name)?;
             execute(caller, &config, schedule, args)
         }

@@ -9,6 +9,7 @@ use crate::client::house;
 use crate::client::transaction::Deed;
 use crate::exit::ExitCode;
 use crate::lock::Lock;
+use crate::systemd::Unit;
 
 use super::Caller;
 
@@ -24,6 +25,7 @@ const LAST_BREATH: Duration = Duration::from_secs(5);
 pub(super) async fn run(caller: &Caller) -> Result<ExitCode, Error> {
     let paths = house::locate(&caller.flags)?;
     let supervisor = Lock::holder(&paths.supervisor_lock()).and_then(|held| held.identity);
+    let unit = Unit::of_house(&paths).filter(Unit::begins_again);
     let death = supervisor.and_then(|supervisor| Death::of(supervisor).ok());
     let mut conduct = super::ask(caller, &paths, Route::Shutdown, &[], SHUTDOWN).await?;
     if conduct.is_good()
@@ -39,5 +41,12 @@ pub(super) async fn run(caller: &Caller) -> Result<ExitCode, Error> {
         // Should it fail, `start --if-absent` of cron starts it again: told by status, and mended by a second shutdown.
         let _ = std::fs::write(paths.rest(), "shut down by request\n");
     }
-    conduct.conclude(None)
+    let good = conduct.is_good();
+    let code = conduct.conclude(None)?;
+    if let Some(unit) = unit.filter(|_| good) {
+        let stop = unit.systemctl_words("stop");
+        let words = format!("note: {unit} begins it again (Restart=always); to keep it down: {stop}\n");
+        caller.terminal.complain(&words);
+    }
+    Ok(code)
 }

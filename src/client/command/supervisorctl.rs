@@ -1,10 +1,12 @@
 //! `sentinel supervisorctl`: supervisord's command line on sentinel's supervisor, for scripts that parse it.
 //!
-//! Words, lines and exit codes are those of supervisorctl 4.3, as it was run beside this. Every service is a group
-//! of its own, as a `[program:x]` without a group is.
+//! Words, lines and exit codes are those of supervisorctl 4.3, as it was run beside this. A service without `group`
+//! is a group of its own, as a `[program:x]` without one is; `web@00` of `web` is `web:web_00`.
 
 mod change;
 mod files;
+mod help;
+mod signal;
 mod wording;
 
 use crate::api::{State, Status};
@@ -39,9 +41,18 @@ pub(super) async fn run(caller: &Caller, words: &[String]) -> Result<ExitCode, E
         "status" => call.status(arguments).await?,
         "start" | "stop" | "restart" => call.change(verb, arguments).await?,
         "tail" => call.tail(arguments).await?,
+        "maintail" => call.maintail(arguments).await?,
+        "signal" => call.signal(arguments).await?,
+        "help" | "?" => call.help(arguments)?,
+        // It leaves a prompt that there is none of here.
+        "exit" | "quit" | "EOF" => call.say("", ExitCode::Ok)?,
         "pid" => call.pid(arguments).await?,
-        "version" | "avail" | "reread" | "shutdown" if !arguments.is_empty() => {
-            call.say(&format!("Error: {verb} accepts no arguments"), ExitCode::Failed)?;
+        "version" | "avail" | "reread" | "shutdown" | "reload" if !arguments.is_empty() => {
+            let lines = format!("Error: {verb} accepts no arguments\n{}", help::usage(verb));
+            call.say(&lines, ExitCode::Failed)?;
+        }
+        "add" | "remove" | "clear" | "fg" | "open" | "reload" => {
+            call.say(&help::instead(verb), ExitCode::Failed)?;
         }
         "version" => {
             if let Some(status) = call.up().await? {
@@ -85,7 +96,7 @@ impl Call<'_> {
     /// What the supervisor says, services by name as supervisorctl sorts them; nothing when it is not there.
     async fn ask_status(&self) -> Result<Status, NoAnswer> {
         let mut status = Connection::open(&self.paths).await?.status().await?;
-        status.services.sort_by(|a, b| a.name.cmp(&b.name));
+        status.services.sort_by_cached_key(wording::address_of);
         Ok(status)
     }
 
@@ -117,10 +128,12 @@ impl Call<'_> {
         if names.is_empty() || names.iter().any(|name| name == "all") {
             shown.extend(&status.services);
         } else {
-            for parsed in Name::all(names, &status.services) {
-                match status.services.iter().find(|service| parsed.means(&service.name)) {
-                    Some(service) => shown.push(service),
-                    None => self.say(&parsed.unknown(), ExitCode::NoSupervisor)?,
+            for name in names {
+                let name = Name::parse(name);
+                let before = shown.len();
+                shown.extend(status.services.iter().filter(|service| name.means(service)));
+                if shown.len() == before {
+                    self.say(&name.unknown(), ExitCode::NoSupervisor)?;
                 }
             }
         }
@@ -149,13 +162,20 @@ impl Call<'_> {
             }
             return Ok(());
         }
-        for parsed in Name::all(names, &status.services) {
-            match status.services.iter().find(|service| parsed.means(&service.name)) {
-                None => self.say(&format!("No such process {}", parsed.given()), ExitCode::Failed)?,
-                Some(service) => match service.pid {
+        for name in names.iter().map(|name| Name::parse(name)) {
+            let meant: Vec<_> = status
+                .services
+                .iter()
+                .filter(|service| name.means(service))
+                .collect();
+            if meant.is_empty() {
+                self.say(&format!("No such process {}", name.given()), ExitCode::Failed)?;
+            }
+            for service in meant {
+                match service.pid {
                     Some(pid) => self.say(&pid.to_string(), ExitCode::Ok)?,
                     None => self.say("0", ExitCode::CtlNotRunning)?,
-                },
+                }
             }
         }
         Ok(())

@@ -18,7 +18,15 @@ pub fn plan(plan: &Plan) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     for key in &plan.settings {
-        let _ = writeln!(text, "  change   [sentinel] {key}");
+        // Some are keys of [sentinel], others are tables of their own.
+        let of_sentinel =
+            ["log_dir", "log_max_total", "protected_ports", "market_calendar"].contains(&key.as_str());
+        let key = if of_sentinel {
+            format!("[sentinel] {key}")
+        } else {
+            format!("[{key}]")
+        };
+        let _ = writeln!(text, "  change   {key}");
     }
     text
 }

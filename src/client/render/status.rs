@@ -137,17 +137,20 @@ fn left_out(shown: &Rows<'_>, supervised: bool, view: View<'_>) -> String {
         // Nobody can vouch for what nobody supervises.
         let are_well = if supervised { " are well" } else { "" };
         let line = format!("{} more{are_well}: {}", names.len(), names.join(", "));
-        let line: String = match line.chars().count() > width {
-            true => line
-                .chars()
-                .take(width.saturating_sub(3))
-                .chain("...".chars())
-                .collect(),
-            false => line,
-        };
-        let _ = writeln!(text, "{MARGIN}{}", view.paint.faint(&clean(&line)));
+        let _ = writeln!(text, "{MARGIN}{}", view.paint.faint(&begun(&clean(&line), width)));
     }
     text
+}
+
+/// The text, or its beginning and a sign that there is more.
+fn begun(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars()
+        .take(width.saturating_sub(3))
+        .chain("...".chars())
+        .collect()
 }
 
 fn first_lines(status: &Status, concerns: &[Concern], view: View<'_>) -> String {
@@ -260,8 +263,7 @@ fn trouble_lines(trouble: &Trouble, brief: bool, view: View<'_>) -> String {
         .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
     let mut text = String::new();
     if brief {
-        let line: String = clean(&trouble.text).chars().take(width).collect();
-        return format!("{INDENT}{line}\n");
+        return format!("{INDENT}{}\n", begun(&clean(&trouble.text), width));
     }
     for line in wrap(&clean(&trouble.text), width) {
         let _ = writeln!(text, "{INDENT}{line}");

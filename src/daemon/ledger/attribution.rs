@@ -1,6 +1,6 @@
 //! PURE: why each service goes up and down. The machine knows that somebody asked; this knows who.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ use crate::service::ServiceName;
 pub struct Attribution {
     /// Named in an order that has not led to a start or a stop yet, or is the reason of the present stop.
     asked: HashMap<ServiceName, Cause>,
+    /// Of these, what was asked for was a stop: no reason of a later start.
+    #[serde(default)]
+    stops: HashSet<ServiceName>,
     /// Why the last run went down.
     fell: HashMap<ServiceName, Cause>,
     /// The last order, which also moves services that it does not name.
@@ -19,8 +22,21 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// Somebody wants something of these.
+    /// Somebody wants these up, or anew.
     pub fn ask(&mut self, names: &[ServiceName], cause: Cause) {
+        self.asks(names, cause);
+        for name in names {
+            self.stops.remove(name);
+        }
+    }
+
+    /// Somebody wants these down.
+    pub fn ask_to_stop(&mut self, names: &[ServiceName], cause: Cause) {
+        self.asks(names, cause);
+        self.stops.extend(names.iter().cloned());
+    }
+
+    fn asks(&mut self, names: &[ServiceName], cause: Cause) {
         for name in names {
             self.asked.insert(name.clone(), cause.clone());
         }
@@ -55,7 +71,8 @@ impl Attribution {
 
     /// Why it is started now. `needed_by`: the services that are `after` it.
     pub fn started(&mut self, service: &ServiceName, needed_by: &[ServiceName]) -> Cause {
-        let asked = self.asked.remove(service);
+        let to_stop = self.stops.remove(service);
+        let asked = self.asked.remove(service).filter(|_| !to_stop);
         let fell = self.fell.remove(service);
         let by_itself =
             fell.filter(|cause| !matches!(cause, Cause::Operator { .. } | Cause::Schedule { .. }));
@@ -132,6 +149,22 @@ mod tests {
         known.fell(&web, known.asked(&web));
         assert_eq!(known.why_down(&web), Some(operator()));
         assert_eq!(known.started(&web, &[]), operator());
+    }
+
+    #[test]
+    fn a_stop_does_not_explain_a_start_for_another() {
+        let mut known = Attribution::default();
+        let both = [name("db"), name("web")];
+        known.ask_to_stop(&both, operator());
+        for one in &both {
+            known.fell(one, known.asked(one));
+        }
+        known.ask(&[name("web")], operator());
+        let needed = Cause::Dependency {
+            service: "web".into(),
+        };
+        assert_eq!(known.started(&name("db"), &[name("web")]), needed);
+        assert_eq!(known.started(&name("web"), &[]), operator());
     }
 
     #[test]

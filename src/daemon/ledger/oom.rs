@@ -7,22 +7,30 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::libc::O_NONBLOCK;
 
 use crate::api::OomProof;
+use crate::process::read_lines;
 
 /// The most records of the kernel's log that are looked through.
 const RECORDS: usize = 20_000;
+/// How long a look before a start is good enough: of many starts at once, one looks.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long after the count rose the log is asked about others who ended: it may have risen for several.
+const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// The counts at the last look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Oom {
     cgroup: Option<u64>,
     host: Option<u64>,
+    looked: Instant,
+    rose: Option<Instant>,
 }
 
 impl Oom {
@@ -32,31 +40,61 @@ impl Oom {
         Self {
             cgroup: cgroup_count(),
             host: host_count(),
+            looked: Instant::now(),
+            rose: None,
         }
     }
 
     /// Looks again, so that what happened before a process began is not laid at its door.
     pub fn refresh(&mut self) {
-        *self = Self::look();
+        if self.looked.elapsed() >= FRESH {
+            let rose = self.rose;
+            *self = Self { rose, ..Self::look() };
+        }
     }
 
     /// How we know that the OOM killer ended this process, which lived for `lived`; none if nothing says so.
     pub fn proof(&mut self, pid: i32, lived: Duration) -> Option<OomProof> {
-        let before = std::mem::replace(self, Self::look());
         let rose =
             |before: Option<u64>, now: Option<u64>| before.zip(now).is_some_and(|(before, now)| now > before);
+        let host = host_count();
+        let host_rose = rose(self.host, host);
+        let lately = self.rose.is_some_and(|at| at.elapsed() < AFTERMATH);
+        // The host's count knows of every kill; the log is long, and this stands between an end and a new run.
+        if host.is_some() && !host_rose && !lately {
+            return None;
+        }
+        let (cgroup, before) = (cgroup_count(), self.cgroup);
+        let risen = if host_rose {
+            Some(Instant::now())
+        } else {
+            self.rose
+        };
+        (self.cgroup, self.host, self.looked, self.rose) = (cgroup, host, Instant::now(), risen);
         if in_kernel_log(pid, lived) {
             return Some(OomProof::KernelLog);
         }
-        if rose(before.cgroup, self.cgroup) {
+        if rose(before, cgroup) {
             return Some(OomProof::Cgroup);
         }
-        rose(before.host, self.host).then_some(OomProof::HostCount)
+        host_rose.then_some(OomProof::HostCount)
     }
 }
 
 fn host_count() -> Option<u64> {
-    value(&fs::read_to_string("/proc/vmstat").ok()?, "oom_kill")
+    let mut count = None;
+    let found = read_lines("/proc/vmstat", |line| {
+        let number = line
+            .strip_prefix(b"oom_kill ")
+            .map(|number| std::str::from_utf8(number));
+        count = number.and_then(|number| number.ok()?.trim().parse().ok());
+        if count.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found.ok().and(count)
 }
 
 fn cgroup_count() -> Option<u64> {

@@ -10,10 +10,14 @@ use crate::service::{Run, ServiceName};
 impl Lives {
     /// Finds out whose our unknown children are: by their mark, else by the session or group they are in.
     pub(super) fn claim_orphans(&mut self) -> io::Result<()> {
+        if self.claimed {
+            return Ok(());
+        }
         let mut unknown = process::own_children()?;
         unknown.retain(|pid| !self.leaders.contains_key(pid) && !self.own.contains(pid));
         if unknown.is_empty() {
             self.orphans.clear();
+            self.claimed = true;
             return Ok(());
         }
         let table = self.table()?;
@@ -29,7 +33,7 @@ impl Lives {
                 ),
             }
         }
-        self.orphans = orphans;
+        (self.orphans, self.claimed) = (orphans, true);
         Ok(())
     }
 

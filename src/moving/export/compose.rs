@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use super::outline::{Outline, Service};
-use super::rights;
+use super::{network, rights};
 use crate::service::{Probe, RestartPolicy, signal_name};
 
 pub fn text(outline: &Outline) -> String {
+    let outline = &network::spread(outline, |service| service.spec.name.to_string());
     let mut text = format!(
-        "# Written by `sentinel export compose`. Services listen on all addresses and call each other by name there:\n\
-         # check every 127.0.0.1 below.\nname: {}\nservices:\n",
+        "# Written by `sentinel export compose`. Services call each other by name there, and must listen on all addresses:\n\
+         # check every 127.0.0.1 below.\n{}name: {}\nservices:\n",
+        outline.comments(),
         outline.name
     );
     for service in &outline.services {
@@ -43,9 +45,9 @@ fn entry(outline: &Outline, service: &Service) -> String {
         .collect();
     let _ = writeln!(text, "    command: [{}]", words.join(", "));
     text.push_str(&environment(outline, service));
-    if !spec.ports.is_empty() {
-        let ports: Vec<String> = spec
-            .ports
+    let ports = network::ports(service);
+    if !ports.is_empty() {
+        let ports: Vec<String> = ports
             .iter()
             .map(|port| format!("\"127.0.0.1:{port}:{port}\""))
             .collect();

@@ -1,26 +1,105 @@
 //! Kubernetes: a Deployment (or Job) per service, a Service per service with ports, secrets from one Secret.
+//!
+//! The holder of the feed's key stays one; it publishes to a Redis, and any number of others serve from there.
 
 use std::fmt::Write as _;
 
+use super::network;
 use super::outline::{Outline, Service};
 use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy};
 
+/// How often a service runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    /// It holds what admits one holder.
+    One,
+    /// Nothing says that more would do harm or good.
+    Unknown,
+    /// As many as are needed.
+    Many,
+}
+
 pub fn text(outline: &Outline) -> String {
+    let address = |service: &Service| {
+        let fan = if network::is_holder(service) { FAN } else { "" };
+        format!("{}{fan}", name(service))
+    };
+    let outline = &network::spread(outline, address);
     let mut text = format!(
-        "# Written by `sentinel export kubernetes`. Fill in the image. Services call each other by name here: check\n\
-         # every 127.0.0.1 below. Kubernetes knows no order: what a service comes after is a comment.\n\
+        "# Written by `sentinel export kubernetes`. Fill in the image. Services call each other by name here, and must\n\
+         # listen on all addresses: check every 127.0.0.1 below. Kubernetes knows no order: what a service comes after\n\
+         # is a comment; what is not ready is tried again.\n{2}\
          # kubectl create secret generic {0}-secrets --from-env-file={1}\n",
         outline.name,
-        outline.env_file.display()
+        outline.env_file.display(),
+        outline.comments()
     );
     for service in &outline.services {
-        text.push_str(&workload(outline, service));
-        if !service.spec.ports.is_empty() {
-            text.push_str(&door(outline, service));
-        }
+        let copies = match service {
+            one if network::is_holder(one) => Copies::One,
+            many if network::is_copyable(many) => Copies::Many,
+            _ => Copies::Unknown,
+        };
+        text.push_str(&deployed(outline, service, copies));
+    }
+    if let Some(holder) = outline
+        .services
+        .iter()
+        .find(|service| network::is_holder(service))
+    {
+        text.push_str(&fan_out(outline, holder));
     }
     text
 }
+
+/// What ends the name of those that serve what the holder publishes.
+const FAN: &str = "-fan";
+
+fn deployed(outline: &Outline, service: &Service, copies: Copies) -> String {
+    let mut text = workload(outline, service, &name(service), copies);
+    if !network::ports(service).is_empty() {
+        text.push_str(&door(outline, service, &name(service)));
+    }
+    text
+}
+
+/// Redis, and the servers that need no key.
+fn fan_out(outline: &Outline, holder: &Service) -> String {
+    let name = format!("{}{FAN}", name(holder));
+    let server = network::server_of(holder);
+    let redis = REDIS_MANIFEST.replace("HOUSE", &outline.name);
+    format!(
+        "{redis}{}{}",
+        workload(outline, &server, &name, Copies::Many),
+        door(outline, &server, &name)
+    )
+}
+
+const REDIS_MANIFEST: &str = "\
+---
+# What the holder of the key publishes, for any number of servers. It keeps nothing.
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis, labels: {app.kubernetes.io/part-of: HOUSE, app.kubernetes.io/name: redis}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app.kubernetes.io/name: redis}}
+  template:
+    metadata: {labels: {app.kubernetes.io/part-of: HOUSE, app.kubernetes.io/name: redis}}
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          args: [\"--save\", \"\", \"--appendonly\", \"no\"]
+          ports: [{containerPort: 6379}]
+          readinessProbe:
+            tcpSocket: {port: 6379}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: redis, labels: {app.kubernetes.io/part-of: HOUSE}}
+spec: {selector: {app.kubernetes.io/name: redis}, ports: [{name: p6379, port: 6379}]}
+";
 
 /// A JSON string is a YAML string.
 fn quote(text: &str) -> String {
@@ -47,19 +126,23 @@ fn name(service: &Service) -> String {
         .to_owned()
 }
 
-fn workload(outline: &Outline, service: &Service) -> String {
+fn workload(outline: &Outline, service: &Service, name: &str, copies: Copies) -> String {
     let spec = &service.spec;
-    let name = name(service);
     let labels = format!(
         "{{app.kubernetes.io/part-of: {}, app.kubernetes.io/name: {name}}}",
         outline.name
     );
-    let once = spec.restart == RestartPolicy::Never;
+    let once = spec.restart == RestartPolicy::Never && copies == Copies::Unknown;
     let mut text = String::from("---\n");
     for after in &spec.after {
         let _ = writeln!(text, "# comes after {after}");
     }
-    for lost in super::rights::unsaid(spec, &[]) {
+    let ready = match &spec.ready {
+        Some(Ready::Log(line)) => Some(format!("ready: a line of the log that matches {line:?}")),
+        Some(Ready::Notify) => Some("ready: READY=1 on $NOTIFY_SOCKET".to_owned()),
+        Some(Ready::Probe(_)) | None => None,
+    };
+    for lost in super::rights::unsaid(spec, &[]).into_iter().chain(ready) {
         let _ = writeln!(text, "# not carried: {lost}");
     }
     let (version, kind) = if once {
@@ -74,14 +157,7 @@ fn workload(outline: &Outline, service: &Service) -> String {
     if once {
         let _ = writeln!(text, "  backoffLimit: 0");
     } else {
-        // Two pods of one service would be two holders of one key: the old one goes first.
-        if !service.secrets.is_empty() {
-            text.push_str("  # One replica: the holder of a key that admits one connection. Scale what fans its data out instead.\n");
-        }
-        let _ = writeln!(
-            text,
-            "  replicas: 1\n  strategy: {{type: Recreate}}\n  selector: {{matchLabels: {{app.kubernetes.io/name: {name}}}}}"
-        );
+        text.push_str(&scale(service, name, copies));
     }
     let _ = writeln!(text, "  template:\n    metadata: {{labels: {labels}}}\n    spec:");
     let policy = if once { "Never" } else { "Always" };
@@ -99,6 +175,27 @@ fn workload(outline: &Outline, service: &Service) -> String {
     text
 }
 
+/// Two pods of one service would be two holders of one key: the old one goes first.
+fn scale(service: &Service, name: &str, copies: Copies) -> String {
+    let (said, replicas, strategy) = match copies {
+        Copies::One => (
+            "  # One replica: it holds the key of the feed, which admits one connection. Scale what serves its data.\n",
+            1,
+            "Recreate",
+        ),
+        Copies::Unknown if !service.secrets.is_empty() => (
+            "  # One replica, in case one of its keys admits one connection.\n",
+            1,
+            "Recreate",
+        ),
+        Copies::Unknown => ("", 1, "Recreate"),
+        Copies::Many => ("  # As many as there are clients for.\n", 2, "RollingUpdate"),
+    };
+    format!(
+        "{said}  replicas: {replicas}\n  strategy: {{type: {strategy}}}\n  selector: {{matchLabels: {{app.kubernetes.io/name: {name}}}}}\n"
+    )
+}
+
 fn container(outline: &Outline, service: &Service) -> String {
     let spec = &service.spec;
     let mut text = String::new();
@@ -112,8 +209,16 @@ fn container(outline: &Outline, service: &Service) -> String {
     if !words.is_empty() {
         let _ = writeln!(text, "          args: [{}]", words.join(", "));
     }
-    if !service.env.is_empty() || !service.secrets.is_empty() {
+    let fan = network::is_holder(service);
+    if fan || !service.env.is_empty() || !service.secrets.is_empty() {
         text.push_str("          env:\n");
+    }
+    if fan {
+        let _ = writeln!(
+            text,
+            "            - {{name: {}, value: \"redis://redis:6379\"}}",
+            network::REDIS
+        );
     }
     for name in &service.secrets {
         let secret = format!("{{name: {}-secrets, key: {name}}}", outline.name);
@@ -129,16 +234,26 @@ fn container(outline: &Outline, service: &Service) -> String {
             quote(&plain(value))
         );
     }
-    if !spec.ports.is_empty() {
-        let ports: Vec<String> = spec
-            .ports
+    let ports = network::ports(service);
+    if !ports.is_empty() {
+        let ports: Vec<String> = ports
             .iter()
             .map(|port| format!("{{containerPort: {port}}}"))
             .collect();
         let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
     }
-    if let Some(Ready::Probe(probe)) = &spec.ready {
-        let _ = write!(text, "          readinessProbe:\n{}", check(probe));
+    match (&spec.ready, ports.first()) {
+        (Some(Ready::Probe(probe)), _) => {
+            let _ = write!(text, "          readinessProbe:\n{}", check(probe));
+        }
+        // Here, too, a service with ports is ready when it listens.
+        (_, Some(port)) => {
+            let _ = writeln!(
+                text,
+                "          readinessProbe:\n            tcpSocket: {{port: {port}}}"
+            );
+        }
+        (_, None) => {}
     }
     if let Some(Health {
         probe,
@@ -200,11 +315,9 @@ fn port(address: &str) -> u16 {
         .unwrap_or(80)
 }
 
-fn door(outline: &Outline, service: &Service) -> String {
-    let name = name(service);
-    let ports = service
-        .spec
-        .ports
+fn door(outline: &Outline, service: &Service, name: &str) -> String {
+    let ports = network::ports(service);
+    let ports = ports
         .iter()
         .map(|port| format!("{{name: p{port}, port: {port}}}"));
     format!(

@@ -30,6 +30,7 @@ fn text(outline: &Outline, service: &Service) -> String {
         .map(|name| format!("after {name}"))
         .chain(service.probes())
         .chain(super::rights::unsaid(spec, &[]))
+        .chain(outline.unsaid.clone())
     {
         let _ = writeln!(
             text,

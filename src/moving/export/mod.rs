@@ -3,6 +3,7 @@
 mod compose;
 mod kubernetes;
 mod launchd;
+mod network;
 mod nomad;
 mod outline;
 mod procfile;

@@ -20,6 +20,8 @@ pub struct Outline {
     pub env_file: PathBuf,
     /// Its services, in the order of their start.
     pub services: Vec<Service>,
+    /// What holds for the whole house and has no place in any target, for comments.
+    pub unsaid: Vec<String>,
 }
 
 /// One service.
@@ -87,7 +89,28 @@ impl Outline {
                 .iter()
                 .map(|spec| service(spec, surroundings.environment))
                 .collect(),
+            unsaid: unsaid(config),
         }
+    }
+}
+
+/// Schedules, alerts and metrics, by name.
+fn unsaid(config: &Config) -> Vec<String> {
+    let schedules = config
+        .schedules
+        .iter()
+        .map(|schedule| format!("[schedules.{}]", schedule.name));
+    let alerts = (!config.alerts.targets.is_empty()).then(|| "[alerts]".to_owned());
+    let metrics = config.metrics.listen.map(|_| "[metrics]".to_owned());
+    schedules.chain(alerts).chain(metrics).collect()
+}
+
+impl Outline {
+    /// A comment line for each thing of the house that is not carried.
+    #[must_use]
+    pub fn comments(&self) -> String {
+        let line = |lost: &String| format!("# not carried: {lost}\n");
+        self.unsaid.iter().map(line).collect()
     }
 }
 
@@ -112,10 +135,7 @@ impl Service {
             .health
             .as_ref()
             .map(|health| format!("health: a {} probe", health.probe.kind()));
-        // To hand over a socket takes more than the entry of the service itself, in every target.
-        let sockets = (!self.spec.sockets.is_empty())
-            .then(|| format!("sockets that sentinel listens on for it: {:?}", self.spec.sockets));
-        ready.into_iter().chain(health).chain(sockets).collect()
+        ready.into_iter().chain(health).collect()
     }
 }
 

@@ -8,6 +8,7 @@ pub fn text(outline: &Outline) -> String {
     let mut text = String::from(
         "# Written by `sentinel export procfile`. A Procfile knows no order, restarts, probes or stop signals.\n",
     );
+    text.push_str(&outline.comments());
     for service in &outline.services {
         text.push_str(&line(outline, service));
     }

@@ -1,13 +1,28 @@
-//! As whom a service runs and how much it may use, in the words of each target.
+//! As whom a service runs and how much it may use, in the words of each target; and what a target has no words for.
 
 use std::fmt::Write as _;
 
 use crate::service::{Limit, Spec};
 
 /// What a target says itself, by our names; the rest is told in comments.
-pub const SAID_BY_SUPERVISORD: [&str; 2] = ["user", "umask"];
+pub const SAID_BY_SUPERVISORD: [&str; 4] = ["user", "umask", "group", "success_exit"];
 /// Those that compose says.
 pub const SAID_BY_COMPOSE: [&str; 4] = ["limits", "oom_score_adjust", "no_new_privs", "memory_max"];
+/// Those that a unit says.
+pub const SAID_BY_SYSTEMD: [&str; 12] = [
+    "user",
+    "unix_group",
+    "umask",
+    "nice",
+    "limits",
+    "oom_score_adjust",
+    "no_new_privs",
+    "memory_max",
+    "watchdog",
+    "sockets",
+    "success_exit",
+    "fatal_exit",
+];
 
 /// The lines of a unit's `[Service]`.
 pub fn systemd(spec: &Spec) -> String {
@@ -86,11 +101,40 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
             "watchdog",
             spec.watchdog.map(|time| format!("{} ms", time.as_millis())),
         ),
+        (
+            "sockets",
+            some(spec.sockets.iter().map(ToString::to_string).collect()).map(|addresses| {
+                format!("{addresses}: sentinel listens there for it, so that clients wait while it restarts")
+            }),
+        ),
+        ("group", spec.group.clone()),
+        ("watch", some(spec.watch.clone())),
+        (
+            "success_exit",
+            some(
+                spec.recovery
+                    .success_exit
+                    .iter()
+                    .flatten()
+                    .map(ToString::to_string)
+                    .collect(),
+            ),
+        ),
+        (
+            "fatal_exit",
+            some(spec.recovery.fatal_exit.iter().map(ToString::to_string).collect())
+                .filter(|exits| exits != "exit code 78"),
+        ),
     ];
     let unsaid = all.into_iter().filter(|(name, _)| !said.contains(name));
     unsaid
         .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
         .collect()
+}
+
+/// A list as text, if there is something in it.
+fn some(list: Vec<String>) -> Option<String> {
+    (!list.is_empty()).then(|| list.join(", "))
 }
 
 /// systemd's and compose's names of a limit.

@@ -15,6 +15,7 @@ pub fn text(outline: &Outline) -> String {
          [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\n\
          [supervisorctl]\nserverurl=unix://%(here)s/supervisor.sock\n",
     );
+    text.push_str(&outline.comments().replace("# ", "; "));
     for (index, service) in outline.services.iter().enumerate() {
         text.push_str(&program(outline, service, index));
     }

@@ -13,21 +13,48 @@ pub fn files(outline: &Outline) -> Vec<File> {
         text: unit(outline, service),
     };
     let mut files: Vec<File> = outline.services.iter().map(unit).collect();
+    files.extend(
+        outline
+            .services
+            .iter()
+            .filter_map(|service| socket(outline, service)),
+    );
     let names: Vec<String> = outline
         .services
         .iter()
         .map(|service| format!("{}.service", name(service)))
         .collect();
     let text = format!(
-        "# systemctl enable --now {0}.target\n[Unit]\nDescription=All services of {0}\nWants={1}\n\n[Install]\nWantedBy=multi-user.target\n",
+        "# systemctl enable --now {0}.target\n{2}[Unit]\nDescription=All services of {0}\nWants={1}\n\n[Install]\nWantedBy=multi-user.target\n",
         outline.name,
-        names.join(" ")
+        names.join(" "),
+        outline.comments()
     );
     files.push(File {
         name: format!("{}.target", outline.name),
         text,
     });
     files
+}
+
+/// systemd listens for the service, and hands over as sentinel does.
+fn socket(outline: &Outline, service: &Service) -> Option<File> {
+    let sockets = &service.spec.sockets;
+    if sockets.is_empty() {
+        return None;
+    }
+    let listen: String = sockets
+        .iter()
+        .map(|address| format!("ListenStream={address}\n"))
+        .collect();
+    Some(File {
+        name: format!("{}.socket", name(service)),
+        text: format!(
+            "[Unit]\nDescription=Sockets of {0} of {1}\nPartOf={1}.target\n\n[Socket]\n{listen}\n[Install]\nWantedBy={1}.target\n",
+            name(service),
+            outline.name
+        ),
+    })
 }
 
 fn name(service: &Service) -> &str {
@@ -52,8 +79,12 @@ fn unit(outline: &Outline, service: &Service) -> String {
         "StartLimitIntervalSec=5min\nStartLimitBurst={}",
         spec.max_restarts.saturating_add(1)
     );
-    for probe in service.probes() {
-        let _ = writeln!(text, "# not carried: {probe}");
+    if !spec.sockets.is_empty() {
+        let _ = writeln!(text, "Requires={0}.socket\nAfter={0}.socket", name(service));
+    }
+    let unsaid = rights::unsaid(spec, &rights::SAID_BY_SYSTEMD);
+    for lost in service.probes().into_iter().chain(unsaid) {
+        let _ = writeln!(text, "# not carried: {lost}");
     }
     text.push_str("\n[Service]\n");
     let kind = if spec.ready == Some(Ready::Notify) {

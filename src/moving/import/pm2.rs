@@ -48,6 +48,7 @@ fn instances(import: &mut Import<'_>, source: &Source, mut app: Branch) {
         let mut keys = app.clone();
         keys.service = Some(service.name.clone());
         let written = import.ledger.entries.len();
+        service.family = (count > 1).then(|| name.clone());
         read(import, &mut service, &mut keys, &script);
         keys.close(&mut import.ledger, "no equivalent");
         if index > 0 {

@@ -54,6 +54,7 @@ fn replicas(
         let mut keys = keys.clone();
         keys.service = Some(service.name.clone());
         let written = import.ledger.entries.len();
+        service.family = (count > 1).then(|| name.to_owned());
         process(import, &mut service, &mut keys, source, general);
         if count > 1 {
             service.set("PC_REPLICA_NUM", index.to_string());

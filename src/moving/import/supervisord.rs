@@ -182,7 +182,7 @@ fn settings(import: &mut Import<'_>, general: &mut General, file: &Source, mut s
     section.close(&mut import.ledger, "sentinel has no such setting");
 }
 
-const ROTATION: &str = "not yet carried: rotation of logs";
+const ROTATION: &str = "sentinel.log is rotated as `[logs]` says";
 
 fn no_equivalent(section: &str) -> &'static str {
     match section {
@@ -194,7 +194,9 @@ fn no_equivalent(section: &str) -> &'static str {
         "eventlistener" => {
             "not carried over: sentinel speaks no event listener protocol; scripts read `--json`"
         }
-        "fcgi-program" => "not carried over: sentinel hands no listening sockets to its services",
+        "fcgi-program" => {
+            "not carried over: FastCGI wants its socket as descriptor 0; sentinel hands over `sockets` as systemd does"
+        }
         "ctlplugin" => "supervisorctl's plug-ins have no place in sentinel",
         _ => "supervisord does not know this section either",
     }

@@ -2,7 +2,9 @@
 
 import { Chart, Series } from "./chart.js";
 
-const SAMPLES = 90;
+const SAMPLES = 60;
+/** A line that is just begun is drawn as wide as one of a minute. */
+const LEAST = 30;
 const LABELS = ["State", "Health", "Up", "Restarts", "CPU", "Memory", "Ports", "Pid"];
 
 export function set(element, text) {
@@ -74,8 +76,9 @@ export class ServiceRow {
 
   #draw() {
     if (this.#service === null) return;
-    this.#charts.CPU?.draw(series(this.#service.cpu_series), { capacity: SAMPLES, fromZero: true, floor: 5 });
-    this.#charts.Memory?.draw(series(this.#service.memory_series), { capacity: SAMPLES, fromZero: true });
+    const [cpu, memory] = [series(this.#service.cpu_series), series(this.#service.memory_series)];
+    this.#charts.CPU?.draw(cpu, { capacity: Math.max(cpu.length, LEAST), fromZero: true, floor: 5 });
+    this.#charts.Memory?.draw(memory, { capacity: Math.max(memory.length, LEAST), fromZero: true });
   }
 }
 

@@ -23,7 +23,7 @@ use crate::view::{Tone, View};
 /// Between two readings.
 const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 /// Readings that are kept of each service.
-const SAMPLES: usize = 90;
+const SAMPLES: usize = 60;
 /// From an event to the look: those that come together are seen together.
 const TOGETHER: Duration = Duration::from_millis(30);
 /// Rows of the ledger that a page shows.
@@ -228,7 +228,8 @@ impl<'h> Watcher<'h> {
             self.keep(&view);
         }
         for row in &mut view.services {
-            if let Some(readings) = self.readings.get(&row.name) {
+            // What does not run has no line, whatever it had before.
+            if let Some(readings) = self.readings.get(&row.name).filter(|_| row.cpu_percent.is_some()) {
                 row.cpu_series = readings.cpu.iter().copied().collect();
                 row.memory_series = readings.memory.iter().copied().collect();
             }

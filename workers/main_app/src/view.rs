@@ -210,7 +210,7 @@ fn health(service: &Service) -> String {
     let health = &service.health;
     match health.status.as_str() {
         "healthy" => match health.latency_ms {
-            Some(ms) => format!("healthy, answers in {}", latency(ms)),
+            Some(ms) => format!("healthy, {}", latency(ms)),
             None => "healthy".into(),
         },
         "unhealthy" => match &health.error {

@@ -10,7 +10,8 @@ use crate::config;
 use crate::exit::ExitCode;
 
 use super::Call;
-use super::wording::Name;
+use super::help::usage;
+use super::wording::{Name, address};
 
 impl Call<'_> {
     pub(super) async fn change(&mut self, verb: &str, names: &[String]) -> Result<(), Error> {
@@ -56,14 +57,20 @@ impl Call<'_> {
                 self.ask_for(route, &services).await
             };
         }
-        for name in Name::all(names, &status.services) {
-            self.one(route, &name, &status).await?;
+        for name in names {
+            self.one(route, &Name::parse(name), &status).await?;
         }
         Ok(())
     }
 
+    /// One name: a service, or all of a group that are not there yet.
     async fn one(&mut self, route: Route, name: &Name, status: &Status) -> Result<(), Error> {
-        let Some(service) = status.services.iter().find(|service| name.means(&service.name)) else {
+        let meant: Vec<_> = status
+            .services
+            .iter()
+            .filter(|service| name.means(service))
+            .collect();
+        let Some(first) = meant.first() else {
             let group_at_start = name.is_group() && route == Route::Start;
             let code = if group_at_start {
                 ExitCode::Usage
@@ -72,16 +79,25 @@ impl Call<'_> {
             };
             return self.say(&name.unknown(), code);
         };
-        let there = running(service.state) == (route == Route::Start);
-        match (there, name.is_group(), route == Route::Start) {
-            (true, true, _) => Ok(()),
-            (true, false, true) => self.say(
-                &format!("{}: ERROR (already started)", name.shown()),
-                ExitCode::Ok,
-            ),
-            (true, false, false) => self.say(&format!("{}: ERROR (not running)", name.shown()), ExitCode::Ok),
-            (false, _, _) => self.ask_for(route, &[name.service().to_owned()]).await,
+        let there = |state| running(state) == (route == Route::Start);
+        if !name.is_group() && there(first.state) {
+            let shown = address(&first.name, first.group.as_deref());
+            let why = if route == Route::Start {
+                "already started"
+            } else {
+                "not running"
+            };
+            return self.say(&format!("{shown}: ERROR ({why})"), ExitCode::Ok);
         }
+        let wanted: Vec<String> = meant
+            .iter()
+            .filter(|service| !there(service.state))
+            .map(|service| service.name.clone())
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.ask_for(route, &wanted).await
     }
 
     async fn ask_for(&mut self, route: Route, services: &[String]) -> Result<(), Error> {
@@ -90,24 +106,19 @@ impl Call<'_> {
         let asked = services
             .iter()
             .filter_map(|name| outcome.services.iter().find(|service| service.name == *name));
+        let asked: Vec<_> = asked.collect();
         for service in asked {
+            let shown = self.shown(&service.name);
             match (service.result, route == Route::Start) {
-                (ServiceResult::Done, true) => {
-                    self.say(&format!("{}: started", service.name), ExitCode::Ok)?;
-                }
-                (ServiceResult::Done, false) => {
-                    self.say(&format!("{}: stopped", service.name), ExitCode::Ok)?;
-                }
+                (ServiceResult::Done, true) => self.say(&format!("{shown}: started"), ExitCode::Ok)?,
+                (ServiceResult::Done, false) => self.say(&format!("{shown}: stopped"), ExitCode::Ok)?,
                 (_, true) => match self.unusable(&service.name) {
-                    Some(why) => self.say(&format!("{}: ERROR ({why})", service.name), ExitCode::Failed)?,
-                    None => self.say(
-                        &format!("{}: ERROR (spawn error)", service.name),
-                        ExitCode::CtlNotRunning,
-                    )?,
+                    Some(why) => self.say(&format!("{shown}: ERROR ({why})"), ExitCode::Failed)?,
+                    None => self.say(&format!("{shown}: ERROR (spawn error)"), ExitCode::CtlNotRunning)?,
                 },
                 (_, false) => {
                     let reason = service.reason.clone().unwrap_or_default();
-                    self.say(&format!("{}: ERROR ({reason})", service.name), ExitCode::Failed)?;
+                    self.say(&format!("{shown}: ERROR ({reason})"), ExitCode::Failed)?;
                 }
             }
         }
@@ -122,6 +133,13 @@ impl Call<'_> {
     async fn outcome(&mut self, route: Route, services: &[String]) -> Result<Outcome, Error> {
         let connection = Connection::open(&self.paths).await?;
         connection.ask(route, services).await?.outcome().await
+    }
+
+    /// A service as supervisorctl prints it.
+    pub(super) fn shown(&self, name: &str) -> String {
+        let config = house::read(&self.paths).ok();
+        let spec = config.as_ref().and_then(|config| house::spec(config, name));
+        address(name, spec.and_then(|spec| spec.group.as_deref()))
     }
 
     /// What supervisord says when the program itself cannot be run.
@@ -213,19 +231,4 @@ fn running(state: State) -> bool {
         State::Running | State::Starting | State::Backoff => true,
         State::Stopped | State::Stopping | State::Exited | State::Fatal => false,
     }
-}
-
-fn usage(verb: &str) -> String {
-    let title = format!("{}{}", verb[..1].to_uppercase(), &verb[1..]);
-    let (tabs, note) = match verb {
-        "restart" => (
-            "\t",
-            "\nNote: restart does not reread config files. For that, see reread and update.",
-        ),
-        _ => ("\t\t", ""),
-    };
-    format!(
-        "{verb} <name>\t\t{title} a process\n{verb} <gname>:*{tabs}{title} all processes in a group\n\
-         {verb} <name> <name>\t{title} multiple processes or groups\n{verb} all\t\t{title} all processes{note}"
-    )
 }

@@ -11,6 +11,7 @@ use crate::logs::{self, Entry, Selection, Source, Stream};
 use crate::service::ServiceName;
 
 use super::Call;
+use super::help::usage;
 use super::wording::{Name, avail_line};
 
 /// What supervisorctl shows of a log.
@@ -27,7 +28,8 @@ impl Call<'_> {
             Err(mistakes) => return self.say(&format!("ERROR: CANT_REREAD: {mistakes}"), ExitCode::Failed),
         };
         for name in used.union(&declared) {
-            self.say(&avail_line(name, used.contains(name)), ExitCode::Ok)?;
+            let shown = self.shown(name);
+            self.say(&avail_line(&shown, used.contains(name)), ExitCode::Ok)?;
         }
         Ok(())
     }
@@ -48,7 +50,8 @@ impl Call<'_> {
             } else {
                 "disappeared"
             };
-            self.say(&format!("{name}: {what}"), ExitCode::Ok)?;
+            let shown = self.shown(name);
+            self.say(&format!("{shown}: {what}"), ExitCode::Ok)?;
         }
         if used == declared {
             self.say("No config updates to processes", ExitCode::Ok)?;
@@ -68,7 +71,10 @@ impl Call<'_> {
             _ => (None, words),
         };
         let (name, channel) = match rest {
-            [] if modifier.is_none() => return self.say("Error: too few arguments", ExitCode::Failed),
+            [] if modifier.is_none() => {
+                let lines = format!("Error: too few arguments\n{}", usage("tail"));
+                return self.say(&lines, ExitCode::Failed);
+            }
             [] => return self.say("Error: tail requires process name", ExitCode::Failed),
             [name] => (name, "stdout".to_owned()),
             [name, channel] => (name, channel.to_lowercase()),
@@ -89,10 +95,30 @@ impl Call<'_> {
             }
         };
         let parsed = Name::parse(name);
-        if !status.services.iter().any(|service| parsed.means(&service.name)) {
+        let Some(service) = status.services.iter().find(|service| parsed.means(service)) else {
             return self.say(&format!("{name}: ERROR (no such process name)"), ExitCode::Failed);
-        }
-        self.show_log(parsed.service(), stream, bytes).await
+        };
+        self.show_log(&service.name, stream, bytes).await
+    }
+
+    /// The end of sentinel's own log, which tells what the supervisor did.
+    pub(super) async fn maintail(&mut self, words: &[String]) -> Result<(), Error> {
+        let bytes = match words {
+            [] => TAIL_BYTES,
+            [one] => match one.strip_prefix('-').map(str::parse) {
+                Some(Ok(bytes)) => bytes,
+                Some(Err(_)) | None => {
+                    let line = "Error: write `maintail -BYTES`; to follow: sentinel logs sentinel -f";
+                    return self.say(line, ExitCode::Failed);
+                }
+            },
+            _ => return self.say("Error: too many arguments", ExitCode::Failed),
+        };
+        let path = house::own_log(&house::load(&self.caller.flags)?);
+        let text = std::fs::read(&path)
+            .map_err(|error| Error::failed(format!("cannot read {}", path.display())).because(&error))?;
+        let tail = &text[text.len().saturating_sub(bytes)..];
+        self.say(&String::from_utf8_lossy(tail), ExitCode::Ok)
     }
 
     async fn show_log(&mut self, service: &str, stream: Stream, bytes: Option<usize>) -> Result<(), Error> {

@@ -30,9 +30,17 @@ impl Name {
         }
     }
 
-    /// Whether this service is meant. A process of a group is known by its own name, as `sentinel import` names it.
-    pub fn means(&self, service: &str) -> bool {
-        self.process.as_ref().unwrap_or(&self.group) == service
+    /// Whether this service is meant. Kinder than supervisorctl: a member of a group is known by its own name too,
+    /// and an instance by the name that `numprocs` gave it (`web_00` for `web@00`).
+    pub fn means(&self, service: &Service) -> bool {
+        let group = service.group.as_deref().unwrap_or(&service.name);
+        match &self.process {
+            None => self.group == group || self.group == service.name,
+            Some(process) => {
+                let named = *process == service.name || *process == called(&service.name);
+                named && (self.group == *process || self.group == group || self.group == service.name)
+            }
+        }
     }
 
     /// Whether it is a whole group.
@@ -40,30 +48,7 @@ impl Name {
         self.process.is_none()
     }
 
-    /// What these names mean: a group of several by its members, each as `group:member`.
-    pub fn all(texts: &[String], services: &[Service]) -> Vec<Self> {
-        let members = |text: &String| {
-            let name = Self::parse(text);
-            let whole = name.is_group() && !services.iter().any(|service| name.means(&service.name));
-            let of_it = services
-                .iter()
-                .filter(|service| service.group.as_ref() == Some(&name.group));
-            let members = of_it.map(|service| Self {
-                group: name.group.clone(),
-                process: Some(service.name.clone()),
-            });
-            let members: Vec<Self> = members.filter(|_| whole).collect();
-            if members.is_empty() { vec![name] } else { members }
-        };
-        texts.iter().flat_map(members).collect()
-    }
-
-    /// The name of the one service.
-    pub fn service(&self) -> &str {
-        self.process.as_ref().unwrap_or(&self.group)
-    }
-
-    /// As supervisorctl prints it.
+    /// As supervisorctl prints a name that nobody has.
     pub fn shown(&self) -> String {
         match &self.process {
             Some(process) if *process != self.group => format!("{}:{process}", self.group),
@@ -87,18 +72,36 @@ impl Name {
     }
 }
 
+/// A name without the `@` of an instance, which supervisord's names do not have.
+fn called(service: &str) -> String {
+    service.replace('@', "_")
+}
+
+/// As supervisorctl prints a service: with its group, unless that has its name.
+pub fn address(service: &str, group: Option<&str>) -> String {
+    match group {
+        Some(group) if group != service => format!("{group}:{}", called(service)),
+        Some(_) | None => called(service),
+    }
+}
+
+/// The same of what the supervisor told.
+pub fn address_of(service: &Service) -> String {
+    address(&service.name, service.group.as_deref())
+}
+
 /// One line per service: the name padded to the longest, at least 30, and 3; the state to 10; a description.
 pub fn status_lines(services: &[&Service], zone: &TimeZone) -> Vec<String> {
     let longest = services
         .iter()
-        .map(|service| service.name.chars().count())
+        .map(|service| address_of(service).chars().count())
         .max()
         .unwrap_or(0);
     let width = longest.max(30) + 3;
     let line = |service: &&Service| {
         format!(
             "{:<width$}{:<10}{}",
-            service.name,
+            address_of(service),
             service.state.as_str(),
             description(service, zone)
         )
@@ -117,7 +120,7 @@ fn description(service: &Service, zone: &TimeZone) -> String {
             None => service
                 .reason
                 .clone()
-                .unwrap_or_else(|| format!("unknown error (try \"tail {}\")", service.name)),
+                .unwrap_or_else(|| format!("unknown error (try \"tail {}\")", address_of(service))),
         },
         State::Stopped | State::Exited => {
             let at = service
@@ -242,9 +245,31 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart_as_supervisorctl_does() {
-        assert!(Name::parse("web").means("web") && Name::parse("web:web").means("web"));
-        assert!(Name::parse("web:*").means("web") && Name::parse("web:*").is_group());
-        assert!(Name::parse("worker:worker_01").means("worker_01"));
+        let web = service("web", State::Running);
+        let instance = Service {
+            group: Some("worker".into()),
+            ..service("worker@01", State::Running)
+        };
+        for known in ["web", "web:web", "web:*"] {
+            assert!(
+                Name::parse(known).means(&web) && !Name::parse(known).means(&instance),
+                "{known}"
+            );
+        }
+        for known in [
+            "worker:worker_01",
+            "worker:worker@01",
+            "worker@01",
+            "worker_01",
+            "worker:*",
+        ] {
+            assert!(
+                Name::parse(known).means(&instance) && !Name::parse(known).means(&web),
+                "{known}"
+            );
+        }
+        assert!(!Name::parse("other:worker_01").means(&instance));
+        assert_eq!(address_of(&instance), "worker:worker_01");
         assert_eq!(Name::parse("web:web").shown(), "web");
         assert_eq!(Name::parse("a:b").unknown(), "a:b: ERROR (no such process)");
         assert_eq!(Name::parse("a:*").unknown(), "a: ERROR (no such group)");

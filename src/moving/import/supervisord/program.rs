@@ -7,7 +7,7 @@ use crate::service::ServiceName;
 
 use super::environment;
 use super::expand::Expansions;
-use super::{General, PRIORITY, ROTATION};
+use super::{General, PRIORITY};
 
 pub(super) fn import(
     import: &mut Import<'_>,
@@ -49,7 +49,9 @@ pub(super) fn import(
         let mut keys = section.clone();
         keys.service = Some(service.name.clone());
         let written = import.ledger.entries.len();
-        if declared.is_some() && ServiceName::parse(group).is_ok() {
+        service.family = (count > 1).then(|| name.to_owned());
+        // supervisord makes a group of a program with numbers, too.
+        if (declared.is_some() || count > 1) && ServiceName::parse(group).is_ok() {
             service.lines.push(("group".into(), quote(group)));
         }
         read(import, &mut service, &mut keys, &expansions, general);
@@ -107,6 +109,7 @@ fn read(
     }
     restart(import, service, keys);
     stop(import, service, keys);
+    rotation(import, service, keys);
     rights::supervisord(&mut import.ledger, service, keys);
     for (key, why) in LEFT {
         keys.leave(&mut import.ledger, key, why);
@@ -173,6 +176,42 @@ fn stop(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
     );
 }
 
+/// When its log is rotated, and how many old ones are kept.
+fn rotation(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
+    let ledger = &mut import.ledger;
+    let size = keys.carry(ledger, "stdout_logfile_maxbytes", "log.max_size", |node| {
+        bytes(node.text().unwrap_or_default())
+    });
+    if let Some(size) = size {
+        service.put("log", "max_size", size);
+    }
+    let keep = keys.carry(ledger, "stdout_logfile_backups", "log.keep", number);
+    if let Some(keep) = keep {
+        service.put("log", "keep", keep.to_string());
+    }
+}
+
+/// supervisord's `50MB`, whose units are powers of 1024, as sentinel's `"50MiB"`.
+fn bytes(text: &str) -> Result<String, String> {
+    let upper = text.trim().to_uppercase();
+    let digits = upper.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match &upper[digits.len()..] {
+        "" => "",
+        "KB" => "KiB",
+        "MB" => "MiB",
+        "GB" => "GiB",
+        _ => return Err(format!("`{text}` is no size")),
+    };
+    match digits.parse::<u64>() {
+        Ok(0) => Err("0 means that it is never rotated; here every log has an end".into()),
+        Ok(number) => Ok(quote(&format!(
+            "{number}{}",
+            if unit.is_empty() { "B" } else { unit }
+        ))),
+        Err(_) => Err(format!("`{text}` is no size")),
+    }
+}
+
 /// `~` at the beginning of a path.
 fn home(path: &str, environment: &std::collections::BTreeMap<String, String>) -> String {
     match (path.strip_prefix('~'), environment.get("HOME")) {
@@ -183,15 +222,15 @@ fn home(path: &str, environment: &std::collections::BTreeMap<String, String>) ->
 
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
 
-const LEFT: [(&str, &str); 14] = [
+const BOTH: &str = "both streams go to one log, which is rotated as stdout's was";
+
+const LEFT: [(&str, &str); 12] = [
     ("priority", PRIORITY),
     ("serverurl", "services do not talk to sentinel over XML-RPC"),
     ("stdout_logfile", LOG),
     ("stderr_logfile", LOG),
-    ("stdout_logfile_maxbytes", ROTATION),
-    ("stderr_logfile_maxbytes", ROTATION),
-    ("stdout_logfile_backups", ROTATION),
-    ("stderr_logfile_backups", ROTATION),
+    ("stderr_logfile_maxbytes", BOTH),
+    ("stderr_logfile_backups", BOTH),
     (
         "stdout_capture_maxbytes",
         "there are no process communication events",

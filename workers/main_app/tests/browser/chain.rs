@@ -1,9 +1,10 @@
 //! The real programs behind a page: market_sim, trade_stream, browser_proxy and main_app itself.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Once;
+use std::sync::Mutex;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -125,26 +126,17 @@ pub async fn app(stream_port: u16, supervisor: &Path, environment: &[(&str, &str
 
 /// A program of this workspace, built if it is not there.
 pub fn program(name: &str) -> PathBuf {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let built = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--bins"])
+    static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut built = BUILT.lock().expect("not poisoned");
+    if built.insert(name.to_owned()) {
+        let status = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--bins", "-p", name])
             .args((!cfg!(debug_assertions)).then_some("--release"))
-            .args([
-                "-p",
-                "sentinel",
-                "-p",
-                "market-sim",
-                "-p",
-                "trade-stream",
-                "-p",
-                "browser-proxy",
-            ])
             .status();
         assert!(
-            built.is_ok_and(|status| status.success()),
-            "the programs do not build"
+            status.is_ok_and(|status| status.success()),
+            "{name} does not build"
         );
-    });
+    }
     Path::new(env!("CARGO_BIN_EXE_main-app")).with_file_name(name)
 }

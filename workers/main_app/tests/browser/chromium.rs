@@ -181,6 +181,24 @@ impl Page {
         }
     }
 
+    /// What the processes that hold pages have in memory of their own, in MB.
+    pub fn resident_mb(&self) -> f64 {
+        let leader = self.program.id().unwrap_or_default().to_string();
+        let mut sum = 0.0;
+        for process in std::fs::read_dir("/proc").expect("/proc").flatten() {
+            let read = |name| std::fs::read_to_string(process.path().join(name)).unwrap_or_default();
+            let stat = read("stat");
+            let group = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(2));
+            if group == Some(leader.as_str()) && read("cmdline").contains("--type=renderer") {
+                let status = read("status");
+                let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+                let kilobytes = own.and_then(|own| own.trim().trim_end_matches(" kB").parse::<f64>().ok());
+                sum += kilobytes.unwrap_or_default() / 1000.0;
+            }
+        }
+        sum
+    }
+
     /// The size of the window, in CSS pixels.
     pub async fn size(&mut self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
@@ -240,6 +258,8 @@ fn launch(profile: &std::path::Path, words: &[String]) -> Child {
             .arg(format!("--user-data-dir={}", profile.display()))
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
+            // What it leaves in the temporary folder goes with its profile.
+            .env("TMPDIR", profile)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()

@@ -1,13 +1,13 @@
 //! The system page's other parts: logs, ports, schedules; and restarts of the whole, in a real house.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::chain::{app, program};
+use crate::chain::app;
 use crate::chromium::Page;
-use crate::common::{TOKEN, free_port};
+use crate::common::TOKEN;
+use crate::house::House;
 use crate::stand_in::{StandIn, service};
 
 const EVIL: &str = "<img src=x onerror=window.harmed=true>";
@@ -72,63 +72,6 @@ async fn ports_and_schedules_are_shown_with_what_is_wrong() {
     assert_eq!(page.complaints, [""; 0]);
 }
 
-/// A house with `main_app` and a worker in it, which it leaves empty.
-struct House {
-    sentinel: PathBuf,
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl House {
-    fn begin() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
-        let services = format!(
-            "[web]\nactions = true\n\
-             [services.sleeper]\ncommand = [\"sleep\", \"1000\"]\nmin_uptime = \"50ms\"\n\
-             [services.main_app]\ncommand = [\"main-app\", \"--port\", \"{port}\"]\nports = [{port}]\n\
-             env = {{ MAIN_APP_TOKEN = \"{TOKEN}\" }}\nafter = [\"sleeper\"]\n\
-             health = {{ http = \"http://127.0.0.1:{port}/health\" }}\n"
-        );
-        std::fs::write(folder.path().join("services.toml"), services).expect("written");
-        let house = Self {
-            sentinel: program("sentinel"),
-            folder,
-            port,
-        };
-        assert!(house.sentinel(&["start"]));
-        house
-    }
-
-    fn sentinel(&self, arguments: &[&str]) -> bool {
-        let mut command = Command::new(&self.sentinel);
-        command.arg("--quiet").arg("--config").arg(self.config());
-        command.args(arguments).status().expect("sentinel runs").success()
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("services.toml")
-    }
-
-    fn supervisor(&self) -> Value {
-        let mut command = Command::new(&self.sentinel);
-        let told = command
-            .arg("--json")
-            .arg("--config")
-            .arg(self.config())
-            .arg("status");
-        let told = told.output().expect("sentinel runs").stdout;
-        serde_json::from_slice::<Value>(&told).expect("JSON")["supervisor"]["pid"].clone()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        let gone = self.sentinel(&["shutdown"]);
-        assert!(gone || std::thread::panicking(), "it does not end");
-    }
-}
-
 async fn restart_all(page: &mut Page, house: &House, order: &str, asks: &str) {
     let before = house.supervisor();
     page.click(&format!("[data-order={order}]")).await;
@@ -150,7 +93,10 @@ async fn restart_all(page: &mut Page, house: &House, order: &str, asks: &str) {
 #[tokio::test]
 #[ignore = "needs Chromium: scripts/test_web"]
 async fn a_restart_of_the_whole_ends_this_app_and_the_page_comes_back_by_itself() {
-    let house = House::begin();
+    let house = House::with_pages(
+        "[services.sleeper]\ncommand = [\"sleep\", \"1000\"]\nmin_uptime = \"50ms\"\n",
+        8766,
+    );
     let mut page = Page::open().await;
     page.visit(&format!("http://127.0.0.1:{}/system", house.port))
         .await;

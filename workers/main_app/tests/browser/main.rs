@@ -5,9 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accessible;
 mod chain;
 mod chromium;
 mod host;
+mod house;
 mod screenshots;
 mod seeds;
 mod speed;
