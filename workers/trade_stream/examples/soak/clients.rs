@@ -84,18 +84,24 @@ fn browse(text: &[u8], name: &'static str, next: &mut HashMap<String, u64>, acco
         account.gap(told.symbol, told.since, told.until);
         // Trades that had numbers and were dropped on the way to this client.
         if let (Some(from), Some(to)) = (told.from, told.to) {
-            return follow(next, told.symbol, from, to, name, account);
+            return follow(next, told.symbol, (from, to), name, account);
         }
     }
     if let Some(seq) = told.seq.filter(|_| matches!(told.r#type, "trade" | "gap")) {
-        follow(next, told.symbol, seq, seq, name, account);
+        follow(next, told.symbol, (seq, seq), name, account);
     }
     if told.r#type == "trade" {
         account.trade(name, told.backfill);
     }
 }
 
-fn follow(next: &mut HashMap<String, u64>, symbol: &str, from: u64, to: u64, name: &str, account: &Account) {
+fn follow(
+    next: &mut HashMap<String, u64>,
+    symbol: &str,
+    (from, to): (u64, u64),
+    name: &str,
+    account: &Account,
+) {
     match next.get_mut(symbol) {
         None => {
             next.insert(symbol.to_owned(), to + 1);
