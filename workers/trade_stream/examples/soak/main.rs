@@ -63,7 +63,8 @@ async fn main() -> ExitCode {
     tokio::spawn(clients::bot(stream, Arc::clone(&account)));
     tokio::spawn(clients::browser(stream, "8765", Arc::clone(&account)));
     tokio::spawn(clients::browser(proxy, "8766", Arc::clone(&account)));
-    sleep(Duration::from_secs(3)).await;
+    // Nothing can be judged before a rate is known.
+    sleep(Duration::from_secs(12)).await;
     let is_calm = std::env::var_os("SOAK_CALM").is_some();
     let striking = tokio::spawn(faults::strike(sim, is_calm, stopped));
     let memory = watch_memory(&arguments, &account).await;

@@ -20,6 +20,11 @@ const MOST_REMEMBERED: usize = 1_000_000;
 /// Live trades after a backfill among which some may be that it had fetched.
 const OVERLAP: u32 = 100_000;
 
+/// Trades come in order of their times but for so much.
+const MARGIN: Duration = Duration::from_secs(2);
+/// A feed is not later than this.
+const LATEST: Duration = Duration::from_secs(120);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Late {
@@ -64,6 +69,13 @@ impl Late {
         if was_fetched || is_double {
             self.doubles += 1;
             return None;
+        }
+        // Of a symbol that is being subscribed anew: what comes before that need not be fetched.
+        if !self.lost.is_empty()
+            && let Some(lost) = self.lost.get_mut(&trade.symbol)
+            && lost.known.len() < MOST_REMEMBERED
+        {
+            lost.known.insert(key);
         }
         if self.filling.is_empty() {
             return Some(trade);
@@ -120,6 +132,9 @@ impl Late {
 
     fn lose(&mut self, symbol: String, since: &str, start: SystemTime) {
         let recent = self.recent.get(&symbol);
+        // What came last may have been late, so that more is missing than the clock says.
+        let made = recent.and_then(Recent::made).map_or(start, |made| made - MARGIN);
+        let start = made.clamp(start - LATEST, start);
         self.lost.entry(symbol).or_insert_with(|| Lost {
             since: since.to_owned(),
             start,
@@ -151,12 +166,9 @@ impl Late {
         let mut holes = Vec::new();
         for symbol in symbols {
             self.confirmed.insert(symbol.to_owned());
-            let Some(mut lost) = self.lost.remove(symbol) else {
+            let Some(lost) = self.lost.remove(symbol) else {
                 continue;
             };
-            // Of one that was only subscribed anew, some may have come meanwhile.
-            lost.known
-                .extend(self.recent.get(symbol).into_iter().flat_map(Recent::keys));
             holes.push((symbol.to_owned(), lost.clone()));
             let filling = Filling {
                 lost,
