@@ -180,13 +180,14 @@ fn the_state_folder_is_private() {
 fn a_restart_that_a_service_asks_for_outlives_that_service() {
     let sentinel = env!("CARGO_BIN_EXE_sentinel");
     let script = format!(
-        "[ -e asked ] || {{ touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
+        "[ -e asked ] || {{ until [ -e go ]; do sleep 0.02; done; touch asked; until {sentinel} -c services.toml restart; do sleep 0.1; done; }}; exec sleep 600"
     );
     let house = House::new(&format!(
         "[services.self]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nmin_uptime = \"100ms\"\n"
     ));
     house.run(&["start"]).exits(0);
     let first = house.supervisor();
+    fs::write(house.path("go"), "").expect("written");
     until("another supervisor runs it", || {
         let status = house.run(&["status", "--json"]);
         status.code == 0 && status.json()["supervisor"]["pid"].as_i64() != Some(first.into())
