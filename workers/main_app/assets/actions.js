@@ -52,7 +52,6 @@ export class Actions {
     words.textContent = "Actions";
     head.append(words);
     document.querySelector("#services-table thead tr").append(head);
-    part("whole").hidden = false;
     for (const button of part("whole").children) {
       button.addEventListener("click", () => this.#askWhole(button.dataset.order));
     }
@@ -87,6 +86,8 @@ export class Actions {
   /** What the page shows now: another supervisor, settled, ends a restart of the whole. */
   see(view) {
     this.#view = view;
+    // Before there is something to ask about, nothing is offered.
+    part("whole").hidden = false;
     if (this.#whole === null || view.supervisor === null || view.supervisor === this.#whole.supervisor) return;
     if (view.tone === "busy" || view.services.some((service) => service.tone === "busy")) return;
     const took = ((performance.now() - this.#whole.began) / 1000).toFixed(1);

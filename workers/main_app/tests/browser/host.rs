@@ -102,6 +102,7 @@ async fn a_restart_of_the_whole_ends_this_app_and_the_page_comes_back_by_itself(
         .await;
     page.until_says("#headline-words", "All 2 services run and are well")
         .await;
+    page.until_says("#link-words", "Live").await;
     page.ask("window.sameVisit = true").await;
 
     // Nobody without the token gets anywhere.
