@@ -90,7 +90,10 @@ fn it_links_to_what_exists() {
     for (page, text) in pages() {
         for link in links.captures_iter(&text) {
             let file = &link[1];
-            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file).exists();
+            let there = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("docs")
+                .join(file)
+                .exists();
             assert!(file.starts_with("https://") || there, "docs/{page}: {file}");
         }
     }

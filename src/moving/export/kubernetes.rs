@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::network;
 use super::outline::{Outline, Service};
-use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy};
+use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy, Spec};
 
 /// How often a service runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -209,6 +209,23 @@ fn container(outline: &Outline, service: &Service) -> String {
     if !words.is_empty() {
         let _ = writeln!(text, "          args: [{}]", words.join(", "));
     }
+    text.push_str(&environment(outline, service));
+    let ports = network::ports(service);
+    if !ports.is_empty() {
+        let ports: Vec<String> = ports
+            .iter()
+            .map(|port| format!("{{containerPort: {port}}}"))
+            .collect();
+        let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
+    }
+    text.push_str(&probes(spec, ports.first().copied()));
+    text
+}
+
+/// Its variables; secrets by their names in the house's Secret.
+fn environment(outline: &Outline, service: &Service) -> String {
+    let mut text = String::new();
+    let plain = |part: &str| part.replace("$(", "$$(");
     let fan = network::is_holder(service);
     if fan || !service.env.is_empty() || !service.secrets.is_empty() {
         text.push_str("          env:\n");
@@ -234,15 +251,13 @@ fn container(outline: &Outline, service: &Service) -> String {
             quote(&plain(value))
         );
     }
-    let ports = network::ports(service);
-    if !ports.is_empty() {
-        let ports: Vec<String> = ports
-            .iter()
-            .map(|port| format!("{{containerPort: {port}}}"))
-            .collect();
-        let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
-    }
-    match (&spec.ready, ports.first()) {
+    text
+}
+
+/// When it is ready, and when it is to be restarted.
+fn probes(spec: &Spec, port: Option<u16>) -> String {
+    let mut text = String::new();
+    match (&spec.ready, port) {
         (Some(Ready::Probe(probe)), _) => {
             let _ = write!(text, "          readinessProbe:\n{}", check(probe));
         }

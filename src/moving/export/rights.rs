@@ -103,12 +103,12 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
         ),
         (
             "sockets",
-            some(spec.sockets.iter().map(ToString::to_string).collect()).map(|addresses| {
+            some(spec.sockets.iter().map(ToString::to_string)).map(|addresses| {
                 format!("{addresses}: sentinel listens there for it, so that clients wait while it restarts")
             }),
         ),
         ("group", spec.group.clone()),
-        ("watch", some(spec.watch.clone())),
+        ("watch", some(spec.watch.iter().cloned())),
         (
             "success_exit",
             some(
@@ -116,13 +116,12 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
                     .success_exit
                     .iter()
                     .flatten()
-                    .map(ToString::to_string)
-                    .collect(),
+                    .map(ToString::to_string),
             ),
         ),
         (
             "fatal_exit",
-            some(spec.recovery.fatal_exit.iter().map(ToString::to_string).collect())
+            some(spec.recovery.fatal_exit.iter().map(ToString::to_string))
                 .filter(|exits| exits != "exit code 78"),
         ),
     ];
@@ -133,7 +132,8 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
 }
 
 /// A list as text, if there is something in it.
-fn some(list: Vec<String>) -> Option<String> {
+fn some(list: impl Iterator<Item = String>) -> Option<String> {
+    let list: Vec<String> = list.collect();
     (!list.is_empty()).then(|| list.join(", "))
 }
 
