@@ -174,7 +174,11 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
         code == 1 && text.starts_with("Error: too few arguments\ntail [-f] <name>"),
         "{text}"
     );
+    other_words(&house);
+}
 
+/// Signals, the log of the supervisor, help, and what has no use here.
+fn other_words(house: &House) {
     house.expect("signal CONT web", "site:web: signalled\n", 0);
     house.expect("signal CONT site:*", "site:web: signalled\n", 0);
     house.expect("signal HUP bad", "bad: ERROR (not running)\n", 7);
