@@ -31,6 +31,8 @@ static void begin(int i) {
 
 static void ended(int i) {
     waitpid(unit[i].pid, 0, 0);
+    /* A child that executes at this moment may still have a copy, and closing ours would leave it watched. */
+    epoll_ctl(poller, EPOLL_CTL_DEL, unit[i].fd, 0);
     close(unit[i].fd);
     unit[i].pid = 0;
     if (wanted) begin(i);

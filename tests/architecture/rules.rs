@@ -318,7 +318,8 @@ pub const CONFINED: &[Confined] = &[
     },
     Confined {
         word: "Mutex",
-        places: &["workers/"],
+        // Three descriptors of the whole process, which one start at a time puts to use.
+        places: &["workers/", "src/process/vfork.rs"],
         because: "state has one owner; others get messages or snapshots",
     },
     Confined {

@@ -107,6 +107,16 @@ fn stranger(host: &Host, port: u16) -> Child {
     child
 }
 
+/// Whether each service started after those it needs.
+fn started_in_order(log: &str) {
+    let at = |name: &str| log.find(&format!("RUNNING service={name}")).expect("it ran");
+    assert!(
+        at("db_poller") < at("main_app") && at("main_app") < at("trade_manager"),
+        "{log}"
+    );
+    assert!(at("trade_executor") < at("active_trade_supervisor"), "{log}");
+}
+
 #[test]
 fn the_trading_host_through_its_days() {
     let host = Host::new();
@@ -118,13 +128,7 @@ fn the_trading_host_through_its_days() {
     house.run(&["restart"]).exits(0).says("restarted 8 services");
     stranger.wait().expect("it was ended");
     let first = host.all_well();
-    let order = house.log("sentinel");
-    let at = |name: &str| order.find(&format!("RUNNING service={name}")).expect("it ran");
-    assert!(
-        at("db_poller") < at("main_app") && at("main_app") < at("trade_manager"),
-        "{order}"
-    );
-    assert!(at("trade_executor") < at("active_trade_supervisor"), "{order}");
+    started_in_order(&house.log("sentinel"));
 
     small_troubles(&host, &first);
     harder_ways(&host, &first);

@@ -138,6 +138,12 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
     );
     assert_eq!(code, 4);
 
+    changes(&house);
+    reads(&house);
+    signals_and_help(&house);
+}
+
+fn changes(house: &House) {
     house.expect("start site:web", "site:web: ERROR (already started)\n", 0);
     house.expect("start bad", "bad: ERROR (spawn error)\n", 7);
     house.expect("start nope", "nope: ERROR (no such process)\n", 1);
@@ -158,7 +164,9 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
         "{text}"
     );
     assert_eq!((code, house.ctl("stop").1), (2, 1));
+}
 
+fn reads(house: &House) {
     let (pid, code) = house.ctl("pid web");
     assert!(
         code == 0 && Path::new(&format!("/proc/{}", pid.trim())).exists(),
@@ -174,11 +182,9 @@ fn words_lines_and_exit_codes_are_supervisorctls() {
         code == 1 && text.starts_with("Error: too few arguments\ntail [-f] <name>"),
         "{text}"
     );
-    other_words(&house);
 }
 
-/// Signals, the log of the supervisor, help, and what has no use here.
-fn other_words(house: &House) {
+fn signals_and_help(house: &House) {
     house.expect("signal CONT web", "site:web: signalled\n", 0);
     house.expect("signal CONT site:*", "site:web: signalled\n", 0);
     house.expect("signal HUP bad", "bad: ERROR (not running)\n", 7);

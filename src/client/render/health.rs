@@ -42,7 +42,18 @@ fn stream_words(detail: &Value) -> Vec<String> {
     let clients = detail["total_clients"]
         .as_u64()
         .map(|number| count(number, "client"));
-    symbols.into_iter().chain(clients).collect()
+    trouble(detail)
+        .into_iter()
+        .chain(symbols)
+        .chain(clients)
+        .collect()
+}
+
+/// What a healthy stream waits for, up to the details: `slot held elsewhere, 40 s`.
+fn trouble(detail: &Value) -> Option<String> {
+    let reason = detail["reason"].as_str()?;
+    let short = reason.split(':').next().unwrap_or_default().trim();
+    (!short.is_empty()).then(|| clean(short).into_owned())
 }
 
 #[cfg(test)]
@@ -70,6 +81,15 @@ mod tests {
             "healthy 0.8 ms, 1 client"
         );
         assert_eq!(words(json!({"active_symbols": ["AAPL"]})), "healthy 0.8 ms, AAPL");
+    }
+
+    #[test]
+    fn what_a_stream_waits_for_comes_before_its_symbols() {
+        let reason = "slot held elsewhere, 40 s: another connection with this key holds the only place";
+        assert_eq!(
+            words(json!({"active_symbols": ["AAPL"], "reason": reason})),
+            "healthy 0.8 ms, slot held elsewhere, 40 s, AAPL"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::network;
 use super::outline::{Outline, Service};
-use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy, Spec};
+use crate::service::{Health, OnUnhealthy, Probe, Ready, RestartPolicy};
 
 /// How often a service runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,15 +197,12 @@ fn scale(service: &Service, name: &str, copies: Copies) -> String {
 }
 
 fn container(outline: &Outline, service: &Service) -> String {
-    let spec = &service.spec;
-    let mut text = String::new();
-    let plain = |part: &str| part.replace("$(", "$$(");
     let words = service
         .arguments
         .iter()
         .map(|word| word.show(plain, |name| format!("$({name})")));
     let words: Vec<String> = words.map(|word| quote(&word)).collect();
-    let _ = writeln!(text, "          command: [{}]", quote(service.program_name()));
+    let mut text = format!("          command: [{}]\n", quote(service.program_name()));
     if !words.is_empty() {
         let _ = writeln!(text, "          args: [{}]", words.join(", "));
     }
@@ -218,15 +215,18 @@ fn container(outline: &Outline, service: &Service) -> String {
             .collect();
         let _ = writeln!(text, "          ports: [{}]", ports.join(", "));
     }
-    text.push_str(&probes(spec, ports.first().copied()));
+    text.push_str(&probes(service, ports.first().copied()));
     text
 }
 
-/// Its variables; secrets by their names in the house's Secret.
+/// A text in which Kubernetes shall not fill anything in.
+fn plain(text: &str) -> String {
+    text.replace("$(", "$$(")
+}
+
 fn environment(outline: &Outline, service: &Service) -> String {
-    let mut text = String::new();
-    let plain = |part: &str| part.replace("$(", "$$(");
     let fan = network::is_holder(service);
+    let mut text = String::new();
     if fan || !service.env.is_empty() || !service.secrets.is_empty() {
         text.push_str("          env:\n");
     }
@@ -254,14 +254,13 @@ fn environment(outline: &Outline, service: &Service) -> String {
     text
 }
 
-/// When it is ready, and when it is to be restarted.
-fn probes(spec: &Spec, port: Option<u16>) -> String {
+/// Ready as the service says it; one with ports is ready when it listens, here too. Alive as `health` says it.
+fn probes(service: &Service, port: Option<u16>) -> String {
     let mut text = String::new();
-    match (&spec.ready, port) {
+    match (&service.spec.ready, port) {
         (Some(Ready::Probe(probe)), _) => {
             let _ = write!(text, "          readinessProbe:\n{}", check(probe));
         }
-        // Here, too, a service with ports is ready when it listens.
         (_, Some(port)) => {
             let _ = writeln!(
                 text,
@@ -277,7 +276,7 @@ fn probes(spec: &Spec, port: Option<u16>) -> String {
         failures,
         on_unhealthy: OnUnhealthy::Restart,
         via: _,
-    }) = &spec.health
+    }) = &service.spec.health
     {
         let _ = write!(text, "          livenessProbe:\n{}", check(probe));
         let whole = |time: &std::time::Duration| time.as_millis().div_ceil(1000).max(1);

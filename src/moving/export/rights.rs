@@ -103,26 +103,16 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
         ),
         (
             "sockets",
-            some(spec.sockets.iter().map(ToString::to_string)).map(|addresses| {
+            some(&spec.sockets).map(|addresses| {
                 format!("{addresses}: sentinel listens there for it, so that clients wait while it restarts")
             }),
         ),
         ("group", spec.group.clone()),
-        ("watch", some(spec.watch.iter().cloned())),
-        (
-            "success_exit",
-            some(
-                spec.recovery
-                    .success_exit
-                    .iter()
-                    .flatten()
-                    .map(ToString::to_string),
-            ),
-        ),
+        ("watch", some(&spec.watch)),
+        ("success_exit", some(spec.recovery.success_exit.iter().flatten())),
         (
             "fatal_exit",
-            some(spec.recovery.fatal_exit.iter().map(ToString::to_string))
-                .filter(|exits| exits != "exit code 78"),
+            some(&spec.recovery.fatal_exit).filter(|exits| exits != "exit code 78"),
         ),
     ];
     let unsaid = all.into_iter().filter(|(name, _)| !said.contains(name));
@@ -132,9 +122,9 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
 }
 
 /// A list as text, if there is something in it.
-fn some(list: impl Iterator<Item = String>) -> Option<String> {
-    let list: Vec<String> = list.collect();
-    (!list.is_empty()).then(|| list.join(", "))
+fn some<T: ToString>(list: impl IntoIterator<Item = T>) -> Option<String> {
+    let words: Vec<String> = list.into_iter().map(|one| one.to_string()).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// systemd's and compose's names of a limit.

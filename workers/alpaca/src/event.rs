@@ -1,7 +1,7 @@
 //! What a connection tells those who use it.
 
 use std::ops::Deref;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use stream_protocol::Number;
 
@@ -28,6 +28,18 @@ pub enum Event {
     Subscribed {
         /// In alphabetical order.
         topics: Vec<Topic>,
+    },
+    /// These symbols were silent for longer than chance can explain while others were not. Their trades
+    /// are subscribed anew, and `Subscribed` follows; what was made meanwhile may be missing.
+    Muted {
+        /// In alphabetical order, each with its silence.
+        symbols: Vec<(String, Duration)>,
+    },
+    /// These symbols were silent for longer than chance can explain, and trades come again by themselves:
+    /// what was made meanwhile may be missing.
+    Paused {
+        /// Each with its silence.
+        symbols: Vec<(String, Duration)>,
     },
     /// Alpaca will not send these. They are no longer desired; the others are not affected.
     Refused {

@@ -56,6 +56,8 @@ fn pass(sender: &mpsc::Sender<Event>, event: Event, dropped: &mut u64) -> bool {
         | Event::Connected
         | Event::Disconnected { .. }
         | Event::Subscribed { .. }
+        | Event::Muted { .. }
+        | Event::Paused { .. }
         | Event::Refused { .. }
         | Event::Fatal { .. } => match sender.try_send(event) {
             Ok(()) => true,

@@ -2,10 +2,9 @@
 
 mod common;
 
-use axum::Router;
-use axum::body::Body;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Router, body::Body};
 use common::{App, TOKEN, house, soon, supervisor, text};
 use futures_util::stream;
 use http_body_util::BodyExt;

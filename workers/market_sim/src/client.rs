@@ -17,6 +17,7 @@ use ws_listener::Stop;
 
 use crate::Settings;
 use crate::codec::Codec;
+use crate::counts::{Counts, Open};
 use crate::faults::{Blow, Faults, Trouble};
 use crate::market::{Market, Seat};
 use crate::orders::Orders;
@@ -44,6 +45,7 @@ pub(crate) struct House {
     pub(crate) orders: Orders,
     pub(crate) settings: Arc<Settings>,
     pub(crate) trouble: Trouble,
+    pub(crate) counts: Counts,
     pub(crate) stop: Stop,
 }
 
@@ -54,6 +56,10 @@ struct Client {
     seat: Seat,
     faults: watch::Receiver<Faults>,
     random: Random,
+    counts: Counts,
+    is_mute: bool,
+    /// Until the client has gone, or knows that it may.
+    open: Option<Open>,
 }
 
 /// Why a connection is closed from our side.
@@ -83,6 +89,7 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
     } = visitor;
     let (seat, trades) = house.market.enter(feed);
     let faults = house.trouble.standing();
+    let open = Some(house.counts.open(Some(feed)));
     let peer = Peer::new(feed, house.settings, house.slots, faults.clone());
     let blows = house.trouble.blows();
     let mut client = Client {
@@ -92,6 +99,9 @@ pub(crate) async fn serve(house: House, stream: TcpStream) {
         seat,
         faults,
         random: Random::new(1),
+        counts: house.counts,
+        is_mute: false,
+        open,
     };
     let greeting = client.peer.greet(credentials);
     let farewell = match client.perform(greeting).await {
@@ -162,6 +172,10 @@ impl Client {
             }
             Blow::SlowClient => self.perform(self.peer.too_slow()).await,
             Blow::InternalError => self.perform(self.peer.broken()).await,
+            Blow::Mute => {
+                self.is_mute = true;
+                Flow::Continue(())
+            }
         }
     }
 
@@ -175,6 +189,7 @@ impl Client {
             Some(Ok(Message::Close(_))) => {
                 // Before the answer: who reads it may be back at once.
                 self.peer.free_slot();
+                self.open = None;
                 // The answer is queued; this writes it. A client that does not wait for it may be gone.
                 let _ = timeout(CLOSE_WITHIN, self.socket.flush()).await;
                 return Flow::Break(None);
@@ -188,6 +203,7 @@ impl Client {
 
     async fn perform(&mut self, replies: Vec<Reply>) -> Flow {
         for reply in replies {
+            self.counts.reply(&reply);
             match reply {
                 Reply::Say(answer) => self.send(self.codec.answer(&answer)).await?,
                 Reply::Watch(wants) => self.seat.watch(wants),
@@ -205,10 +221,14 @@ impl Client {
             batch.extend(more);
         }
         self.faults.borrow().spoil(&mut batch, &mut self.random);
-        if batch.is_empty() {
+        if batch.is_empty() || self.is_mute {
             return Flow::Continue(());
         }
-        self.send(self.codec.items(&batch)).await
+        for part in batch.chunks(LONGEST_ARRAY) {
+            self.send(self.codec.items(part)).await?;
+            self.counts.sent(part.len());
+        }
+        Flow::Continue(())
     }
 
     async fn send(&mut self, message: Message) -> Flow {
@@ -231,6 +251,7 @@ impl Client {
 
     async fn close(&mut self, farewell: &Farewell) {
         self.peer.free_slot();
+        self.open = None;
         let (code, reason) = match farewell {
             Farewell::Stopping => (CloseCode::Away, "the market simulator is stopping"),
             Farewell::HangUp => (CloseCode::Normal, ""),
@@ -256,7 +277,7 @@ async fn lost(blows: &mut broadcast::Receiver<Blow>) {
     loop {
         match blows.recv().await {
             Ok(Blow::Drop) | Err(broadcast::error::RecvError::Closed) => return,
-            Ok(Blow::Close | Blow::Garbage | Blow::SlowClient | Blow::InternalError)
+            Ok(Blow::Close | Blow::Garbage | Blow::SlowClient | Blow::InternalError | Blow::Mute)
             | Err(broadcast::error::RecvError::Lagged(_)) => {}
         }
     }

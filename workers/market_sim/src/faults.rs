@@ -40,12 +40,18 @@ pub struct Faults {
     pub closed: bool,
     /// The part of the trades that changes places with the one before, 0 to 1.
     pub disorder: f64,
+    /// Seconds for which the place of a connection stays taken also after a Close as it should be.
+    pub close_linger_s: u16,
+    /// The code with which every change of a subscription is refused, such as 405 or 500.
+    pub refuse_subscribe: Option<u16>,
+    /// Requests are read and never answered, not even the one to authenticate.
+    pub no_answer: bool,
 }
 
 /// What happens once, to every connection there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Blow {
+pub enum Blow {
     /// The TCP connection ends without a Close.
     Drop,
     /// The connection is closed as it should be.
@@ -56,6 +62,8 @@ pub(crate) enum Blow {
     SlowClient,
     /// Error 500; the connection stays.
     InternalError,
+    /// This connection gets no data any more, but stays open and answers pings; a new one is well.
+    Mute,
 }
 
 /// A message to `/control`: standing faults, which replace those named before, a blow, an outage.
@@ -63,9 +71,9 @@ pub(crate) enum Blow {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Order {
     faults: Option<Faults>,
-    blow: Option<Blow>,
+    pub(crate) blow: Option<Blow>,
     /// A restart: all connections are closed, and new ones refused for so many milliseconds.
-    restart_ms: Option<u64>,
+    pub(crate) restart_ms: Option<u64>,
     /// Symbols that are halted from now on.
     #[serde(default)]
     pub(crate) halt: Vec<String>,
@@ -170,7 +178,12 @@ impl Faults {
 
     /// How long the place of a connection stays taken after an unclean end.
     pub(crate) fn linger(&self) -> Duration {
-        Duration::from_secs(self.linger_s.into())
+        Duration::from_secs(self.linger_s.max(self.close_linger_s).into())
+    }
+
+    /// How long it stays taken after a clean one.
+    pub(crate) fn close_linger(&self) -> Duration {
+        Duration::from_secs(self.close_linger_s.into())
     }
 
     fn is_silent(&self, symbol: &str) -> bool {

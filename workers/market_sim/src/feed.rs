@@ -25,6 +25,16 @@ impl Feed {
         }
     }
 
+    /// Its name, as in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Iex => "iex",
+            Self::Sip => "sip",
+            Self::Test => "test",
+            Self::Crypto => "crypto",
+        }
+    }
+
     /// Whether this symbol is ever traded here.
     pub(crate) fn trades(self, symbol: &str) -> bool {
         match self {

@@ -22,11 +22,14 @@ const LONGEST_LAG: Duration = Duration::from_secs(1);
 /// Trades of so short a time go out together, as they do when a market is busy.
 const BURST: Duration = Duration::from_millis(1);
 
+/// The most trades that are made in one go, so that they go out before there are more.
+const MOST_AT_ONCE: usize = 5000;
+
 /// The number of a connection that sees trades.
 pub(crate) type Viewer = u64;
 
 /// Whether trades, quotes, bars, updated and daily bars, and statuses are seen.
-type Kinds = [bool; 6];
+pub(crate) type Kinds = [bool; 6];
 
 /// A symbol on a feed.
 type Listing = (Feed, Arc<str>);
@@ -50,7 +53,11 @@ pub(crate) struct Floor {
     /// How long a symbol goes on being traded when nobody sees it any more.
     goes_on: Duration,
     unseen: HashMap<Listing, Instant>,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
+    /// How many trades there have been.
+    pub(crate) made: u64,
+    /// Nothing is made up: what happens is brought from outside.
+    is_quiet: bool,
     next_at: Option<Instant>,
     /// No trade is told before then.
     burst_until: Option<Instant>,
@@ -69,7 +76,9 @@ impl Floor {
             halted: BTreeSet::new(),
             goes_on: Duration::ZERO,
             unseen: HashMap::new(),
-            ledger: Ledger::default(),
+            ledger: Ledger::keeping(20_000),
+            made: 0,
+            is_quiet: false,
             next_at: None,
             burst_until: None,
         }
@@ -79,6 +88,29 @@ impl Floor {
     pub(crate) fn going_on(mut self, goes_on: Duration) -> Self {
         self.goes_on = goes_on;
         self
+    }
+
+    /// A market that keeps so many trades of each symbol.
+    pub(crate) fn keeping(mut self, trades: usize) -> Self {
+        self.ledger = Ledger::keeping(trades);
+        self
+    }
+
+    /// A market that makes nothing up.
+    pub(crate) fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
+    }
+
+    /// Whether anything is subscribed.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.active.is_empty()
+    }
+
+    /// Who sees this symbol, and what of it.
+    pub(crate) fn viewers_of<'a>(&'a self, symbol: &'a str) -> impl Iterator<Item = (Feed, Viewer, Kinds)> {
+        let listed = self.active.iter().filter(move |((_, one), _)| **one == *symbol);
+        listed.flat_map(|((feed, _), viewers)| viewers.iter().map(|(viewer, kinds)| (*feed, *viewer, *kinds)))
     }
 
     /// From now on this viewer sees exactly this.
@@ -120,7 +152,14 @@ impl Floor {
             self.arrange(now);
         }
         self.burst_until = Some(now + BURST);
+        let mut left = MOST_AT_ONCE;
         while let Some(at) = self.next_at.filter(|at| *at <= now) {
+            if left == 0 {
+                // The rest is due at once.
+                self.burst_until = None;
+                break;
+            }
+            left -= 1;
             let lag = now - at;
             self.next_at = Some(at.max(now - LONGEST_LAG.min(lag)) + self.interval());
             let index = self.random.below(self.active.len());
@@ -132,6 +171,7 @@ impl Floor {
             if self.halted.contains(&*key.1) {
                 continue;
             }
+            self.made += 1;
             self.ledger.enter(key.0, &trade);
             let told = match self.bars.get_mut(key) {
                 Some(bars) => bars.take(&trade),
@@ -218,7 +258,9 @@ impl Floor {
         // In a stable order, so that a seed repeats a run.
         self.active
             .sort_unstable_by(|a, b| (&a.0.1, a.0.0 as u8).cmp(&(&b.0.1, b.0.0 as u8)));
-        self.next_at = (!self.active.is_empty()).then(|| now + self.interval());
+        let goes_on = !self.active.is_empty() && !self.is_quiet;
+        // A change of who sees what does not put off what is due.
+        self.next_at = goes_on.then(|| self.next_at.unwrap_or_else(|| now + self.interval()));
     }
 
     /// The time between two trades of whatever symbol.

@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::feed::Feed;
 use crate::trade::Trade;
 
-/// The most trades that are kept of one symbol on one feed; the oldest go first.
-const KEPT: usize = 20_000;
+/// Trades whose times may be out of order, at a million a second.
+const UNSORTED: usize = 2000;
 /// Alpaca's limits for `limit`, and what it takes without one.
 const LARGEST_PAGE: usize = 10_000;
 const PAGE: usize = 1000;
 
 /// All trades of late.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger(HashMap<(Feed, Arc<str>), VecDeque<Trade>>);
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    books: HashMap<(Feed, Arc<str>), VecDeque<Trade>>,
+    /// The most trades that are kept of one symbol on one feed; the oldest go first.
+    keep: usize,
+}
 
 /// What somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +45,40 @@ pub(crate) struct Refusal(pub(crate) String);
 /// One page of trades, symbol after symbol, in the order in which they were made.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Page {
-    pub(crate) trades: BTreeMap<String, Vec<Value>>,
+    pub(crate) trades: BTreeMap<String, Vec<Past>>,
     pub(crate) next_page_token: Option<String>,
 }
 
+/// A trade as REST tells it.
+#[derive(Debug)]
+pub(crate) struct Past(pub(crate) Trade);
+
+impl Serialize for Past {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(trade) = self;
+        let mut map = serializer.serialize_map(Some(7))?;
+        map.serialize_entry("t", &trade.at.to_string())?;
+        map.serialize_entry("x", trade.exchange)?;
+        map.serialize_entry("p", &trade.price)?;
+        map.serialize_entry("s", &trade.size)?;
+        map.serialize_entry("c", trade.conditions)?;
+        map.serialize_entry("i", &trade.id)?;
+        map.serialize_entry("z", trade.tape)?;
+        map.end()
+    }
+}
+
 impl Ledger {
+    pub(crate) fn keeping(keep: usize) -> Self {
+        Self {
+            books: HashMap::new(),
+            keep: keep.max(1),
+        }
+    }
+
     pub(crate) fn enter(&mut self, feed: Feed, trade: &Trade) {
-        let book = self.0.entry((feed, Arc::clone(&trade.symbol))).or_default();
-        if book.len() == KEPT {
+        let book = self.books.entry((feed, Arc::clone(&trade.symbol))).or_default();
+        while book.len() >= self.keep {
             book.pop_front();
         }
         book.push_back(trade.clone());
@@ -58,21 +88,27 @@ impl Ledger {
         let mut page = Page::default();
         let mut left = query.limit;
         for symbol in &query.symbols {
-            let Some(book) = self.0.get(&(query.feed, Arc::from(symbol.as_str()))) else {
+            let Some(book) = self.books.get(&(query.feed, Arc::from(symbol.as_str()))) else {
                 continue;
             };
             if query.latest {
-                let newest = book.back().into_iter().map(wire).collect();
+                let newest = book.back().into_iter().cloned().map(Past).collect();
                 page.trades.insert(symbol.clone(), newest);
                 continue;
             }
-            for trade in book.iter().filter(|trade| query.includes(symbol, trade)) {
+            // Ids and times count up, times but for the digits that a venue leaves out.
+            let id = query.after_in(symbol);
+            let of_id = book.partition_point(|trade| trade.id <= id);
+            let of_time = book.partition_point(|trade| trade.at < query.start);
+            let first = of_id.max(of_time.saturating_sub(UNSORTED));
+            for trade in book.range(first..).filter(|trade| query.includes(symbol, trade)) {
                 if left == 0 {
                     page.next_page_token = page.last();
                     return page;
                 }
                 left -= 1;
-                page.trades.entry(symbol.clone()).or_default().push(wire(trade));
+                let told = page.trades.entry(symbol.clone()).or_default();
+                told.push(Past(trade.clone()));
             }
         }
         page
@@ -82,7 +118,7 @@ impl Ledger {
 impl Page {
     fn last(&self) -> Option<String> {
         let (symbol, trades) = self.trades.last_key_value()?;
-        Some(format!("{symbol}:{}", trades.last()?["i"]))
+        Some(format!("{symbol}:{}", trades.last()?.0.id))
     }
 }
 
@@ -135,6 +171,14 @@ impl Query {
         })
     }
 
+    /// Ids of this symbol up to this were on the pages before.
+    fn after_in(&self, symbol: &str) -> u64 {
+        match &self.after {
+            Some((last, id)) if last == symbol => *id,
+            Some(_) | None => 0,
+        }
+    }
+
     fn includes(&self, symbol: &str, trade: &Trade) -> bool {
         let is_after = match &self.after {
             Some((last, id)) => (symbol, trade.id) > (last.as_str(), *id),
@@ -147,13 +191,6 @@ impl Query {
 fn read_token(token: &str) -> Option<(String, u64)> {
     let (symbol, id) = token.split_once(':')?;
     Some((symbol.to_owned(), id.parse().ok()?))
-}
-
-fn wire(trade: &Trade) -> Value {
-    json!({
-        "t": trade.at.to_string(), "x": trade.exchange, "p": trade.price, "s": trade.size,
-        "c": trade.conditions, "i": trade.id, "z": trade.tape,
-    })
 }
 
 #[cfg(test)]
@@ -172,7 +209,7 @@ mod tests {
     }
 
     fn ledger() -> Ledger {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::keeping(100);
         for symbol in ["AAPL", "TSLA"] {
             let mut tape = Tape::new(symbol.into(), Feed::Iex, 1);
             for second in 0..10 {
@@ -197,7 +234,7 @@ mod tests {
             ];
             let page = ledger.page(&Query::read(&fields(&asked), false).expect("well formed"));
             for (symbol, trades) in &page.trades {
-                seen.extend(trades.iter().map(|trade| (symbol.clone(), trade["i"].as_u64())));
+                seen.extend(trades.iter().map(|trade| (symbol.clone(), trade.0.id)));
             }
             match page.next_page_token {
                 Some(next) => token = next,
@@ -206,7 +243,7 @@ mod tests {
         }
         let expected: Vec<_> = ["AAPL", "TSLA"]
             .iter()
-            .flat_map(|symbol| (1..=10).map(|id| (symbol.to_string(), Some(id))))
+            .flat_map(|symbol| (1..=10).map(|id| (symbol.to_string(), id)))
             .collect();
         assert_eq!(seen, expected);
     }

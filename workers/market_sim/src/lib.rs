@@ -10,6 +10,7 @@
 //! * `floor` decides which trade happens when. Only symbols that somebody is subscribed to are
 //!   traded, and all who are subscribed see the same trades; with no subscriber no timer runs.
 //! * `faults` is what goes wrong on request: by flags, or by `POST /control` from this host.
+//! * `replay` is what is played from a file in place of made-up trades.
 //! * `ledger` keeps the trades made, for Alpaca's REST endpoint: also those that a fault withheld.
 //! * `codec` spells messages as JSON or msgpack, as the client asked for.
 //!
@@ -22,6 +23,7 @@ mod channels;
 mod client;
 mod clock;
 mod codec;
+mod counts;
 mod faults;
 mod feed;
 mod floor;
@@ -30,7 +32,11 @@ mod market;
 mod orders;
 mod peer;
 mod plain;
+mod play;
 mod random;
+mod recorded;
+mod replay;
+mod schedule;
 mod settings;
 mod slots;
 mod tape;
@@ -38,7 +44,9 @@ mod trade;
 mod trading;
 mod upgrade;
 
-pub use faults::Faults;
+pub use faults::{Blow, Faults};
+pub use replay::Recording;
+pub use schedule::{Scheduled, What};
 pub use settings::Settings;
 
 use std::sync::Arc;
@@ -46,9 +54,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use ws_listener::Stop;
 
+use counts::Counts;
 use faults::Trouble;
 use floor::Floor;
 use market::Market;
+use replay::Player;
 use slots::Slots;
 
 /// Most connections at a time.
@@ -56,12 +66,23 @@ const MAX_CLIENTS: usize = 1000;
 
 /// Serves clients on this listener until `stop`; then every connection is closed with a Close frame.
 pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
-    let floor = Floor::new(settings.rate, settings.seed).going_on(settings.goes_on);
+    let mut floor = Floor::new(settings.rate, settings.seed)
+        .going_on(settings.goes_on)
+        .keeping(settings.keep_trades);
+    let player = settings.replay.clone().map(Player::new);
+    if player.is_some() {
+        floor = floor.quiet();
+    }
+    let trouble = Trouble::new(settings.faults.clone());
+    for scheduled in &settings.schedule {
+        tokio::spawn(scheduled.clone().run(trouble.clone(), stop.clone()));
+    }
     let house = client::House {
-        market: Market::open(floor, settings.shift()),
+        market: Market::open(floor, settings.shift(), player),
         slots: Slots::default(),
         orders: orders::Orders::new(),
-        trouble: Trouble::new(settings.faults.clone()),
+        trouble,
+        counts: Counts::default(),
         settings: Arc::new(settings),
         stop: stop.clone(),
     };

@@ -14,16 +14,20 @@ use crate::channels::Wants;
 use crate::feed::Feed;
 use crate::floor::{Floor, Viewer};
 use crate::ledger::{Page, Query};
+use crate::replay::Player;
 use crate::trade::Item;
 
 /// Messages the market keeps for a connection; a client that lets them fill is too slow.
-const BUFFERED: usize = 1024;
+const BUFFERED: usize = 2048;
+/// Of a recording that is behind, so much is told in one go.
+const MOST_AT_ONCE: usize = 5000;
 
 /// A way to the market. When the last is dropped the market ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Market {
     orders: mpsc::UnboundedSender<Order>,
     viewers: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
 }
 
 /// A place from which trades can be seen; its drop leaves the market.
@@ -46,14 +50,29 @@ enum Order {
 }
 
 impl Market {
-    /// Opens a market on this floor, whose clock is ahead of the host's by `shift`. It runs as a task of its own.
-    pub(crate) fn open(floor: Floor, shift: SignedDuration) -> Self {
+    /// Opens a market on this floor, whose clock is ahead of the host's by `shift`; what is played
+    /// comes on top. It runs as a task of its own.
+    pub(crate) fn open(floor: Floor, shift: SignedDuration, player: Option<Player>) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(floor, shift, inbox));
+        let made = Arc::new(AtomicU64::new(0));
+        let place = Place {
+            floor,
+            shift,
+            player,
+            seats: HashMap::new(),
+            made: Arc::clone(&made),
+        };
+        tokio::spawn(place.run(inbox));
         Self {
             orders,
             viewers: Arc::default(),
+            made,
         }
+    }
+
+    /// How many trades there have been.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// A seat, and the trades that will be seen from it. The trades end when they are not taken.
@@ -114,75 +133,98 @@ impl Drop for Seat {
     }
 }
 
-async fn run(mut floor: Floor, mut shift: SignedDuration, mut inbox: mpsc::UnboundedReceiver<Order>) {
-    let mut seats: HashMap<Viewer, mpsc::Sender<Vec<Item>>> = HashMap::new();
-    loop {
-        let deadline = floor.next_deadline();
-        let trade_is_due = async {
-            match deadline {
-                Some(at) => sleep_until(at.into()).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            order = inbox.recv() => match order {
-                Some(Order::Clock(time)) => shift = time.duration_since(Timestamp::now()),
-                Some(Order::Tell(asker)) => {
-                    // Who asked may have gone.
-                    let _ = asker.send(Timestamp::now() + shift);
+/// The market at work.
+struct Place {
+    floor: Floor,
+    shift: SignedDuration,
+    player: Option<Player>,
+    seats: HashMap<Viewer, mpsc::Sender<Vec<Item>>>,
+    made: Arc<AtomicU64>,
+}
+
+impl Place {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        loop {
+            let played = self.player.as_ref().and_then(Player::next_deadline);
+            let deadline = [self.floor.next_deadline(), played].into_iter().flatten().min();
+            let is_due = async {
+                match deadline {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => pending().await,
                 }
-                Some(Order::Halt(symbols, is_halted)) => {
-                    for (viewer, told) in floor.halt(&symbols, is_halted, Timestamp::now() + shift) {
-                        pass(viewer, told, &mut floor, &mut seats);
-                    }
-                }
-                Some(order) => take(order, &mut floor, &mut seats),
-                None => return,
-            },
-            () = trade_is_due => {
-                let clock = Timestamp::now() + shift;
-                for (viewer, trades) in floor.trade(Instant::now(), clock) {
-                    pass(viewer, trades, &mut floor, &mut seats);
+            };
+            tokio::select! {
+                biased;
+                order = inbox.recv() => match order {
+                    Some(order) => self.take(order),
+                    None => return,
+                },
+                () = is_due => {
+                    self.trade();
+                    // So that what is told goes out before more is made.
+                    tokio::task::yield_now().await;
                 }
             }
         }
     }
-}
 
-fn take(order: Order, floor: &mut Floor, seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Item>>>) {
-    let now = Instant::now();
-    match order {
-        Order::Enter(viewer, sender) => {
-            seats.insert(viewer, sender);
+    fn trade(&mut self) {
+        let (now, clock) = (Instant::now(), self.clock());
+        let told = self.floor.trade(now, clock);
+        self.tell(told);
+        if let Some(player) = &mut self.player {
+            let items = player.take_due(now, MOST_AT_ONCE);
+            let told = self.floor.play(items);
+            self.tell(told);
         }
-        Order::Watch(viewer, feed, symbols) if seats.contains_key(&viewer) => {
-            floor.watch(now, viewer, feed, &symbols);
-        }
-        Order::Watch(..) => {}
-        Order::Ask(query, asker) => {
-            // Who asked may have gone.
-            let _ = asker.send(floor.page(&query));
-        }
-        // Taken before.
-        Order::Halt(..) | Order::Clock(_) | Order::Tell(_) => {}
-        Order::Leave(viewer) => {
-            seats.remove(&viewer);
-            floor.leave(now, viewer);
+        self.made.store(self.floor.made, Ordering::Relaxed);
+    }
+
+    fn take(&mut self, order: Order) {
+        let now = Instant::now();
+        match order {
+            Order::Enter(viewer, sender) => {
+                self.seats.insert(viewer, sender);
+            }
+            Order::Watch(viewer, feed, symbols) if self.seats.contains_key(&viewer) => {
+                self.floor.watch(now, viewer, feed, &symbols);
+                let clock = self.clock();
+                if let Some(player) = self.player.as_mut().filter(|_| self.floor.is_watched()) {
+                    player.begin(now, clock);
+                }
+            }
+            Order::Watch(..) => {}
+            Order::Ask(query, asker) => {
+                // Who asked may have gone.
+                let _ = asker.send(self.floor.page(&query));
+            }
+            Order::Halt(symbols, is_halted) => {
+                let told = self.floor.halt(&symbols, is_halted, self.clock());
+                self.tell(told);
+            }
+            Order::Clock(time) => self.shift = time.duration_since(Timestamp::now()),
+            Order::Tell(asker) => {
+                // Who asked may have gone.
+                let _ = asker.send(self.clock());
+            }
+            Order::Leave(viewer) => {
+                self.seats.remove(&viewer);
+                self.floor.leave(now, viewer);
+            }
         }
     }
-}
 
-fn pass(
-    viewer: Viewer,
-    trades: Vec<Item>,
-    floor: &mut Floor,
-    seats: &mut HashMap<Viewer, mpsc::Sender<Vec<Item>>>,
-) {
-    let taken = seats
-        .get(&viewer)
-        .is_some_and(|seat| seat.try_send(trades).is_ok());
-    if !taken {
-        seats.remove(&viewer);
-        floor.leave(Instant::now(), viewer);
+    fn clock(&self) -> Timestamp {
+        Timestamp::now() + self.shift
+    }
+
+    fn tell(&mut self, told: HashMap<Viewer, Vec<Item>>) {
+        for (viewer, items) in told {
+            let seat = self.seats.get(&viewer);
+            if seat.is_none_or(|seat| seat.try_send(items).is_err()) {
+                self.seats.remove(&viewer);
+                self.floor.leave(Instant::now(), viewer);
+            }
+        }
     }
 }

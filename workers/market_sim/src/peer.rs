@@ -100,6 +100,9 @@ impl Peer {
         let Some(fields) = fields else {
             return invalid();
         };
+        if self.faults.borrow().no_answer {
+            return Vec::new();
+        }
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         match text("action") {
             Some("auth") => match (text("key"), text("secret")) {
@@ -140,6 +143,9 @@ impl Peer {
 
     /// The client is going; its place is free before it knows that it has gone.
     pub(crate) fn free_slot(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            slot.linger(self.faults.borrow().close_linger());
+        }
         self.slot = None;
     }
 
@@ -149,8 +155,11 @@ impl Peer {
         }
         let refused = self.faults.borrow().refuse_auth;
         let wrong = (!self.settings.accept(key, secret)).then_some(402);
-        if let Some(code) = refused.or(wrong) {
-            return vec![failure(code, refusal(code)), Reply::HangUp];
+        match refused.or(wrong) {
+            // The place may come free while the client tries again.
+            Some(406) => return vec![failure(406, refusal(406))],
+            Some(code) => return vec![failure(code, refusal(code)), Reply::HangUp],
+            None => {}
         }
         self.slot = self.slots.take(Instant::now(), key, Some(self.feed));
         // The client may try again on this connection, as long as its time lasts.
@@ -166,6 +175,9 @@ impl Peer {
         fields: &Fields,
         change: fn(&Channels, &Fields) -> Result<Channels, Refusal>,
     ) -> Vec<Reply> {
+        if let Some(code) = self.faults.borrow().refuse_subscribe {
+            return vec![failure(code, refusal(code))];
+        }
         let limit = match self.feed {
             Feed::Iex => self.settings.symbol_limit,
             Feed::Sip | Feed::Test | Feed::Crypto => None,
@@ -197,9 +209,15 @@ fn failure(code: u16, msg: &'static str) -> Reply {
     Reply::Say(Answer::Error(Failure { code, msg }))
 }
 
-/// Alpaca's words for what ends an authentication.
+/// Alpaca's words for a code.
 fn refusal(code: u16) -> &'static str {
     match code {
+        400 => "invalid syntax",
+        405 => "symbol limit exceeded",
+        406 => "connection limit exceeded",
+        407 => "slow client",
+        410 => "invalid subscribe action for this feed",
+        412 => "option messages are only available in MsgPack format",
         402 => "auth failed",
         404 => "auth timeout",
         409 => "insufficient subscription",

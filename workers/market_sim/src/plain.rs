@@ -11,7 +11,7 @@ use crate::client::House;
 use crate::clock;
 use crate::faults::Order;
 use crate::feed::Feed;
-use crate::ledger::{Query, Refusal};
+use crate::ledger::{Past, Query, Refusal};
 
 /// A request and the answer to it.
 pub(crate) struct Plain<'a> {
@@ -33,7 +33,13 @@ impl Plain<'_> {
     pub(crate) async fn answer(&self, stream: &mut TcpStream, house: &House) {
         let near = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
         let (status, body) = self.decide(house, near && !self.has_origin).await;
-        write(stream, status, &body).await;
+        let is_metrics = self.target.split('?').next() == Some("/metrics");
+        let kind = if is_metrics {
+            "text/plain; version=0.0.4"
+        } else {
+            "application/json"
+        };
+        write(stream, status, kind, &body).await;
     }
 
     /// Takes an order, at the price of the latest trade.
@@ -52,7 +58,7 @@ impl Plain<'_> {
             && let Some(page) = house.market.ask(query).await
             && let Some(latest) = page.trades.get(symbol).and_then(|trades| trades.last())
         {
-            price = latest["p"].as_f64().unwrap_or(price);
+            price = latest.0.price;
         }
         let now = house.market.time().await.unwrap_or_default();
         match house.orders.place(&asked, price, now) {
@@ -70,6 +76,7 @@ impl Plain<'_> {
     async fn decide(&self, house: &House, trusted: bool) -> Answer {
         let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
         match (self.method, path) {
+            ("GET", "/metrics") => ("200 OK", house.counts.text(house.market.made())),
             ("GET", "/health") => ok(&json!({"status": "ok"})),
             (_, "/control") if !trusted => {
                 refusal("403 Forbidden", "only from this host, and from no web page")
@@ -114,7 +121,7 @@ impl Plain<'_> {
             }
             _ => refusal(
                 "404 Not Found",
-                "there are /v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us, /stream, /v2/stocks/trades, /v2/clock, /v2/orders, /health, /control",
+                "there are /v2/iex, /v2/sip, /v2/test, /v1beta3/crypto/us, /stream, /v2/stocks/trades, /v2/clock, /v2/orders, /health, /metrics, /control",
             ),
         }
     }
@@ -163,7 +170,7 @@ async fn trades(house: &House, query: &str, latest: bool) -> Answer {
     };
     match house.market.ask(query).await {
         Some(page) if latest => {
-            let newest: BTreeMap<&str, &Value> = page
+            let newest: BTreeMap<&str, &Past> = page
                 .trades
                 .iter()
                 .filter_map(|(symbol, trades)| Some((symbol.as_str(), trades.last()?)))
@@ -211,9 +218,9 @@ fn refusal(status: &'static str, message: &str) -> Answer {
     (status, json!({"message": message}).to_string())
 }
 
-async fn write(stream: &mut TcpStream, status: &str, body: &str) {
+async fn write(stream: &mut TcpStream, status: &str, kind: &str, body: &str) {
     let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     // The visitor may have gone; there is nobody else to tell.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Faults;
+use crate::{Faults, Recording, Scheduled};
 
 /// The choices. The default is what a free Alpaca account sees, at ten trades a second and symbol.
 #[derive(Clone, Debug)]
@@ -23,8 +23,14 @@ pub struct Settings {
     /// How long a symbol goes on being traded when nobody is subscribed to it any more: with zero,
     /// nothing is made that nobody sees.
     pub goes_on: Duration,
+    /// The trades that are kept of each symbol on each feed, for those who ask by REST.
+    pub keep_trades: usize,
+    /// What is played instead of made-up trades.
+    pub replay: Option<Recording>,
     /// What goes wrong from the beginning.
     pub faults: Faults,
+    /// What goes wrong at its time.
+    pub schedule: Vec<Scheduled>,
 }
 
 impl Default for Settings {
@@ -36,7 +42,10 @@ impl Default for Settings {
             credentials: None,
             market_time: None,
             goes_on: Duration::ZERO,
+            keep_trades: 20_000,
+            replay: None,
             faults: Faults::default(),
+            schedule: Vec::new(),
         }
     }
 }

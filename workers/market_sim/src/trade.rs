@@ -97,6 +97,46 @@ impl Item {
     }
 }
 
+impl Item {
+    /// When it happened.
+    pub(crate) fn at(&self) -> Timestamp {
+        match self {
+            Self::Trade(trade) | Self::Correction(trade, _) | Self::Cancel(trade) => trade.at,
+            Self::Quote(quote) => quote.at,
+            Self::Bar(_, bar) => bar.at,
+            Self::Status(status) => status.at,
+        }
+    }
+
+    /// It happened at another time.
+    pub(crate) fn set_at(&mut self, at: Timestamp) {
+        match self {
+            Self::Trade(trade) | Self::Correction(trade, _) | Self::Cancel(trade) => trade.at = at,
+            Self::Quote(quote) => quote.at = at,
+            Self::Bar(_, bar) => bar.at = at,
+            Self::Status(status) => status.at = at,
+        }
+    }
+
+    /// The id of the trade that it is, or is about.
+    pub(crate) fn id(&self) -> Option<u64> {
+        match self {
+            Self::Trade(trade) | Self::Correction(trade, _) | Self::Cancel(trade) => Some(trade.id),
+            Self::Quote(_) | Self::Bar(..) | Self::Status(_) => None,
+        }
+    }
+
+    /// It has another id, by so much higher.
+    pub(crate) fn add_to_id(&mut self, step: u64) {
+        match self {
+            Self::Trade(trade) | Self::Correction(trade, _) | Self::Cancel(trade) => {
+                trade.id = trade.id.wrapping_add(step);
+            }
+            Self::Quote(_) | Self::Bar(..) | Self::Status(_) => {}
+        }
+    }
+}
+
 impl Quote {
     /// The quote that this trade met: it bought at the ask or sold at the bid.
     pub(crate) fn before(trade: &Trade) -> Self {

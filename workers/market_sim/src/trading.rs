@@ -21,6 +21,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Serves one listener until it leaves or is sent away.
 pub(crate) async fn serve(mut house: House, mut socket: Socket) {
+    let _open = house.counts.open(None);
     let mut slot: Option<Slot> = None;
     let mut listens = false;
     let mut updates = house.orders.updates();

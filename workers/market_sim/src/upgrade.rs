@@ -53,8 +53,18 @@ struct Opening {
 
 /// Reads and answers the request; `None` when it did not become a WebSocket.
 pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Accepted> {
-    let read = timeout(DEADLINE, Opening::read(&mut stream)).await;
-    let opening = read.ok()?.ok()?;
+    let opening = match timeout(DEADLINE, Opening::read(&mut stream)).await {
+        Ok(Ok(opening)) => opening,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            turn_away(&mut stream, house, 400).await;
+            return None;
+        }
+        Ok(Err(_)) => return None,
+        Err(_) => {
+            turn_away(&mut stream, house, 408).await;
+            return None;
+        }
+    };
     let upgrade = opening.upgrade.as_ref().and_then(|request| {
         let path = request.uri().path();
         let feed = Feed::at(path);
@@ -63,10 +73,7 @@ pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Accep
     });
     let refused = house.trouble.standing().borrow().refuse_upgrade;
     if let (Some(_), Some(status)) = (&upgrade, refused) {
-        let refusal = format!("HTTP/1.1 {status} Refused\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
-        // Who is refused may be gone.
-        let _ = stream.write_all(refusal.as_bytes()).await;
-        let _ = stream.shutdown().await;
+        turn_away(&mut stream, house, status).await;
         return None;
     }
     let Some((request, feed, response)) = upgrade else {
@@ -92,11 +99,42 @@ pub(crate) async fn accept(mut stream: TcpStream, house: &House) -> Option<Accep
     })))
 }
 
+/// Refuses with this HTTP status.
+async fn turn_away(stream: &mut TcpStream, house: &House, status: u16) {
+    house.counts.refused(status);
+    let (words, retry) = match status {
+        400 => ("Bad Request", ""),
+        408 => ("Request Timeout", ""),
+        429 => ("Too Many Requests", "Retry-After: 1\r\n"),
+        _ => ("Refused", "Retry-After: 1\r\n"),
+    };
+    let text = format!("HTTP/1.1 {status} {words}\r\n{retry}Connection: close\r\nContent-Length: 0\r\n\r\n");
+    // Who is refused may be gone.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Whether this may yet become a request: it begins with a method, a space, and printable text.
+fn may_be_http(head: &[u8]) -> bool {
+    const LONGEST_METHOD: usize = 10;
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let method = line.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let after = line.get(method);
+    let is_named = (1..=LONGEST_METHOD).contains(&method) && after.is_none_or(|byte| *byte == b' ');
+    let is_text = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\r';
+    let is_whole = line.len() < head.len();
+    let names_http = !is_whole || line.windows(7).any(|seven| seven == b"HTTP/1.");
+    is_named && line.iter().all(is_text) && names_http
+}
+
 impl Opening {
     async fn read(stream: &mut TcpStream) -> io::Result<Self> {
         let mut head = BytesMut::with_capacity(1024);
         let end = loop {
             more(stream, &mut head).await?;
+            if !may_be_http(&head) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             if let Some(at) = head.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
@@ -118,7 +156,7 @@ impl Opening {
         }
         let upgrade = match method.as_str() {
             "GET" => Request::try_parse(&head)
-                .map_err(io::Error::other)?
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?
                 .map(|(_, request)| request),
             _ => None,
         };
@@ -168,4 +206,26 @@ fn credentials(request: &Request) -> Option<(String, String)> {
     let key = header(request, "apca-api-key-id")?;
     let secret = header(request, "apca-api-secret-key")?;
     Some((key.to_owned(), secret.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_http;
+
+    #[test]
+    fn what_cannot_become_a_request_is_known_early() {
+        for good in [&b"G"[..], b"GET /v2/iex HTT", b"POST / HTTP/1.1\r\nHost: \xff"] {
+            assert!(may_be_http(good), "{good:?}");
+        }
+        for bad in [
+            &b"\x16\x03\x01"[..],
+            b"get / HTTP/1.1",
+            b"GET\x00",
+            b"HELLO\r\n",
+            b"GET / HTTP/2\r\n",
+            b"ABCDEFGHIJKL",
+        ] {
+            assert!(!may_be_http(bad), "{bad:?}");
+        }
+    }
 }

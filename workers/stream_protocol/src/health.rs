@@ -130,6 +130,8 @@ pub struct Figures {
     pub mute_alarms: u64,
     /// Symbols that were subscribed anew since they alone were silent.
     pub renewed_symbols: u64,
+    /// Clients that were closed since they were too slow.
+    pub slow_closed: u64,
     /// Times that Alpaca called this backend too slow.
     pub slow_client: u64,
     /// Data besides trades received from upstream.

@@ -76,7 +76,7 @@ async fn said(program: &str, arguments: &[&str], address: &str, alpaca: &Alpaca)
         .unwrap_or_else(|_| panic!("{program} is stuck: {arguments:?}"));
     let status = child.wait().await.expect("it ends");
     if said.is_empty() && !status.success() {
-        eprintln!("skipped: {program} has no WebSocket library; scripts/test_tools installs it");
+        eprintln!("skipped: {program} has no WebSocket library (pip install websockets, npm install ws)");
         return None;
     }
     Some(said)

@@ -121,4 +121,6 @@ async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     );
     assert!(soon("the end", slow.0.next()).await.is_none());
     assert!(lively.hear_all().await.is_empty());
+    let health = lively.ask(r#"{"action":"health"}"#).await;
+    assert_eq!(health["figures"]["slow_closed"], 1, "{health}");
 }

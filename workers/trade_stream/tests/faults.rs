@@ -1,17 +1,14 @@
-//! Every fault of the simulator's, with its outcome: each trade comes exactly once, late if need be.
+//! Faults of a moment, with their outcome: each trade comes exactly once, late if need be. Those that last
+//! are in `lasting`; all are listed in docs/stream_faults.md.
 //! Trades are told apart by Alpaca's ids, which the simulator counts up, so a hole or a double shows.
 
 mod common;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::{Client, Stream, soon};
-use market_sim::Settings;
+use common::sim::{assert_whole, collect, health, order, simulator, subscribed_bot};
+use common::{Stream, soon};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use ws_listener::{Stop, StopTrigger};
 
 /// What is done to the upstream, and undone, by orders to `/control`.
 struct Row {
@@ -34,7 +31,7 @@ const fn row(name: &'static str, order: &'static str, end: Option<&'static str>,
 
 const ALL_IS_WELL: Option<&str> = Some(r#"{"faults":{}}"#);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     row("dropped without a Close", r#"{"blow":"drop"}"#, None, true),
     row("closed by the server", r#"{"blow":"close"}"#, None, true),
     row("407 slow client", r#"{"blow":"slow_client"}"#, None, true),
@@ -44,6 +41,18 @@ const ROWS: [Row; 9] = [
     row(
         "slow by 20 ms a message",
         r#"{"faults":{"delay_ms":20}}"#,
+        ALL_IS_WELL,
+        false,
+    ),
+    row(
+        "trades sent twice",
+        r#"{"faults":{"duplicates":0.3}}"#,
+        ALL_IS_WELL,
+        false,
+    ),
+    row(
+        "trades out of order",
+        r#"{"faults":{"disorder":0.3}}"#,
         ALL_IS_WELL,
         false,
     ),
@@ -61,73 +70,14 @@ const ROWS: [Row; 9] = [
     ),
 ];
 
-async fn simulator() -> (SocketAddr, StopTrigger) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let (trigger, stop) = Stop::new();
-    let settings = Settings {
-        rate: 300.0,
-        goes_on: Duration::from_secs(30),
-        ..Settings::default()
-    };
-    tokio::spawn(market_sim::run(listener, settings, stop));
-    (address, trigger)
-}
-
-async fn order(address: SocketAddr, order: &str) {
-    let request = format!(
-        "POST /control HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{order}",
-        order.len()
-    );
-    let mut stream = soon("connect", TcpStream::connect(address))
-        .await
-        .expect("connected");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut answer = String::new();
-    soon("an answer", stream.read_to_string(&mut answer))
-        .await
-        .expect("read");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
-
-async fn health(client: &mut Client) -> Value {
-    client.ask(r#"{"action":"health"}"#).await
-}
-
-/// Takes the trades that came, in whatever order, and returns how many.
-async fn collect(bot: &mut Client, ids: &mut Vec<u64>, how_many: usize) {
-    let wanted = ids.len() + how_many;
-    while ids.len() < wanted {
-        let message = bot.hear().await;
-        let trades = message
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|one| one["T"] == "t");
-        ids.extend(trades.filter_map(|trade| trade["i"].as_u64()));
-    }
-}
-
-/// Every trade came, and once; the newest may still be on their way behind a backfill.
-fn assert_whole(ids: &[u64], name: &str) {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    let whole = &sorted[..sorted.len() - 50];
-    let holes: Vec<_> = whole.windows(2).filter(|two| two[1] != two[0] + 1).collect();
-    assert!(holes.is_empty(), "{name}: {holes:?}");
-}
-
 #[tokio::test]
 async fn every_fault_costs_time_and_no_trade() {
-    let (sim, _running) = simulator().await;
+    let (sim, _running) = simulator(None).await;
     let stream = Stream::start(sim).await;
     let mut asker = stream.client().await;
-    let mut bot = stream.bot("iex").await;
-    bot.hear().await;
-    bot.ask(r#"{"action":"auth","key":"K","secret":"S"}"#).await;
-    bot.ask(r#"{"action":"subscribe","trades":["AAPL"]}"#).await;
+    let mut bot = subscribed_bot(&stream, &["AAPL"]).await;
     let mut ids = Vec::new();
-    collect(&mut bot, &mut ids, 20).await;
+    collect(&mut bot, "AAPL", &mut ids, 20).await;
     println!("fault                          | reconnects | backfilled | live again after");
     for row in ROWS {
         let before = health(&mut asker).await;
@@ -151,7 +101,7 @@ async fn every_fault_costs_time_and_no_trade() {
         })
         .await;
         let took = began.elapsed();
-        collect(&mut bot, &mut ids, 200).await;
+        collect(&mut bot, "AAPL", &mut ids, 200).await;
         let fetched = |health: &Value| health["figures"]["backfills"].as_u64().expect("a count");
         soon("the backfill", async {
             while fetched(&health(&mut asker).await) < fetched(&before) + u64::from(row.reconnects) {
@@ -159,7 +109,7 @@ async fn every_fault_costs_time_and_no_trade() {
             }
         })
         .await;
-        collect(&mut bot, &mut ids, 300).await;
+        collect(&mut bot, "AAPL", &mut ids, 300).await;
         let filled = |health: &Value| health["figures"]["backfilled"].as_u64().expect("a count");
         println!(
             "{:30} | {:10} | {:10} | {:4} ms",
@@ -172,6 +122,7 @@ async fn every_fault_costs_time_and_no_trade() {
     }
     let end = health(&mut asker).await;
     let figures = &end["figures"];
+    assert!(figures["duplicates"].as_u64() > Some(10), "{end}");
     assert!(
         figures["backfilled"].as_u64() > Some(0) && figures["backfills_failed"] == 0,
         "{end}"

@@ -27,6 +27,14 @@ impl Metrics {
         }
     }
 
+    /// A figure that goes up and down, for each value of one label.
+    pub fn gauges(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) {
+        self.family(name, help, "gauge");
+        for (value, count) in values {
+            self.line(&format!("{name}{{{label}=\"{value}\"}}"), count);
+        }
+    }
+
     /// How many took how long: pairs of an upper bound in seconds, ascending and last infinity, and a
     /// count; and the sum of all.
     pub fn histogram(&mut self, name: &str, help: &str, buckets: &[(f64, u64)], sum: f64) {

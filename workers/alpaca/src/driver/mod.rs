@@ -21,7 +21,7 @@ use crate::rest::{LatestTrades, TradingApi};
 use crate::session::{Action, Ask, Input, News, OpenFailure, Session};
 use crate::socket::{Report, Socket};
 use crate::wire::{self, Frame, Spelling};
-use crate::{Batch, Credentials, Event, Status};
+use crate::{Batch, Credentials, Event, Status, Trade};
 use hours::Hours;
 use told::{liveness, log, says_why, wall_clock};
 
@@ -203,12 +203,13 @@ impl Driver {
             return;
         }
         let now = Instant::now();
-        for trade in &frame.trades {
-            self.session.count(now, &trade.symbol);
-        }
+        let paused = self.count(now, &frame.trades);
         self.news(News::Data);
         if !self.session.is_receiving() {
             return;
+        }
+        if !paused.is_empty() {
+            self.emit(Event::Paused { symbols: paused });
         }
         if !frame.trades.is_empty() {
             self.listeners.tell(Event::Trades(Batch {
@@ -219,6 +220,22 @@ impl Driver {
         if !frame.data.is_empty() {
             self.listeners.tell(Event::Data(frame.data));
         }
+    }
+
+    /// Counts these, and returns which symbols had been silent for too long. A trade that is as old as
+    /// the silence was only late: this process was stopped, or its line.
+    fn count(&mut self, now: Instant, trades: &[Trade]) -> Vec<(String, Duration)> {
+        let mut paused = Vec::new();
+        for trade in trades {
+            let Some(silence) = self.session.count(now, &trade.symbol) else {
+                continue;
+            };
+            let age = self.endpoint.market.age_of(&trade.timestamp);
+            if age.is_some_and(|age| age < silence / 2) {
+                paused.push((trade.symbol.clone(), silence));
+            }
+        }
+        paused
     }
 
     fn news(&mut self, news: News) {
@@ -296,6 +313,8 @@ impl Driver {
             }
             other @ (Event::Trades(_)
             | Event::Data(_)
+            | Event::Muted { .. }
+            | Event::Paused { .. }
             | Event::Connected
             | Event::Disconnected { .. }
             | Event::Fatal { .. }) => other,

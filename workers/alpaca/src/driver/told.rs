@@ -40,6 +40,13 @@ pub(super) fn log(event: &Event) {
         Event::Connected => info!("connected to Alpaca"),
         Event::Disconnected { reason } => warn!("disconnected from Alpaca: {reason}"),
         Event::Subscribed { topics } => info!("subscribed at Alpaca: {}", topic::list(topics)),
+        Event::Muted { symbols } => {
+            warn!(
+                "silent while others are not, subscribed anew: {}",
+                silences(symbols)
+            );
+        }
+        Event::Paused { symbols } => warn!("silent for a while, without a reason: {}", silences(symbols)),
         Event::Refused {
             topics,
             code,
@@ -47,4 +54,10 @@ pub(super) fn log(event: &Event) {
         } => warn!("Alpaca refused {}: {message} (code {code})", topic::list(topics)),
         Event::Fatal { code, message } => warn!("giving up: {message} (code {code})"),
     }
+}
+
+fn silences(symbols: &[(String, std::time::Duration)]) -> String {
+    let named = symbols.iter();
+    let named = named.map(|(symbol, silence)| format!("{symbol} ({:.1} s)", silence.as_secs_f64()));
+    named.collect::<Vec<_>>().join(", ")
 }

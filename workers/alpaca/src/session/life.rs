@@ -7,7 +7,7 @@ use super::phase::{Phase, Step};
 use super::watch::Finding;
 use super::{Action, STEP, Session};
 use crate::liveness::short;
-use crate::{MarketPhase, Topic, Verdict};
+use crate::{Event, MarketPhase, Topic, Verdict};
 
 /// How alive the feed is, in the session's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,10 @@ pub struct VitalSigns {
 
 impl Session {
     /// Counts data of a symbol of the present socket, for the clock of that symbol. Beside
-    /// `News::Data`, which is said once for all that came together; this is said for each.
-    pub fn count(&mut self, now: Instant, symbol: &str) {
-        self.watch.heard_of(now, symbol);
+    /// `News::Data`, which is said once for all that came together; this is said for each. Returns the
+    /// silence of the symbol before, if chance cannot explain that: something may be missing.
+    pub fn count(&mut self, now: Instant, symbol: &str) -> Option<Duration> {
+        self.watch.heard_of(now, symbol)
     }
 
     /// How alive the feed is.
@@ -81,8 +82,9 @@ impl Session {
             }
             Finding::Renew(symbols) => {
                 self.renewed_symbols += symbols.len() as u64;
-                self.subscriptions
-                    .renew(symbols.into_iter().map(Topic::trades).collect());
+                let topics = symbols.iter().map(|(symbol, _)| Topic::trades(symbol));
+                self.subscriptions.renew(topics.collect());
+                actions.push(Action::Emit(Event::Muted { symbols }));
             }
         }
     }

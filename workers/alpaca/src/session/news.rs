@@ -12,6 +12,9 @@ use crate::{Event, Topic};
 
 /// The longest wait that a server may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
+/// Who has the lease is looked up so often, since another may have got it before us; that it has become
+/// ours is told at once.
+const LEASE_LOOK: Duration = Duration::from_secs(2);
 /// An upgrade refused for our own fault is tried this often before giving up: a gateway may err.
 const DENIED_TRIES: u32 = 3;
 
@@ -78,7 +81,7 @@ impl Session {
             OpenFailure::Leased { holder } => {
                 self.hold_for(&holder);
                 self.phase = Phase::Waiting {
-                    until: now + LONGEST_ASKED,
+                    until: now + LEASE_LOOK,
                 };
             }
             OpenFailure::Http {

@@ -15,6 +15,8 @@ const BEYOND_CHANCE: f64 = 20.7;
 const CLUSTERED: f64 = 3.0;
 /// No silence shorter than this is judged.
 pub(super) const SHORTEST: Duration = Duration::from_secs(2);
+/// No silence shorter than this is looked into when it is over.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// A silence longer than this is looked into, however rarely something comes.
 pub(super) const LONGEST: Duration = Duration::from_secs(120);
 
@@ -89,11 +91,23 @@ impl Rate {
         (seconds <= LONGEST.as_secs_f64()).then(|| Duration::from_secs_f64(seconds).max(SHORTEST))
     }
 
+    /// The silence that is worth a look, once it is over: looking costs little, so that no margin is
+    /// needed.
+    pub(super) fn improbable(&self) -> Option<Duration> {
+        let seconds = BEYOND_CHANCE * self.variation().max(1.0) / self.per_second()?;
+        let silence = Duration::try_from_secs_f64(seconds).ok()?;
+        Some(silence.max(SHORTEST_PAUSE))
+    }
+
     /// By how much gaps are longer than those of a Poisson process: its gaps have a squared
     /// coefficient of variation of 1, and the tail of a clustered one decays slower by (1 + it) / 2.
     fn clustering(&self) -> f64 {
+        CLUSTERED.max(self.variation())
+    }
+
+    fn variation(&self) -> f64 {
         let variation = self.gaps * self.squares / (self.length * self.length) - 1.0;
-        CLUSTERED.max(f64::midpoint(1.0, variation))
+        f64::midpoint(1.0, variation)
     }
 }
 

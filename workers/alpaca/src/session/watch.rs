@@ -11,6 +11,8 @@ const EVERYTHING: &str = "*";
 /// Symbols are looked at no more often than this, and at least so often.
 const SYMBOLS_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 const SYMBOLS_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+/// A silence so short is no silence.
+const OFTEN: Duration = Duration::from_millis(100);
 /// What did not help is tried again after twice the time, up to this.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -48,8 +50,8 @@ pub(super) enum Finding {
     Ask,
     /// The feed is mute for so long: connect anew.
     Mute(Duration),
-    /// These symbols are mute while others are not: subscribe them anew.
-    Renew(Vec<String>),
+    /// These symbols are mute while others are not, each for so long: subscribe them anew.
+    Renew(Vec<(String, Duration)>),
 }
 
 impl Watch {
@@ -165,13 +167,17 @@ impl Watch {
         }
     }
 
-    /// Data of this symbol came.
-    pub(super) fn heard_of(&mut self, now: Instant, symbol: &str) {
-        if let Some(clock) = self.symbols.get_mut(symbol) {
-            clock.rate.add(now);
-            clock.silent_since = now;
-            clock.in_vain = 0;
-        }
+    /// Data of this symbol came. Returns the silence before it, if chance cannot explain that.
+    pub(super) fn heard_of(&mut self, now: Instant, symbol: &str) -> Option<Duration> {
+        let clock = self.symbols.get_mut(symbol)?;
+        let silence = now.saturating_duration_since(clock.silent_since);
+        // Trades that come together are the rule, and cost no arithmetic.
+        let is_judged = silence >= OFTEN && !clock.halted && self.phase.is_open();
+        let limit = is_judged.then(|| clock.rate.improbable()).flatten();
+        clock.rate.add(now);
+        clock.silent_since = now;
+        clock.in_vain = 0;
+        limit.filter(|limit| silence > *limit).map(|_| silence)
     }
 
     /// Trading of this symbol is halted, or goes on.
@@ -235,9 +241,10 @@ impl Watch {
         for (symbol, clock) in &mut self.symbols {
             match clock.due() {
                 Some(due) if due <= now => {
+                    let silence = now.saturating_duration_since(clock.silent_since);
                     clock.in_vain += 1;
                     clock.silent_since = now;
-                    mute.push(symbol.clone());
+                    mute.push((symbol.clone(), silence));
                 }
                 Some(due) => next = next.min(due),
                 None => {}

@@ -91,7 +91,7 @@ impl Conversation {
             let interest = self.interest();
             tokio::select! {
                 () = outbox.changed() => {}
-                ready = ready(&self.socket, interest) => if !self.turn(ready) { return },
+                ready = ready(&self.socket, interest) => if !self.turn(ready.ok()) { return },
                 () = at(self.deadline()) => if !self.overdue() { return },
                 () = stop.requested(), if !is_stopping => {
                     is_stopping = true;
@@ -128,8 +128,8 @@ impl Conversation {
     }
 
     /// Reads, and lets what was stuck be written; false when the socket has failed.
-    fn turn(&mut self, ready: io::Result<tokio::io::Ready>) -> bool {
-        let Ok(ready) = ready else { return false };
+    fn turn(&mut self, ready: Option<tokio::io::Ready>) -> bool {
+        let Some(ready) = ready else { return false };
         if ready.is_writable() && self.client.outbox.is_stuck() {
             self.stuck_since = None;
             self.client.outbox.unstick();

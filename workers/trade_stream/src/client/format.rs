@@ -91,14 +91,21 @@ impl Format {
         }
     }
 
-    /// Writes a gap; Alpaca's protocol has no word for it.
+    /// Writes a gap. Alpaca's protocol has no word for it; an error is what every SDK shows, and 500
+    /// makes none of them leave.
     pub fn write_gap(self, out: &mut Vec<u8>, gap: Gap<'_>) {
         match self {
             Self::Stream => {
                 let gap = ServerMessage::Gap(gap);
                 serde_json::to_writer(out, &gap).expect("texts and numbers, into memory");
             }
-            Self::AlpacaJson | Self::AlpacaMsgpack => {}
+            Self::AlpacaJson | Self::AlpacaMsgpack => {
+                let since = gap.since.as_deref().unwrap_or("a while ago");
+                let what = gap.channel.map_or("trades", Channel::name);
+                let msg = &format!("gap: {what} of {} may be missing since {since}", gap.symbol);
+                let (kind, code) = ("error", 500);
+                self.write(out, &Failure { kind, code, msg });
+            }
         }
     }
 

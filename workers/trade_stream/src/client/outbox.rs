@@ -98,6 +98,8 @@ pub struct Outbox {
     has_failed: AtomicBool,
     /// The hub has queued trades that it will write in a moment.
     is_due: AtomicBool,
+    /// It was closed for being too slow.
+    was_too_slow: AtomicBool,
     /// Something for the client's task to look at.
     changed: Notify,
     /// Nothing was heard of the client since `was_silent` was asked.
@@ -116,6 +118,7 @@ impl Outbox {
             is_stuck: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             is_due: AtomicBool::new(false),
+            was_too_slow: AtomicBool::new(false),
             changed: Notify::new(),
             is_silent: AtomicBool::new(false),
         }
@@ -163,6 +166,7 @@ impl Outbox {
                 queue.forget_unsent();
                 queue.push_frame(frame::close(Sender::Server, POLICY, &reason));
                 queue.end();
+                self.was_too_slow.store(true, Ordering::Relaxed);
                 self.changed.notify_one();
             }
         }
@@ -237,6 +241,11 @@ impl Outbox {
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.lock().bytes()
+    }
+
+    /// Whether it was closed for being too slow.
+    pub fn was_too_slow(&self) -> bool {
+        self.was_too_slow.load(Ordering::Relaxed)
     }
 
     /// How many trades this client has missed in its life.

@@ -52,6 +52,23 @@ impl Hub {
         self.put(&held, false);
     }
 
+    /// These were silent for so long while others were not, and are subscribed anew.
+    pub(super) fn muted(&mut self, symbols: &[(String, Duration)]) {
+        for (symbol, silence) in symbols {
+            let good = SystemTime::now() - *silence;
+            let start = self.upstream.market_time() - *silence - BEFORE;
+            self.late.muted(symbol, &rfc3339(good), start);
+        }
+    }
+
+    /// These were silent for so long, and are not any more: whether something was made meanwhile is
+    /// looked up.
+    pub(super) fn paused(&mut self, symbols: &[(String, Duration)]) {
+        self.muted(symbols);
+        let named: Vec<&str> = symbols.iter().map(|(symbol, _)| symbol.as_str()).collect();
+        self.confirmed(&named);
+    }
+
     /// The upstream confirmed the trades of these symbols.
     pub(super) fn confirmed(&mut self, symbols: &[&str]) {
         let now = Instant::now();

@@ -18,7 +18,12 @@ const MOST_HELD: usize = 20_000;
 const MOST_REMEMBERED: usize = 1_000_000;
 
 /// Live trades after a backfill among which some may be that it had fetched.
-const OVERLAP: u32 = 10_000;
+const OVERLAP: u32 = 100_000;
+
+/// Trades come in order of their times but for so much.
+const MARGIN: Duration = Duration::from_secs(2);
+/// A feed is not later than this.
+const LATEST: Duration = Duration::from_secs(120);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -65,6 +70,13 @@ impl Late {
             self.doubles += 1;
             return None;
         }
+        // Of a symbol that is being subscribed anew: what comes before that need not be fetched.
+        if !self.lost.is_empty()
+            && let Some(lost) = self.lost.get_mut(&trade.symbol)
+            && lost.known.len() < MOST_REMEMBERED
+        {
+            lost.known.insert(key);
+        }
         if self.filling.is_empty() {
             return Some(trade);
         }
@@ -106,15 +118,29 @@ impl Late {
             self.lost.insert(symbol, filling.lost);
         }
         for symbol in std::mem::take(&mut self.confirmed) {
-            let recent = self.recent.get(&symbol);
-            self.lost.entry(symbol).or_insert_with(|| Lost {
-                since: since.to_owned(),
-                start,
-                known: recent.map(Recent::keys).unwrap_or_default(),
-                floor: recent.and_then(Recent::floor),
-            });
+            self.lose(symbol, since, start);
         }
         held
+    }
+
+    /// A symbol was silent from `since` on and is subscribed anew; `start` as above.
+    pub fn muted(&mut self, symbol: &str, since: &str, start: SystemTime) {
+        if self.confirmed.contains(symbol) && !self.filling.contains_key(symbol) {
+            self.lose(symbol.to_owned(), since, start);
+        }
+    }
+
+    fn lose(&mut self, symbol: String, since: &str, start: SystemTime) {
+        let recent = self.recent.get(&symbol);
+        // What came last may have been late, so that more is missing than the clock says.
+        let made = recent.and_then(Recent::made).map_or(start, |made| made - MARGIN);
+        let start = made.clamp(start - LATEST, start);
+        self.lost.entry(symbol).or_insert_with(|| Lost {
+            since: since.to_owned(),
+            start,
+            known: recent.map(Recent::keys).unwrap_or_default(),
+            floor: recent.and_then(Recent::floor),
+        });
     }
 
     /// What was known of a symbol by the process before this one, which ended at `since`.

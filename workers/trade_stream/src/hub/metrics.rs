@@ -21,6 +21,7 @@ impl Hub {
         drop(status);
         for client in self.clients.values() {
             figures.missed += client.outbox.missed() as u64;
+            figures.slow_closed += u64::from(client.outbox.was_too_slow());
             figures.queue_bytes += client.outbox.bytes() as u64;
         }
         figures
@@ -71,6 +72,8 @@ impl Hub {
         all.counter("trade_stream_trades_out_total", out, figures.trades_out);
         let missed = "Trades that clients missed since they were too slow.";
         all.counter("trade_stream_missed_total", missed, figures.missed);
+        let closed = "Clients closed since they were too slow.";
+        all.counter("trade_stream_slow_closed_total", closed, figures.slow_closed);
         let gaps = [
             ("upstream", figures.gaps_upstream),
             ("overrun", figures.gaps_overrun),

@@ -295,6 +295,7 @@ impl Hub {
             return;
         };
         self.counted.missed += client.outbox.missed() as u64;
+        self.counted.slow_closed += u64::from(client.outbox.was_too_slow());
         match client.outbox.missed() {
             0 => info!("client {}: disconnected", client.peer),
             missed => info!(

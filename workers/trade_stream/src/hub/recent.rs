@@ -2,8 +2,10 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::SystemTime;
 
 use alpaca::Trade;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::doubles::Doubles;
@@ -79,6 +81,12 @@ impl Recent {
     /// All that are remembered.
     pub fn keys(&self) -> HashSet<Key> {
         self.keys.iter().copied().collect()
+    }
+
+    /// When one of the last was made: at most so many before the last as have no mark.
+    pub fn made(&self) -> Option<SystemTime> {
+        let (_, time) = self.marks.back()?;
+        time.parse::<Timestamp>().ok().map(SystemTime::from)
     }
 
     /// The time from which on all are remembered; `None` when all there ever were are.

@@ -36,6 +36,8 @@ impl Hub {
                 self.lost();
                 self.dashboard.disconnected(Instant::now());
             }
+            Event::Muted { symbols } => self.muted(&symbols),
+            Event::Paused { symbols } => self.paused(&symbols),
             Event::Subscribed { topics } => {
                 let trades = topics.iter().filter(|topic| topic.is_trades());
                 let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();

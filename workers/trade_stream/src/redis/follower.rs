@@ -172,6 +172,14 @@ impl Follower {
             Body::Data(frame) => self.data(frame),
             Body::Lost(reason) => self.lose(&reason),
             Body::State(present) => self.state(&present),
+            Body::Silent(symbols) => {
+                let symbols = symbols
+                    .into_iter()
+                    .map(|(symbol, silence)| (symbol, Duration::from_millis(silence)));
+                self.relay.tell(Event::Paused {
+                    symbols: symbols.collect(),
+                });
+            }
             Body::Refused(refusal) => {
                 let mut topics = message::topics(&refusal.topics);
                 topics.retain(|topic| self.desired.remove(topic));

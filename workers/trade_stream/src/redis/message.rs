@@ -25,6 +25,8 @@ pub(super) enum Body {
     State(Present),
     /// Alpaca refused these.
     Refused(Refusal),
+    /// These symbols were silent for so many milliseconds, against all chance: trades may be missing.
+    Silent(Vec<(String, u64)>),
 }
 
 /// How a publisher is.
@@ -56,6 +58,7 @@ pub(super) const DATA: &str = "data";
 pub(super) const LOST: &str = "lost";
 pub(super) const STATE: &str = "state";
 pub(super) const REFUSED: &str = "refused";
+pub(super) const SILENT: &str = "silent";
 
 /// A message, ready to be published.
 pub(super) fn write(boot: u64, number: u64, kind: &str, body: &[u8]) -> Vec<u8> {
@@ -76,6 +79,7 @@ pub(super) fn read(message: &[u8]) -> Option<Told> {
         LOST => Body::Lost(String::from_utf8_lossy(body).into_owned()),
         STATE => Body::State(serde_json::from_slice(body).ok()?),
         REFUSED => Body::Refused(serde_json::from_slice(body).ok()?),
+        SILENT => Body::Silent(serde_json::from_slice(body).ok()?),
         _ => return None,
     };
     Some(Told { boot, number, body })

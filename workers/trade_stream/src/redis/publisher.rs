@@ -162,6 +162,14 @@ fn write_event(writer: &mut Writer, items: &mut Vec<Vec<u8>>, event: Event) {
                 },
             );
         }
+        Event::Muted { symbols } | Event::Paused { symbols } => {
+            writer.data(items);
+            let silence = |(symbol, silence): (String, Duration)| {
+                (symbol, u64::try_from(silence.as_millis()).unwrap_or(u64::MAX))
+            };
+            let symbols: Vec<_> = symbols.into_iter().map(silence).collect();
+            writer.write_json(message::SILENT, &symbols);
+        }
         // The state that follows tells these.
         Event::Connected | Event::Subscribed { .. } | Event::Fatal { .. } => writer.data(items),
     }

@@ -2,12 +2,13 @@
 #![allow(dead_code, reason = "each test file uses its share")]
 
 pub mod alpaca;
+pub mod sim;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ::alpaca::ConnectionManager;
+use ::alpaca::{ConnectionManager, Options};
 use alpaca::Alpaca;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -40,7 +41,15 @@ impl Stream {
 
     pub async fn with(upstream: SocketAddr, adjust: impl FnOnce(&mut Settings)) -> Self {
         let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
-        Self::on(listener, upstream, adjust)
+        Self::on(listener, upstream, adjust, Options::default())
+    }
+
+    /// A stream whose market's clock shows this time.
+    pub async fn rehearsing(upstream: SocketAddr, market_time: &str) -> Self {
+        let listener = ws_listener::bind("127.0.0.1", 0).await.expect("a free port");
+        let time: jiff::Timestamp = market_time.parse().expect("a time");
+        let options = Options::default().market_time(time.into());
+        Self::on(listener, upstream, |_| {}, options)
     }
 
     /// A stream in the place of an earlier one.
@@ -48,20 +57,21 @@ impl Stream {
         let listener = ws_listener::bind("127.0.0.1", address.port())
             .await
             .expect("free again");
-        Self::on(listener, upstream, |_| {})
+        Self::on(listener, upstream, |_| {}, Options::default())
     }
 
     fn on(
         listener: tokio::net::TcpListener,
         upstream: SocketAddr,
         adjust: impl FnOnce(&mut Settings),
+        options: Options,
     ) -> Self {
         let address = listener.local_addr().expect("bound");
         let upstream_address = upstream;
         let mut settings = settings(upstream);
         adjust(&mut settings);
         let source = &settings.source;
-        let manager = ConnectionManager::new();
+        let manager = ConnectionManager::with(options);
         let upstream = manager
             .market_data(&source.credentials, &source.url)
             .expect("a usable address");

@@ -174,11 +174,23 @@ fn a_thin_feed_is_mute_when_newer_trades_were_made() {
     assert_eq!(stage.verdict(), Some(Verdict::Mute));
 }
 
+/// What follows the news that this symbol was mute.
+fn renewed<'a>(done: &'a [Action], mute: &str) -> &'a [Action] {
+    let [Action::Emit(Event::Muted { symbols }), rest @ ..] = done else {
+        panic!("who uses it must know what may be missing: {done:?}");
+    };
+    assert!(
+        symbols[0].0 == mute && symbols[0].1 > Duration::from_secs(1),
+        "{symbols:?}"
+    );
+    rest
+}
+
 #[test]
 fn only_the_mute_symbol_is_subscribed_anew() {
     let mut stage = trading(MarketPhase::Core, &["AAPL", "TSLA"], 200);
     let done = stage.go_on(&["AAPL"], 200, 20);
-    assert_eq!(done, [unsubscribe(&["TSLA"])]);
+    assert_eq!(renewed(&done, "TSLA"), [unsubscribe(&["TSLA"])]);
     assert_eq!(stage.confirm(&["AAPL"]), [subscribe(&["TSLA"])]);
     stage.confirm(&["AAPL", "TSLA"]);
     assert_eq!(stage.session.vital_signs().renewed_symbols, 1);
@@ -187,7 +199,7 @@ fn only_the_mute_symbol_is_subscribed_anew() {
     let done = stage.go_on(&["AAPL"], 200, 20);
     assert_eq!(done, []);
     let done = stage.go_on(&["AAPL"], 200, 20);
-    assert_eq!(done, [unsubscribe(&["TSLA"])]);
+    assert_eq!(renewed(&done, "TSLA"), [unsubscribe(&["TSLA"])]);
     assert!(stage.now - before < Duration::from_secs(60));
 }
 
@@ -197,7 +209,8 @@ fn a_halt_suspends_the_clock_of_its_symbol() {
     assert_eq!(stage.halt("TSLA", true), []);
     assert_eq!(stage.go_on(&["AAPL"], 200, 300), []);
     stage.halt("TSLA", false);
-    assert_eq!(stage.go_on(&["AAPL"], 200, 20), [unsubscribe(&["TSLA"])]);
+    let done = stage.go_on(&["AAPL"], 200, 20);
+    assert_eq!(renewed(&done, "TSLA"), [unsubscribe(&["TSLA"])]);
     stage.confirm(&["AAPL"]);
     stage.confirm(&["AAPL", "TSLA"]);
     // All of the market is halted: nobody is to blame.
@@ -287,4 +300,18 @@ fn giving_up_every_symbol_after_much_was_learned_is_no_trouble() {
     stage.want(&["SPY"]);
     stage.confirm(&["SPY"]);
     assert_eq!(stage.trade(&["SPY"]), []);
+}
+
+#[test]
+fn a_silence_that_ends_by_itself_is_told_when_chance_cannot_explain_it() {
+    let mut stage = trading(MarketPhase::Core, &["AAPL", "TSLA"], 200);
+    stage.now += Duration::from_millis(400);
+    let usual = stage.session.count(stage.now, "AAPL");
+    assert_eq!(usual, None);
+    stage.now += Duration::from_secs(60);
+    let silence = stage.session.count(stage.now, "AAPL").expect("told");
+    assert_eq!(silence, Duration::from_secs(60));
+    assert_eq!(stage.session.count(stage.now, "AAPL"), None, "once");
+    stage.halt("TSLA", true);
+    assert_eq!(stage.session.count(stage.now, "TSLA"), None, "a halt explains it");
 }

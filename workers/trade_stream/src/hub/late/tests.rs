@@ -169,3 +169,20 @@ fn what_comes_twice_while_it_waits_is_one() {
     assert_eq!(ids(&late.finish(&["A".into()])), [6]);
     assert_eq!(late.doubles(), 1);
 }
+
+#[test]
+fn a_symbol_that_was_mute_has_a_hole_of_its_own() {
+    let mut late = Late::default();
+    late.confirmed(["A", "B"], Instant::now(), HOLD);
+    for symbol in ["A", "B"] {
+        late.pass(trade(symbol, 1));
+    }
+    late.muted("A", "10:00", SystemTime::UNIX_EPOCH);
+    for id in 4..4000 {
+        assert!(late.pass(trade("A", id)).is_some(), "it came back by itself");
+    }
+    let holes = late.confirmed(["A"], Instant::now(), HOLD);
+    assert_eq!((holes.len(), holes[0].0.as_str()), (1, "A"));
+    let fetched: Vec<u64> = (1..4000).filter(|id| late.is_new(&trade("A", *id))).collect();
+    assert_eq!(fetched, [2, 3]);
+}

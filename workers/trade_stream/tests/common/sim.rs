@@ -1,0 +1,79 @@
+//! A simulator in this process, orders to it, and what its trades' ids tell.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use market_sim::Settings;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use ws_listener::{Stop, StopTrigger};
+
+use super::{Client, Stream, soon};
+
+/// A simulator that makes 300 trades a second of each symbol, also while nobody looks.
+pub async fn simulator(market_time: Option<&str>) -> (SocketAddr, StopTrigger) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (trigger, stop) = Stop::new();
+    let settings = Settings {
+        rate: 300.0,
+        goes_on: Duration::from_secs(30),
+        market_time: market_time.map(|time| time.parse().expect("a time")),
+        ..Settings::default()
+    };
+    tokio::spawn(market_sim::run(listener, settings, stop));
+    (address, trigger)
+}
+
+/// Gives an order to `/control`.
+pub async fn order(address: SocketAddr, order: &str) {
+    let request = format!(
+        "POST /control HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{order}",
+        order.len()
+    );
+    let mut stream = soon("connect", TcpStream::connect(address))
+        .await
+        .expect("connected");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    soon("an answer", stream.read_to_string(&mut answer))
+        .await
+        .expect("read");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// A client of Alpaca's protocol, subscribed to these.
+pub async fn subscribed_bot(stream: &Stream, symbols: &[&str]) -> Client {
+    let mut bot = stream.bot("iex").await;
+    bot.hear().await;
+    bot.ask(r#"{"action":"auth","key":"K","secret":"S"}"#).await;
+    let request = serde_json::json!({"action":"subscribe","trades":symbols});
+    bot.ask(&request.to_string()).await;
+    bot
+}
+
+/// How things are.
+pub async fn health(client: &mut Client) -> Value {
+    client.ask(r#"{"action":"health"}"#).await
+}
+
+/// Takes so many trades of a symbol, in whatever order.
+pub async fn collect(bot: &mut Client, symbol: &str, ids: &mut Vec<u64>, how_many: usize) {
+    let wanted = ids.len() + how_many;
+    while ids.len() < wanted {
+        let message = bot.hear().await;
+        let trades = message.as_array().into_iter().flatten();
+        let trades = trades.filter(|one| one["T"] == "t" && one["S"] == symbol);
+        ids.extend(trades.filter_map(|trade| trade["i"].as_u64()));
+    }
+}
+
+/// Every trade came, and once; the newest may still be on their way behind a backfill.
+pub fn assert_whole(ids: &[u64], name: &str) {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let whole = &sorted[..sorted.len() - 50];
+    let holes: Vec<_> = whole.windows(2).filter(|two| two[1] != two[0] + 1).collect();
+    assert!(holes.is_empty(), "{name}: {holes:?}");
+}

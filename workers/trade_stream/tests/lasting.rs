@@ -1,0 +1,303 @@
+//! Faults that last, each with a simulator and a stream of its own, side by side; and what only a person
+//! can mend. All are listed in docs/stream_faults.md, which is checked against these tests here.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::Stream;
+use common::sim::{assert_whole, collect, health, order, simulator, subscribed_bot};
+use serde_json::Value;
+
+/// A Wednesday in the middle of trading: silence means something.
+const TRADING: &str = "2025-10-08T10:29:00-04:00";
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// What is done, for how long, and what is seen of it meanwhile.
+struct Row {
+    name: &'static str,
+    order: &'static str,
+    lasts_ms: u64,
+    /// The state that `health` tells at some time meanwhile or soon after.
+    shows: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// The connection is made anew, and what was missed is fetched.
+    Fetched,
+    /// The symbol alone is subscribed anew, and what it missed is fetched.
+    Renewed,
+    /// The connection is made anew, and gaps are told.
+    Told,
+    /// Nothing is done, since nothing is wrong.
+    Nothing,
+}
+
+const fn row(
+    name: &'static str,
+    order: &'static str,
+    lasts_ms: u64,
+    shows: &'static str,
+    outcome: Outcome,
+) -> Row {
+    Row {
+        name,
+        order,
+        lasts_ms,
+        shows,
+        outcome,
+    }
+}
+
+const ROWS: [Row; 11] = [
+    row(
+        "silent with TCP open",
+        r#"{"faults":{"silent":["*"]}}"#,
+        3000,
+        "MUTE",
+        Outcome::Fetched,
+    ),
+    row(
+        "this connection mute",
+        r#"{"blow":"mute"}"#,
+        100,
+        "MUTE",
+        Outcome::Fetched,
+    ),
+    row(
+        "one symbol silent",
+        r#"{"faults":{"silent":["AAPL"]}}"#,
+        3000,
+        "LIVE",
+        Outcome::Renewed,
+    ),
+    row(
+        "black hole",
+        r#"{"faults":{"black_hole":true}}"#,
+        3000,
+        "MUTE",
+        Outcome::Fetched,
+    ),
+    row(
+        "no answer to requests",
+        r#"{"blow":"drop","faults":{"no_answer":true}}"#,
+        1000,
+        "AUTH_WAIT",
+        Outcome::Fetched,
+    ),
+    row(
+        "406, the place lingers",
+        r#"{"blow":"drop","faults":{"linger_s":1}}"#,
+        300,
+        "SLOT_HELD",
+        Outcome::Fetched,
+    ),
+    row(
+        "429 at the upgrade",
+        r#"{"blow":"drop","faults":{"refuse_upgrade":429}}"#,
+        500,
+        "SLOT_HELD",
+        Outcome::Fetched,
+    ),
+    row(
+        "503 at the upgrade",
+        r#"{"blow":"drop","faults":{"refuse_upgrade":503}}"#,
+        300,
+        "BACKING_OFF",
+        Outcome::Fetched,
+    ),
+    row(
+        "404 auth timeout",
+        r#"{"blow":"drop","faults":{"refuse_auth":404}}"#,
+        300,
+        "BACKING_OFF",
+        Outcome::Fetched,
+    ),
+    row(
+        "REST refuses with 403",
+        r#"{"blow":"drop","faults":{"refuse_rest":403}}"#,
+        1500,
+        "LIVE",
+        Outcome::Told,
+    ),
+    row(
+        "trading halted",
+        r#"{"halt":["AAPL","TSLA"]}"#,
+        3500,
+        "QUIET_OK",
+        Outcome::Nothing,
+    ),
+];
+
+/// Refused with these, the stream ends, and sentinel does not start it again.
+const FATAL: [(&str, u16); 4] = [
+    ("402 bad credentials", 402),
+    ("408 v2 not enabled", 408),
+    ("409 not in the plan", 409),
+    ("411 scope is missing", 411),
+];
+
+/// Refused with these, a symbol is quarantined and its clients are told.
+const REFUSED: [(&str, u16); 3] = [
+    ("400 no such symbol", 400),
+    ("405 over the symbol limit", 405),
+    ("410 no such channel", 410),
+];
+
+#[tokio::test]
+async fn whatever_lasts_costs_time_and_no_trade_unnoticed() {
+    let rows = ROWS.iter().map(|row| tokio::spawn(suffer(row)));
+    println!("fault | shows | outcome in figures | live again after");
+    for row in rows.collect::<Vec<_>>() {
+        println!("{}", row.await.expect("as it is listed"));
+    }
+}
+
+async fn suffer(row: &'static Row) -> String {
+    let (sim, _running) = simulator(Some(TRADING)).await;
+    let stream = Stream::rehearsing(sim, TRADING).await;
+    let mut asker = stream.client().await;
+    let mut bot = subscribed_bot(&stream, &["AAPL", "TSLA"]).await;
+    let mut ids = Vec::new();
+    collect(&mut bot, "AAPL", &mut ids, 300).await;
+    let listening = tokio::spawn(async move {
+        let mut ids = ids;
+        let began = Instant::now();
+        // As long as the row lasts, and until trades come again.
+        while began.elapsed() < Duration::from_millis(row.lasts_ms + 500) || !seen(&mut bot, &mut ids).await {
+            seen(&mut bot, &mut ids).await;
+        }
+        (bot, ids)
+    });
+    let began = Instant::now();
+    order(sim, row.order).await;
+    let mut shown = false;
+    let mut lifted = false;
+    let (took, after) = loop {
+        let now = health(&mut asker).await;
+        shown |= now["state"] == row.shows;
+        if !lifted && began.elapsed() > Duration::from_millis(row.lasts_ms) {
+            order(sim, r#"{"faults":{},"resume":["AAPL","TSLA"]}"#).await;
+            lifted = true;
+        }
+        if lifted && shown && is_over(row, &now) {
+            break (began.elapsed(), now);
+        }
+        assert!(began.elapsed() < PATIENCE, "{}: {now}", row.name);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let (mut bot, mut ids) = listening.await.expect("no panic");
+    collect(&mut bot, "AAPL", &mut ids, 300).await;
+    if row.outcome != Outcome::Told {
+        assert_whole(&ids, row.name);
+    }
+    let figures = &after["figures"];
+    format!(
+        "{} | {} | reconnects {}, renewed {}, fetched {}, gaps {} | {} ms",
+        row.name,
+        row.shows,
+        after["reconnects"],
+        figures["renewed_symbols"],
+        figures["backfilled"],
+        figures["gaps_upstream"],
+        took.as_millis()
+    )
+}
+
+/// Takes what comes within a moment; whether anything did.
+async fn seen(bot: &mut common::Client, ids: &mut Vec<u64>) -> bool {
+    let one = collect(bot, "AAPL", ids, 1);
+    tokio::time::timeout(Duration::from_millis(200), one)
+        .await
+        .is_ok()
+}
+
+fn is_over(row: &Row, health: &Value) -> bool {
+    let figures = &health["figures"];
+    let count = |name: &str| figures[name].as_u64().unwrap_or_default();
+    let is_live = health["state"] == "LIVE";
+    let reconnected = health["reconnects"].as_u64() >= Some(1);
+    match row.outcome {
+        Outcome::Fetched => is_live && reconnected && count("backfills") >= 2 && count("backfilled") > 0,
+        Outcome::Renewed => {
+            is_live && !reconnected && count("renewed_symbols") >= 1 && count("backfilled") > 0
+        }
+        Outcome::Told => is_live && count("backfills_failed") >= 2 && count("gaps_upstream") >= 2,
+        Outcome::Nothing => is_live && !reconnected && count("mute_alarms") == 0,
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_person_can_mend_ends_the_stream() {
+    for (name, code) in FATAL {
+        let (sim, _running) = simulator(None).await;
+        order(sim, &format!(r#"{{"faults":{{"refuse_auth":{code}}}}}"#)).await;
+        let stream = Stream::start(sim).await;
+        let mut client = stream.client().await;
+        client.say(r#"{"action":"subscribe","symbol":"AAPL"}"#).await;
+        let ended = common::soon(name, stream.ended).await.expect("no panic");
+        assert_eq!(ended.expect_err(name).code, code);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_costs_nobody_else() {
+    for (name, code) in REFUSED {
+        let (sim, _running) = simulator(None).await;
+        let stream = Stream::start(sim).await;
+        let mut bot = subscribed_bot(&stream, &["TSLA"]).await;
+        collect(&mut bot, "TSLA", &mut Vec::new(), 5).await;
+        order(sim, &format!(r#"{{"faults":{{"refuse_subscribe":{code}}}}}"#)).await;
+        let mut client = stream.client().await;
+        client.say(r#"{"action":"subscribe","symbol":"AAPL"}"#).await;
+        let refusal = loop {
+            let told = client.hear().await;
+            if told["type"] == "error" {
+                break told.to_string();
+            }
+        };
+        assert!(
+            refusal.contains("AAPL") && refusal.contains(&code.to_string()),
+            "{name}: {refusal}"
+        );
+        collect(&mut bot, "TSLA", &mut Vec::new(), 5).await;
+        let health = health(&mut client).await;
+        assert_eq!(
+            (&health["healthy"], &health["reconnects"]),
+            (&true.into(), &0.into()),
+            "{name}"
+        );
+        assert_eq!(health["quarantined"][0]["code"], code, "{name}");
+    }
+}
+
+#[test]
+fn the_table_lists_what_is_tested() {
+    let table = include_str!("../../../docs/stream_faults.md");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let listed: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .collect();
+    let momentary = include_str!("faults.rs");
+    let lasting = ROWS.iter().map(|row| row.name);
+    let codes = FATAL.iter().chain(&REFUSED).map(|(name, _)| *name);
+    let mut tested: Vec<&str> = lasting.chain(codes).collect();
+    tested.extend(
+        momentary
+            .split("    row(")
+            .skip(1)
+            .filter_map(|row| row.split('"').nth(1)),
+    );
+    for name in &tested {
+        assert!(
+            listed.contains(name),
+            "docs/stream_faults.md does not list {name:?}"
+        );
+    }
+    for name in listed.iter().filter(|name| !matches!(**name, "fault" | "---")) {
+        assert!(tested.contains(name), "no test does {name:?}");
+    }
+}
