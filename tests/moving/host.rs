@@ -130,6 +130,31 @@ fn the_trading_host_through_its_days() {
     let first = host.all_well();
     started_in_order(&house.log("sentinel"));
 
+    small_troubles(&host, &first);
+    harder_ways(&host, &first);
+
+    // A browser is connected to main_app; a flush frees the ports, and leaves it alone.
+    let browser = host.ask("main_app", "/health");
+    house.run(&["flush", "--dry-run"]).exits(0).says("would be freed");
+    host.all_well();
+    house.run(&["flush"]).exits(0).says("8 ports are free");
+    house.run(&["status"]).exits(3);
+    drop(browser);
+
+    house
+        .run(&["schedule"])
+        .exits(0)
+        .says("weekly")
+        .says("before_the_session");
+    house.run(&["start"]).exits(0);
+    host.all_well();
+    house.run(&["shutdown"]).exits(0);
+    house.is_empty();
+}
+
+/// A server that dies, one that is ill, and a restart of some.
+fn small_troubles(host: &Host, first: &BTreeMap<String, i64>) {
+    let house = &host.house;
     // A server that dies comes back by itself; its dependents stay.
     let victim = i32::try_from(first["trade_manager"]).expect("a pid");
     kill(Pid::from_raw(victim), Signal::SIGKILL).expect("killed");
@@ -150,7 +175,11 @@ fn the_trading_host_through_its_days() {
         servers["db_poller"], first["db_poller"],
         "background processes were not asked for"
     );
+}
 
+/// A restart of all without the flush, and one although the supervisor hangs.
+fn harder_ways(host: &Host, first: &BTreeMap<String, i64>) {
+    let house = &host.house;
     house
         .run(&["restart", "quick"])
         .exits(0)
@@ -169,22 +198,4 @@ fn the_trading_host_through_its_days() {
         quick.iter().all(|(name, pid)| fresh[name] != *pid),
         "{quick:?} {fresh:?}"
     );
-
-    // A browser is connected to main_app; a flush frees the ports, and leaves it alone.
-    let browser = host.ask("main_app", "/health");
-    house.run(&["flush", "--dry-run"]).exits(0).says("would be freed");
-    host.all_well();
-    house.run(&["flush"]).exits(0).says("8 ports are free");
-    house.run(&["status"]).exits(3);
-    drop(browser);
-
-    house
-        .run(&["schedule"])
-        .exits(0)
-        .says("weekly")
-        .says("before_the_session");
-    house.run(&["start"]).exits(0);
-    host.all_well();
-    house.run(&["shutdown"]).exits(0);
-    house.is_empty();
 }
