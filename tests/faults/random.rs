@@ -75,6 +75,7 @@ fn take_step(house: &House, dice: &mut Dice) -> &'static str {
             if let Some(&pid) = all.get(index) {
                 // Gone already is fine: it is what was wanted.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                until("it is dead", || is_dead(pid));
             }
             "kill"
         }
@@ -85,13 +86,21 @@ fn take_step(house: &House, dice: &mut Dice) -> &'static str {
         95..97 => ask(house, "reload", &[]),
         97 => {
             // What an earlier step has just killed is back by then.
-            until("all is as it is wanted", || settled(house));
+            // The first answer may be older than a death just now; the second is not.
+            until("all is as it is wanted", || settled(house) && settled(house));
             house.run(&["upgrade"]).exits(0).says("took over");
             "upgrade"
         }
         98 => die(house, "start"),
         _ => die(house, "restart"),
     }
+}
+
+/// Whether it is gone, or a zombie.
+fn is_dead(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Whether each service runs or is meant not to.

@@ -75,7 +75,7 @@ fn a_file_that_cannot_be_read() {
 fn columns_count_characters() {
     assert_eq!(
         mistakes("\u{feff}x = 1\r\n[services.a]\r\ncommand = ['é', 'ñ', 3]\r\n"),
-        "services.toml:1:1: unknown key `x`; services.toml has sentinel, logs, services, templates, schedules, include, alerts, metrics, web\n\
+        "services.toml:1:1: unknown key `x`; services.toml has sentinel, logs, services, templates, schedules, include, alerts, metrics and more (`sentinel schema` lists all)\n\
          services.toml:3:22: an item of `command` wants a string, not an integer; put it in quotes"
     );
 }
