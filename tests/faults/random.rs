@@ -149,7 +149,9 @@ fn ask(house: &House, verb: &'static str, services: &[&str]) -> &'static str {
 
 /// The supervisor dies, and another takes over or begins anew.
 fn die(house: &House, verb: &'static str) -> &'static str {
-    let before = (house.supervisor(), SERVICES.map(|(name, _)| house.running(name)));
+    // A death that the supervisor has not seen yet is none of what it leaves.
+    let living = |name| house.running(name).filter(|&pid| !is_dead(pid));
+    let before = (house.supervisor(), SERVICES.map(|(name, _)| living(name)));
     signal(before.0, Signal::SIGKILL);
     until("the supervisor is gone", || !alive(before.0));
     house.run(&[verb]).exits(0);
