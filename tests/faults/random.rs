@@ -103,13 +103,14 @@ fn is_dead(pid: i32) -> bool {
         .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
-/// Whether each service runs or is meant not to.
+/// Whether each service runs, is meant not to, or waits for one that is meant not to.
 fn settled(house: &House) -> bool {
     let status = house.status();
     let services = status["services"].as_array().expect("services");
     services.iter().all(|service| {
         let idle = service["wanted"] == false && service["pid"].is_null();
-        idle || (service["wanted"] == true && service["state"] == "RUNNING")
+        let waits = service["state"] == "STOPPED" && service["reason"] == "waits for web";
+        idle || (service["wanted"] == true && (service["state"] == "RUNNING" || waits))
     })
 }
 
