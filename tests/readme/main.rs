@@ -29,7 +29,7 @@ const RUN_BY_CI: &[(&str, &str)] = &[
     ),
     ("scripts/check", "\nscripts/check\n"),
     ("scripts/smoke", "\nscripts/smoke\n"),
-    ("scripts/test_web", "\nscripts/test_web\n"),
+    ("scripts/test_web", "\n    scripts/test_web\n"),
     (".ci/run", "CI: "),
     ("cargo test --test readme", "cargo test --workspace"),
 ];
