@@ -6,7 +6,8 @@
 //! signal handlers reset (CLONE_CLEAR_SIGHAND, 5.5), so that none of ours runs in it, and held by a pidfd from
 //! the first moment on. Nor are our descriptors copied, only for exec to close thousands of them one by one: the
 //! new process begins with our table (CLONE_FILES), and takes the low end of it for its own
-//! (close_range with CLOSE_RANGE_UNSHARE, 5.9) before it changes anything. Where the kernel, or a filter of system calls, has none of this, the caller forks.
+//! (close_range with CLOSE_RANGE_UNSHARE, 5.9) before it changes anything. Where the kernel, or a filter of
+//! system calls, has none of this, the caller forks.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -93,7 +94,8 @@ struct CloneArgs {
 const CLOSE_RANGE_UNSHARE: libc::c_uint = 2;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
-const FLAGS: u64 = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64 | CLONE_CLEAR_SIGHAND;
+const FLAGS: u64 =
+    (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PIDFD) as u64 | CLONE_CLEAR_SIGHAND;
 
 /// Starts it, and returns once it executes its program or could not.
 pub(super) fn spawn(
