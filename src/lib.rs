@@ -31,7 +31,7 @@
 //!
 //! # Invariants
 //! - All decisions are made in pure values, by time and facts that they are given ([`supervisor`] lists its
-//!   laws; `ports::judge` decides about flushing; `client::verdict` about exit codes).
+//!   laws; `ports::judge` decides about flushing; `verdict` about exit codes).
 //! - Two runs of a service never overlap: a new one starts when the old process tree is proven gone.
 //! - A process is signalled through a pidfd that was proven to be it, never by a bare pid, never by name.
 //! - One mailbox, one loop, one thread in the daemon. Nothing polls: while nothing happens, nothing wakes.
@@ -67,3 +67,4 @@ pub mod selector;
 pub mod service;
 pub mod supervisor;
 pub mod systemd;
+pub mod verdict;

@@ -18,7 +18,7 @@ use super::render::{error_lines, summary, words::count, words::shorten};
 use super::terminal::Terminal;
 use super::transaction::{Deed, Transaction};
 use super::trouble::{self, Trouble};
-use super::verdict::Concern;
+use crate::verdict::Concern;
 
 /// How long the probes of a verification may take.
 const VERIFY_WITHIN: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ use super::error::Error;
 use super::holders;
 use super::house;
 use super::place::ServicePlace;
-use super::verdict::{self, Concern};
+use crate::verdict::{self, Concern};
 
 /// How often to look while runs come and go between one half of a look and the other.
 const LOOKS: usize = 3;

@@ -8,7 +8,7 @@
 //!       v                \─────> transaction ──> render, --json
 //!   exit code
 //! ```
-//! `render`, `verdict`, `trouble`, `stages` and `transaction` are pure: values in, values out.
+//! `render`, `crate::verdict`, `trouble`, `stages` and `transaction` are pure: values in, values out.
 //! The client decides nothing about processes; what it waits for goes on without it.
 
 mod bars;
@@ -30,14 +30,13 @@ mod place;
 mod progress;
 mod render;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod stages;
 mod summons;
 mod terminal;
 mod top;
 mod transaction;
 mod trouble;
-mod verdict;
 
 use crate::api::FailureKind;
 use crate::cli::{Cli, Flags};

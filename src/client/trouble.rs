@@ -2,7 +2,7 @@
 
 use crate::api::{HealthStatus, LastExit, Port, PortState, Service, State, Status, SupervisorState};
 
-use super::verdict;
+use crate::verdict;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,12 @@ use super::report::{self, Seen};
 use crate::api::{
     Fact, Failure, FailureKind, Route, Service, Status, Supervisor, SupervisorState, Web, What,
 };
+use crate::exit::ExitCode;
 use crate::lock::{self, Held, Lock, Refused};
 use crate::selector;
 use crate::service::{Run, ServiceName};
 use crate::supervisor::{Entry, Order};
+use crate::verdict;
 
 impl Driver {
     pub(super) fn ask(&mut self, question: Question) {
@@ -137,7 +139,7 @@ impl Driver {
     fn status(&mut self) -> Status {
         let services = self.services();
         self.look_at_idle_ports(&services);
-        Status {
+        let mut status = Status {
             ok: false,
             supervisor: Supervisor {
                 state: SupervisorState::Running,
@@ -156,7 +158,11 @@ impl Driver {
                 actions: self.config.web.actions,
                 allow_remote: self.config.web.allow_remote,
             }),
-        }
+        };
+        // Who holds the ports is not looked at here: a caller who knows better says so.
+        let concerns = verdict::concerns(&status);
+        status.ok = verdict::exit_code(status.supervisor.state, &concerns) == ExitCode::Ok;
+        status
     }
 
     fn pid(&self, entry: &Entry) -> Option<i32> {

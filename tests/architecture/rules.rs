@@ -113,15 +113,17 @@ pub const LAYERS: &[Row] = &[
             "diary",
             "redact",
             "systemd",
+            "verdict",
         ],
         "the shell around the supervisor; it knows no client",
     ),
+    row("verdict", &["api", "exit"], "what a status means"),
     row(
         "client",
         &[
             "cli", "api", "config", "service", "paths", "probe", "ports", "process", "logs", "ledger",
             "lock", "exit", "alerts", "deliver", "moving", "redact", "selector", "schedule", "diary",
-            "systemd",
+            "systemd", "verdict",
         ],
         "asks over the socket like anybody; never supervisor or daemon",
     ),
@@ -242,7 +244,7 @@ pub const PURE: &[Pure] = &[
         because: "data in, text out",
     },
     Pure {
-        place: "src/client/verdict.rs",
+        place: "src/verdict.rs",
         denied: WORLD,
         because: "the exit code is a function of the status",
     },

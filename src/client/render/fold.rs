@@ -3,7 +3,7 @@
 
 use crate::api::{HealthStatus, Service, State, Status, SupervisorState};
 use crate::client::trouble;
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 /// One row of the table.
 #[derive(Clone, Debug)]

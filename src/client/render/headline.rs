@@ -1,7 +1,7 @@
 //! The first line of `status`: the verdict in one sentence.
 
 use crate::api::{HealthStatus, Service, State, Status, SupervisorState};
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 use super::words::{clean, count};
 

@@ -1,7 +1,7 @@
 //! The status table without colour or trouble, for screens that bring their own.
 
 use crate::api::{Service, Status};
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 use super::fold::Row;
 use super::table::Layout;

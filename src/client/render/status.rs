@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::api::{Service, State, Status, SupervisorState};
 use crate::client::trouble::{self, Trouble};
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 use super::Paint;
 use super::facts::{FactView, fact_lines};

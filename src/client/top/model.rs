@@ -2,7 +2,7 @@
 
 use crate::api::{Route, Service};
 use crate::client::look::Look;
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 /// A key, as far as `top` knows keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

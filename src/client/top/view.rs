@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Borders, Clear, List, ListItem, ListState, Paragra
 use crate::client::render::words::clean;
 use crate::client::render::{headline, rows};
 use crate::client::trouble;
-use crate::client::verdict::Concern;
+use crate::verdict::Concern;
 
 use super::model::{Asking, Model};
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::api::{Health, HealthStatus, PortState};
-use crate::client::{sample, verdict};
+use crate::client::sample;
+use crate::verdict;
 
 fn shown(house: &Status, width: usize) -> String {
     let view = View {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{HealthStatus, State};
 use crate::client::sample;
-use crate::client::verdict;
+use crate::verdict;
 
 fn model(services: Vec<Service>) -> Model {
     let mut model = Model::default();
