@@ -3,10 +3,8 @@
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use stream_protocol::Number;
-
 use crate::datum::Datum;
-use crate::{Exchange, Topic};
+use crate::{Topic, Trade};
 
 /// A fact about the connection, or the data that it carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,27 +73,4 @@ impl Deref for Batch {
     fn deref(&self) -> &[Trade] {
         &self.trades
     }
-}
-
-/// One trade.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trade {
-    /// The symbol, upper-case.
-    pub symbol: String,
-    /// The exchange's id of this trade; unique together with symbol and exchange, 0 if not sent.
-    pub id: u64,
-    /// Where it happened.
-    pub exchange: Exchange,
-    /// Price in dollars, as written.
-    pub price: Number,
-    /// Shares, as written; whole for stocks.
-    pub size: Number,
-    /// Sale condition codes, such as `@` and `I`.
-    pub conditions: Vec<String>,
-    /// When it happened: RFC 3339 as sent, up to nine digits of a second.
-    pub timestamp: String,
-    /// The tape: `A`, `B` or `C`; empty for crypto.
-    pub tape: String,
-    /// Who took the offer, `B` or `S`, where that is told: of crypto only.
-    pub taker: String,
 }

@@ -3,26 +3,26 @@
 use std::fmt;
 
 /// The exchange of a trade. `Display` writes its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Exchange(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange<'a>(&'a str);
 
-impl Exchange {
+impl<'a> Exchange<'a> {
     /// From a one-letter code of the tapes, as Alpaca sends it.
-    pub fn from_code(code: impl Into<String>) -> Self {
-        Self(code.into())
+    pub fn from_code(code: &'a str) -> Self {
+        Self(code)
     }
 
     /// The code as it was sent, such as `Q`.
-    pub fn code(&self) -> &str {
-        &self.0
+    pub fn code(self) -> &'a str {
+        self.0
     }
 
     /// The name, such as `NASDAQ`; a code without a known name stands for itself.
     ///
     /// Codes: CTA and UTP plan participants, <https://docs.alpaca.markets/reference/stockmetaexchanges-1>.
     /// `Q` and `T` are both NASDAQ: `T` is how it signs trades of other exchanges' listings.
-    pub fn name(&self) -> &str {
-        match self.0.as_str() {
+    pub fn name(self) -> &'a str {
+        match self.0 {
             "A" => "NYSE American",
             "B" => "NASDAQ BX",
             "C" => "NYSE National",
@@ -49,7 +49,7 @@ impl Exchange {
     }
 }
 
-impl fmt::Display for Exchange {
+impl fmt::Display for Exchange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -10,6 +10,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 pub use whole::{Kind, Next, Whole, next};
 
+/// First bytes of whole messages (RFC 6455 §5.2), and the bit of compressed ones.
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const COMPRESSED: u8 = 0x40;
+
 /// The longest reason a Close frame can carry: 125 bytes of payload less the code.
 const MAX_REASON: usize = 123;
 
@@ -25,33 +30,36 @@ pub enum Sender {
 /// Appends `text` as one text frame of a server. The result is the same for every client, so it
 /// can be made once and shared.
 pub fn put_text(out: &mut BytesMut, text: &[u8]) {
-    put(out, Data::Text, text);
+    put(out, TEXT, text);
 }
 
 /// Appends `bytes` as one binary frame of a server.
 pub fn put_binary(out: &mut BytesMut, bytes: &[u8]) {
-    put(out, Data::Binary, bytes);
+    put(out, BINARY, bytes);
 }
 
 /// Appends a compressed message (RFC 7692 §6) as one frame of a server.
 pub(crate) fn put_compressed(out: &mut BytesMut, bytes: &[u8], is_text: bool) {
-    let mut frame = empty(if is_text { Data::Text } else { Data::Binary });
-    frame.header_mut().rsv1 = true;
-    put_with(out, &frame, bytes);
+    put(out, COMPRESSED | if is_text { TEXT } else { BINARY }, bytes);
 }
 
-/// A header; the payload is given by itself, to be copied only once.
-fn empty(kind: Data) -> Frame {
-    Frame::message(Bytes::new(), OpCode::Data(kind), true)
-}
-
-fn put(out: &mut BytesMut, kind: Data, text: &[u8]) {
-    put_with(out, &empty(kind), text);
-}
-
-fn put_with(out: &mut BytesMut, frame: &Frame, text: &[u8]) {
-    write_into_memory(frame.header().format(text.len() as u64, &mut out.writer()));
-    out.extend_from_slice(text);
+/// A whole message of a server. Written by hand, since this is done for every trade.
+fn put(out: &mut BytesMut, first: u8, payload: &[u8]) {
+    out.reserve(payload.len() + 10);
+    match payload.len() {
+        short @ 0..126 => out.put_slice(&[first, short as u8]),
+        long => match u16::try_from(long) {
+            Ok(long) => {
+                out.put_slice(&[first, 126]);
+                out.put_u16(long);
+            }
+            Err(_) => {
+                out.put_slice(&[first, 127]);
+                out.put_u64(long as u64);
+            }
+        },
+    }
+    out.put_slice(payload);
 }
 
 /// One text frame of a server.

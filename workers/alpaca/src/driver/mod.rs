@@ -227,12 +227,12 @@ impl Driver {
     fn count(&mut self, now: Instant, trades: &[Trade]) -> Vec<(String, Duration)> {
         let mut paused = Vec::new();
         for trade in trades {
-            let Some(silence) = self.session.count(now, &trade.symbol) else {
+            let Some(silence) = self.session.count(now, trade.symbol()) else {
                 continue;
             };
-            let age = self.endpoint.market.age_of(&trade.timestamp);
+            let age = self.endpoint.market.age_of(trade.timestamp());
             if age.is_some_and(|age| age < silence / 2) {
-                paused.push((trade.symbol.clone(), silence));
+                paused.push((trade.symbol().to_owned(), silence));
             }
         }
         paused

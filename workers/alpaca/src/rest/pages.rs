@@ -206,12 +206,9 @@ mod tests {
             "BTC/USD":[{"t":"2025-10-08T14:29:00Z","p":1.5,"s":0.25,"i":8,"tks":"S"}]},"next_page_token":"QUFQTHw="}"#;
         let (trades, next) = read(body).expect("a page");
         assert_eq!(next.as_deref(), Some("QUFQTHw="));
-        let told: Vec<_> = trades
-            .iter()
-            .map(|t| (t.symbol.as_str(), t.id, t.price.as_str()))
-            .collect();
+        let told: Vec<_> = trades.iter().map(|t| (t.symbol(), t.id(), t.price())).collect();
         assert_eq!(told, [("AAPL", 7, "162.920"), ("BTC/USD", 8, "1.5")]);
-        assert_eq!(trades[1].taker, "S");
+        assert_eq!(trades[1].taker(), "S");
     }
 
     #[test]

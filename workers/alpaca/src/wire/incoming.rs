@@ -8,9 +8,10 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use stream_protocol::Number;
 
-use super::{fields, packed};
+use super::{fields, packed, quick};
 use crate::datum::{Datum, Kind};
-use crate::{Channel, Exchange, Topic, Trade};
+use crate::trade::Written;
+use crate::{Channel, Topic, Trade};
 
 /// One message of the server, sorted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,10 +153,7 @@ pub(super) enum Conditions {
 /// Reads a trade of the REST endpoint, which names the symbol once for many.
 pub(crate) fn past_trade(symbol: &str, text: &str) -> Option<Trade> {
     let wire: WireTrade = serde_json::from_str(text).ok()?;
-    Some(Trade {
-        symbol: symbol.to_owned(),
-        ..Trade::from(wire)
-    })
+    Some(wire.of(symbol))
 }
 
 /// Reads one message of the server, JSON or msgpack.
@@ -163,6 +161,13 @@ pub fn decode(message: &[u8]) -> Frame {
     if packed::is_packed(message) {
         return packed::decode(message);
     }
+    let text = std::str::from_utf8(message).ok();
+    text.and_then(quick::decode)
+        .unwrap_or_else(|| decode_any(message))
+}
+
+/// The same, however it is written.
+pub(super) fn decode_any(message: &[u8]) -> Frame {
     let mut frame = Frame::default();
     match serde_json::from_slice::<Vec<&RawValue>>(message) {
         Ok(elements) => {
@@ -184,7 +189,7 @@ pub(super) trait Element<'a>: Copy {
 
 /// One element, as JSON.
 #[derive(Clone, Copy)]
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl<'a> Element<'a> for Text<'a> {
     fn read<T: Deserialize<'a>>(self) -> Option<T> {
@@ -193,7 +198,7 @@ impl<'a> Element<'a> for Text<'a> {
 
     fn trade(self) -> Option<Trade> {
         let trade: WireTrade = self.read()?;
-        (!trade.symbol.is_empty()).then(|| trade.into())
+        (!trade.symbol.is_empty()).then(|| trade.of(&trade.symbol))
     }
 
     fn fields(self) -> Option<fields::Fields> {
@@ -244,27 +249,28 @@ impl Frame {
 }
 
 impl Conditions {
-    pub(super) fn into_list(self) -> Vec<String> {
+    pub(super) fn as_slice(&self) -> &[String] {
         match self {
             Self::Many(many) => many,
-            Self::One(one) => vec![one],
+            Self::One(one) => std::slice::from_ref(one),
         }
     }
 }
 
-impl From<WireTrade> for Trade {
-    fn from(wire: WireTrade) -> Self {
-        Self {
-            symbol: wire.symbol,
-            id: wire.i,
-            exchange: Exchange::from_code(wire.x),
-            price: wire.p,
-            size: wire.s,
-            conditions: wire.c.map(Conditions::into_list).unwrap_or_default(),
-            timestamp: wire.t,
-            tape: wire.z.unwrap_or_default(),
-            taker: wire.tks.unwrap_or_default(),
-        }
+impl WireTrade {
+    fn of(&self, symbol: &str) -> Trade {
+        let conditions = self.c.as_ref();
+        Trade::from(Written {
+            symbol,
+            id: self.i,
+            exchange: &self.x,
+            price: self.p.as_str(),
+            size: self.s.as_str(),
+            conditions: conditions.map(Conditions::as_slice).unwrap_or_default(),
+            timestamp: &self.t,
+            tape: self.z.as_deref().unwrap_or_default(),
+            taker: self.tks.as_deref().unwrap_or_default(),
+        })
     }
 }
 
@@ -279,12 +285,12 @@ mod tests {
             br#"[{"T":"t","S":"AAPL","i":628,"x":"K","p":162.920,"s":3,"c":["@","F","T","I"],"z":"C","t":"2023-04-06T11:54:26.838232225Z"}]"#,
         );
         let trade = &frame.trades[0];
-        assert_eq!((trade.symbol.as_str(), trade.id), ("AAPL", 628));
-        assert_eq!(trade.exchange.name(), "Cboe EDGX");
-        assert_eq!((trade.price.as_str(), trade.size.as_str()), ("162.920", "3"));
-        assert_eq!(trade.conditions, ["@", "F", "T", "I"]);
-        assert_eq!(trade.timestamp, "2023-04-06T11:54:26.838232225Z");
-        assert_eq!(trade.tape, "C");
+        assert_eq!((trade.symbol(), trade.id()), ("AAPL", 628));
+        assert_eq!(trade.exchange().name(), "Cboe EDGX");
+        assert_eq!((trade.price(), trade.size()), ("162.920", "3"));
+        assert!(trade.conditions().eq(["@", "F", "T", "I"]));
+        assert_eq!(trade.timestamp(), "2023-04-06T11:54:26.838232225Z");
+        assert_eq!(trade.tape(), "C");
     }
 
     #[test]
@@ -294,9 +300,9 @@ mod tests {
                 {"T":"t","S":"AAPL240315C00172500","t":"2024-03-11T13:35:35.13312256Z","p":2.84,"s":1,"x":"N","c":"S"}]"#,
         );
         assert_eq!(frame.broken, 0);
-        assert_eq!(frame.trades[0].id, 3_447_222_699_101_865_076);
-        assert_eq!(frame.trades[0].size.as_str(), "29.205707815");
-        assert_eq!(frame.trades[1].conditions, ["S"]);
+        assert_eq!(frame.trades[0].id(), 3_447_222_699_101_865_076);
+        assert_eq!(frame.trades[0].size(), "29.205707815");
+        assert!(frame.trades[1].conditions().eq(["S"]));
     }
 
     #[test]

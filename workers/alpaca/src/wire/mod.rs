@@ -8,6 +8,8 @@ mod fields;
 mod incoming;
 mod outgoing;
 mod packed;
+mod quick;
+mod quick_packed;
 
 pub(crate) use incoming::past_trade;
 pub use incoming::{Control, Frame, Halt, decode};

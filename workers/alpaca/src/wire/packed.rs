@@ -8,9 +8,10 @@ use serde::de::{Error as _, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 use stream_protocol::Number;
 
-use super::fields;
 use super::incoming::{Conditions, Element, Frame};
-use crate::{Exchange, Trade};
+use super::{fields, quick_packed};
+use crate::Trade;
+use crate::trade::Written;
 
 /// How deep an element may be nested: Alpaca's deepest has a list in it.
 const DEEPEST: usize = 16;
@@ -27,7 +28,13 @@ pub(super) fn decode(message: &[u8]) -> Frame {
         frame.broken = 1;
         return frame;
     };
+    let mut text = String::new();
     for _ in 0..length {
+        if let Some((trade, end)) = quick_packed::trade(rest, &mut text) {
+            frame.trades.push(trade);
+            rest = &rest[end..];
+            continue;
+        }
         let Some(end) = element_end(rest) else {
             // What is cut or malformed hides all that follows.
             frame.broken += 1;
@@ -58,7 +65,7 @@ fn array_header(message: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// How many bytes the first element takes.
-fn element_end(bytes: &[u8]) -> Option<usize> {
+pub(super) fn element_end(bytes: &[u8]) -> Option<usize> {
     let mut reader = rmp_serde::Deserializer::new(Cursor::new(bytes));
     reader.set_max_depth(DEEPEST);
     IgnoredAny::deserialize(&mut reader).ok()?;
@@ -67,7 +74,7 @@ fn element_end(bytes: &[u8]) -> Option<usize> {
 
 /// One element, as msgpack.
 #[derive(Clone, Copy)]
-struct Packed<'a>(&'a [u8]);
+pub(super) struct Packed<'a>(pub(super) &'a [u8]);
 
 impl<'a> Element<'a> for Packed<'a> {
     fn read<T: Deserialize<'a>>(self) -> Option<T> {
@@ -75,7 +82,7 @@ impl<'a> Element<'a> for Packed<'a> {
     }
 
     fn trade(self) -> Option<Trade> {
-        self.read::<PackedTrade>().map(Trade::from)
+        self.read::<PackedTrade>().map(|packed| packed.trade())
     }
 
     fn fields(self) -> Option<fields::Fields> {
@@ -99,19 +106,20 @@ struct PackedTrade {
     tks: Option<String>,
 }
 
-impl From<PackedTrade> for Trade {
-    fn from(packed: PackedTrade) -> Self {
-        Self {
-            symbol: packed.symbol,
-            id: packed.i,
-            exchange: Exchange::from_code(packed.x),
-            price: packed.p.0,
-            size: packed.s.0,
-            conditions: packed.c.map(Conditions::into_list).unwrap_or_default(),
-            timestamp: packed.t.0,
-            tape: packed.z.unwrap_or_default(),
-            taker: packed.tks.unwrap_or_default(),
-        }
+impl PackedTrade {
+    fn trade(&self) -> Trade {
+        let conditions = self.c.as_ref();
+        Trade::from(Written {
+            symbol: &self.symbol,
+            id: self.i,
+            exchange: &self.x,
+            price: self.p.0.as_str(),
+            size: self.s.0.as_str(),
+            conditions: conditions.map(Conditions::as_slice).unwrap_or_default(),
+            timestamp: &self.t.0,
+            tape: self.z.as_deref().unwrap_or_default(),
+            taker: self.tks.as_deref().unwrap_or_default(),
+        })
     }
 }
 
@@ -175,23 +183,26 @@ pub(super) struct Octets {
 }
 
 impl Octets {
-    /// <https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type>
     pub(super) fn timestamp(&self) -> Option<Timestamp> {
-        let bytes = &self.bytes[..self.length];
-        match self.length {
-            4 => Timestamp::new(u32::from_be_bytes(bytes.try_into().ok()?).into(), 0).ok(),
-            8 => {
-                let packed = u64::from_be_bytes(bytes.try_into().ok()?);
-                let seconds = i64::try_from(packed & 0x3_ffff_ffff).ok()?;
-                Timestamp::new(seconds, i32::try_from(packed >> 34).ok()?).ok()
-            }
-            12 => {
-                let nanoseconds = u32::from_be_bytes(bytes[..4].try_into().ok()?);
-                let seconds = i64::from_be_bytes(bytes[4..].try_into().ok()?);
-                Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
-            }
-            _ => None,
+        timestamp(&self.bytes[..self.length])
+    }
+}
+
+/// <https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type>
+pub(super) fn timestamp(bytes: &[u8]) -> Option<Timestamp> {
+    match bytes.len() {
+        4 => Timestamp::new(u32::from_be_bytes(bytes.try_into().ok()?).into(), 0).ok(),
+        8 => {
+            let packed = u64::from_be_bytes(bytes.try_into().ok()?);
+            let seconds = i64::try_from(packed & 0x3_ffff_ffff).ok()?;
+            Timestamp::new(seconds, i32::try_from(packed >> 34).ok()?).ok()
         }
+        12 => {
+            let nanoseconds = u32::from_be_bytes(bytes[..4].try_into().ok()?);
+            let seconds = i64::from_be_bytes(bytes[4..].try_into().ok()?);
+            Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+        }
+        _ => None,
     }
 }
 
@@ -242,11 +253,11 @@ mod tests {
         let message = [&[0x91][..], &trade(&float(162.92))].concat();
         let frame = decode(&message);
         let trade = &frame.trades[0];
-        assert_eq!((trade.symbol.as_str(), trade.id), ("AAPL", 628));
-        assert_eq!((trade.price.as_str(), trade.size.as_str()), ("162.92", "3"));
-        assert_eq!(trade.conditions, ["@", "I"]);
-        assert_eq!(trade.timestamp, "2023-04-06T11:54:26.838232225Z");
-        assert_eq!((trade.exchange.code(), trade.tape.as_str()), ("K", "C"));
+        assert_eq!((trade.symbol(), trade.id()), ("AAPL", 628));
+        assert_eq!((trade.price(), trade.size()), ("162.92", "3"));
+        assert!(trade.conditions().eq(["@", "I"]));
+        assert_eq!(trade.timestamp(), "2023-04-06T11:54:26.838232225Z");
+        assert_eq!((trade.exchange().code(), trade.tape()), ("K", "C"));
     }
 
     #[test]

@@ -6,13 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use alpaca::{Datum, Exchange, Figure, Kind, Stamp, Trade, Value};
+use alpaca::{Datum, Exchange, Kind, Trade, Value};
 use bytes::{Bytes, BytesMut};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Map;
 use stream_protocol::{Channel, DatumMessage, Gap, ServerMessage, field_name};
 use ws_listener::frame;
+
+use super::trade::{self, WireTrade};
 
 /// The spelling of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +71,13 @@ impl Format {
         self.frame(&Subscription { feed, pairs })
     }
 
-    /// Writes a trade as Alpaca sent it.
-    pub fn write_trade(self, out: &mut Vec<u8>, trade: &Trade) {
-        self.write(out, &WireTrade(trade));
+    /// Writes a trade: in the stream's own words, or as Alpaca sent it.
+    pub fn write_trade(self, out: &mut Vec<u8>, trade: &Trade, seq: u64, backfill: bool) {
+        match self {
+            Self::Stream => trade::write_stream(out, trade, seq, backfill),
+            Self::AlpacaJson => trade::write_alpaca(out, trade),
+            Self::AlpacaMsgpack => self.write(out, &WireTrade(trade)),
+        }
     }
 
     /// Writes a datum: in the stream's own words, or as Alpaca sent it.
@@ -180,33 +186,6 @@ fn is_of_stocks(feed: &str) -> bool {
     !matches!(feed, "test" | "crypto")
 }
 
-/// A trade as Alpaca sent it; crypto has no exchange, conditions or tape, but tells the taker.
-struct WireTrade<'a>(&'a Trade);
-
-impl Serialize for WireTrade<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let trade = self.0;
-        let is_of_stocks = trade.taker.is_empty();
-        let mut map = serializer.serialize_map(Some(if is_of_stocks { 9 } else { 7 }))?;
-        map.serialize_entry("T", "t")?;
-        map.serialize_entry("S", &trade.symbol)?;
-        map.serialize_entry("i", &trade.id)?;
-        if is_of_stocks {
-            map.serialize_entry("x", trade.exchange.code())?;
-        }
-        map.serialize_entry("p", &Figure(&trade.price))?;
-        map.serialize_entry("s", &Figure(&trade.size))?;
-        if is_of_stocks {
-            map.serialize_entry("c", &trade.conditions)?;
-            map.serialize_entry("z", &trade.tape)?;
-        } else {
-            map.serialize_entry("tks", &trade.taker)?;
-        }
-        map.serialize_entry("t", &Stamp(&trade.timestamp))?;
-        map.end()
-    }
-}
-
 /// The fields of a datum by the stream's own names.
 struct Named<'a>(&'a str, &'a [(String, Value)]);
 
@@ -269,7 +248,7 @@ mod tests {
     fn written(format: Format) -> Vec<u8> {
         let frame = wire::decode(TRADE.as_bytes());
         let mut out = Vec::new();
-        format.write_trade(&mut out, &frame.trades[0]);
+        format.write_trade(&mut out, &frame.trades[0], 0, false);
         out
     }
 

@@ -6,6 +6,7 @@ mod format;
 mod inbound;
 mod outbox;
 mod pace;
+mod trade;
 mod trader;
 
 use std::net::SocketAddr;

@@ -64,7 +64,7 @@ impl Late {
     /// Takes note of a live trade; gives it back unless it has to wait or has come before.
     pub fn pass(&mut self, trade: Trade) -> Option<Trade> {
         let key = Key::of(&trade);
-        let was_fetched = self.has_come(&trade.symbol, key);
+        let was_fetched = self.has_come(trade.symbol(), key);
         let is_double = self.is_double(&trade, key);
         if was_fetched || is_double {
             self.doubles += 1;
@@ -72,7 +72,7 @@ impl Late {
         }
         // Of a symbol that is being subscribed anew: what comes before that need not be fetched.
         if !self.lost.is_empty()
-            && let Some(lost) = self.lost.get_mut(&trade.symbol)
+            && let Some(lost) = self.lost.get_mut(trade.symbol())
             && lost.known.len() < MOST_REMEMBERED
         {
             lost.known.insert(key);
@@ -80,7 +80,7 @@ impl Late {
         if self.filling.is_empty() {
             return Some(trade);
         }
-        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
+        let Some(filling) = self.filling.get_mut(trade.symbol()) else {
             return Some(trade);
         };
         if filling.lost.known.len() < MOST_REMEMBERED {
@@ -95,10 +95,10 @@ impl Late {
 
     /// Remembers a live trade; true when it came a moment ago.
     fn is_double(&mut self, trade: &Trade, key: Key) -> bool {
-        match self.recent.get_mut(&trade.symbol) {
+        match self.recent.get_mut(trade.symbol()) {
             Some(recent) => !recent.note_live(trade, key),
             None => {
-                let recent = self.recent.entry(trade.symbol.clone()).or_default();
+                let recent = self.recent.entry(trade.symbol().to_owned()).or_default();
                 !recent.note_live(trade, key)
             }
         }
@@ -182,20 +182,23 @@ impl Late {
 
     /// Whether a fetched trade is one that nobody has got.
     pub fn is_new(&mut self, trade: &Trade) -> bool {
-        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
+        let Some(filling) = self.filling.get_mut(trade.symbol()) else {
             return false;
         };
         let lost = &mut filling.lost;
-        let is_old = lost.floor.as_ref().is_some_and(|floor| trade.timestamp < *floor);
+        let is_old = lost
+            .floor
+            .as_ref()
+            .is_some_and(|floor| trade.timestamp() < floor.as_str());
         let key = Key::of(trade);
         let is_new = !is_old && lost.known.insert(key);
         if is_new {
-            let fetched = self.fetched.entry(trade.symbol.clone()).or_default();
+            let fetched = self.fetched.entry(trade.symbol().to_owned()).or_default();
             fetched.0.insert(key);
             fetched.1 = 0;
             // It counts as known at the next loss, too.
-            let recent = self.recent.entry(trade.symbol.clone()).or_default();
-            recent.note(key, &trade.timestamp);
+            let recent = self.recent.entry(trade.symbol().to_owned()).or_default();
+            recent.note(key, trade.timestamp());
         }
         is_new
     }

@@ -26,14 +26,14 @@ impl Key {
     /// The key of this trade. One that has no id is told by all it has.
     pub fn of(trade: &Trade) -> Self {
         let mut hasher = DefaultHasher::new();
-        trade.exchange.code().hash(&mut hasher);
-        if trade.id == 0 {
-            trade.timestamp.hash(&mut hasher);
-            trade.price.as_str().hash(&mut hasher);
-            trade.size.as_str().hash(&mut hasher);
+        trade.exchange().code().hash(&mut hasher);
+        if trade.id() == 0 {
+            trade.timestamp().hash(&mut hasher);
+            trade.price().hash(&mut hasher);
+            trade.size().hash(&mut hasher);
         } else {
-            trade.id.hash(&mut hasher);
-            trade.timestamp.as_bytes().get(..DAY).hash(&mut hasher);
+            trade.id().hash(&mut hasher);
+            trade.timestamp().as_bytes().get(..DAY).hash(&mut hasher);
         }
         Self(hasher.finish())
     }
@@ -71,9 +71,9 @@ impl Recent {
     /// Takes note of a live trade, unless it came a moment ago: then false. Two that have no id are
     /// never the same: equal trades at the same time are usual.
     pub fn note_live(&mut self, trade: &Trade, key: Key) -> bool {
-        let is_new = trade.id == 0 || self.live.is_first((key.0, trade.timestamp.as_str()));
+        let is_new = trade.id() == 0 || self.live.is_first((key.0, trade.timestamp()));
         if is_new {
-            self.note(key, &trade.timestamp);
+            self.note(key, trade.timestamp());
         }
         is_new
     }

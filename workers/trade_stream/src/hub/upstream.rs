@@ -1,11 +1,10 @@
 //! What the hub makes of the upstream's events.
 
-use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
 use alpaca::{Batch, Event, Kind, Topic, Trade};
 use jiff::Timestamp;
-use stream_protocol::{Gap, GapReason, ServerMessage, TradeData, rfc3339};
+use stream_protocol::{Gap, GapReason, ServerMessage, rfc3339};
 use tracing::warn;
 
 use super::Hub;
@@ -65,7 +64,7 @@ impl Hub {
         self.rate.add(Instant::now(), count);
         if let Some(first) = batch
             .first()
-            .and_then(|trade| trade.timestamp.parse::<Timestamp>().ok())
+            .and_then(|trade| trade.timestamp().parse::<Timestamp>().ok())
         {
             let took = self.upstream.market_time().duration_since(first.into());
             self.feed_latency.add(took.unwrap_or_default(), count);
@@ -86,9 +85,8 @@ impl Hub {
     }
 
     pub(super) fn put_one(&mut self, trade: &Trade, backfill: bool) {
-        self.topics.add(&trade.symbol, |format, text, seq| match format {
-            Format::Stream => write_trade(text, trade, backfill, seq),
-            Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+        self.topics.add(trade.symbol(), |format, text, seq| {
+            format.write_trade(text, trade, seq, backfill);
         });
     }
 
@@ -176,24 +174,4 @@ impl Hub {
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
         }
     }
-}
-
-fn write_trade(text: &mut Vec<u8>, trade: &Trade, backfill: bool, seq: u64) {
-    let message = ServerMessage::Trade {
-        symbol: trade.symbol.as_str().into(),
-        data: TradeData {
-            timestamp: trade.timestamp.as_str().into(),
-            price: Cow::Borrowed(&trade.price),
-            size: Cow::Borrowed(&trade.size),
-            exchange: trade.exchange.name().into(),
-            conditions: trade.conditions.as_slice().into(),
-        },
-        backfill,
-        seq: Some(seq),
-    };
-    write(text, &message);
-}
-
-fn write(text: &mut Vec<u8>, message: &ServerMessage<'_>) {
-    serde_json::to_writer(text, message).expect("texts and numbers, into memory");
 }

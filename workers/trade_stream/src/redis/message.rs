@@ -120,7 +120,7 @@ mod tests {
         else {
             panic!("no data");
         };
-        assert_eq!(frame.trades[0].symbol, "A");
+        assert_eq!(frame.trades[0].symbol(), "A");
         for other in [
             &b""[..],
             b"\n",

@@ -133,7 +133,7 @@ fn write_event(writer: &mut Writer, items: &mut Vec<Vec<u8>>, event: Event) {
             items.extend(
                 batch
                     .iter()
-                    .map(|trade| element(&|out| Format::AlpacaJson.write_trade(out, trade))),
+                    .map(|trade| element(&|out| Format::AlpacaJson.write_trade(out, trade, 0, false))),
             );
         }
         Event::Data(data) => {

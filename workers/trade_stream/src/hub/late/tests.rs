@@ -9,8 +9,12 @@ use super::Late;
 const HOLD: Duration = Duration::from_millis(500);
 
 fn trade(symbol: &str, id: u64) -> Trade {
+    trade_on("2025-12-14", symbol, id)
+}
+
+fn trade_on(day: &str, symbol: &str, id: u64) -> Trade {
     let text = format!(
-        r#"[{{"T":"t","S":"{symbol}","i":{id},"x":"V","p":1,"s":1,"t":"2025-12-14T10:{:02}:{:02}Z"}}]"#,
+        r#"[{{"T":"t","S":"{symbol}","i":{id},"x":"V","p":1,"s":1,"t":"{day}T10:{:02}:{:02}Z"}}]"#,
         id / 60 % 60,
         id % 60
     );
@@ -18,7 +22,7 @@ fn trade(symbol: &str, id: u64) -> Trade {
 }
 
 fn ids(trades: &[Trade]) -> Vec<u64> {
-    trades.iter().map(|trade| trade.id).collect()
+    trades.iter().map(Trade::id).collect()
 }
 
 fn lose(late: &mut Late) -> Vec<Trade> {
@@ -154,11 +158,9 @@ fn what_comes_twice_is_passed_on_once_and_counted() {
     assert!(late.pass(trade("A", 3)).is_none());
     assert!(late.pass(trade("B", 3)).is_some(), "another symbol");
     assert_eq!(late.doubles(), 3);
-    let mut begun_anew = trade("A", 3);
-    begun_anew.timestamp = "2025-12-15T10:00:03Z".into();
+    let begun_anew = trade_on("2025-12-15", "A", 3);
     assert!(late.pass(begun_anew).is_some(), "ids begin anew each day");
-    let mut no_id = trade("A", 0);
-    no_id.id = 0;
+    let no_id = trade("A", 0);
     assert!(late.pass(no_id.clone()).is_some() && late.pass(no_id).is_some());
 }
 
