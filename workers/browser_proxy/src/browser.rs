@@ -1,5 +1,6 @@
 //! The browser's side of a session: it outlives backends.
 
+use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
@@ -7,7 +8,7 @@ use stream_protocol::ServerMessage;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use ws_listener::Outlet;
-use ws_listener::frame::{self, Kind, Sender};
+use ws_listener::frame::{self, Kind, Sender, Whole};
 
 use crate::link::{Close, say_goodbye};
 use crate::relay::{After, Inlet};
@@ -41,8 +42,8 @@ impl Browser {
     }
 
     /// Both directions at once: where to read from and how, where to write to, and the notes.
-    pub(crate) fn sides(&mut self) -> (&OwnedReadHalf, &mut Inlet, &mut Outlet, &Mutex<Wishes>) {
-        (&self.read, &mut self.inlet, &mut self.to, &self.wishes)
+    pub(crate) fn sides(&mut self) -> (&mut OwnedReadHalf, &mut Inlet, &mut Outlet, &Mutex<Wishes>) {
+        (&mut self.read, &mut self.inlet, &mut self.to, &self.wishes)
     }
 
     /// Whether the browser has said goodbye.
@@ -58,7 +59,7 @@ impl Browser {
     /// The backend is gone: tells the browser, and prepares what to ask of the next one.
     pub(crate) fn lose_backend(&mut self) {
         self.inlet.skip_long();
-        let mut wishes = lock(&self.wishes);
+        let wishes = lock(&self.wishes);
         for symbol in wishes.subscribed_symbols() {
             let connecting = ServerMessage::connecting(symbol).to_json();
             self.to.push(&frame::text(connecting.as_bytes()));
@@ -80,27 +81,27 @@ impl Browser {
             waiting,
         } = self;
         while waiting.len() < MAX_WAITING {
-            if to.unstick().await.is_err() || inlet.readable(read).await.is_err() {
+            if to.unstick().await.is_err() {
                 return;
             }
             let mut pongs = BytesMut::new();
-            let mut wishes = lock(wishes);
-            let step = inlet.step(
-                read,
-                &mut |frame| match frame.kind {
+            let step = poll_fn(|cx| {
+                let mut wishes = lock(wishes);
+                let look = &mut |frame: Whole<'_>| match frame.kind {
                     Kind::Ping => {
                         pongs.extend_from_slice(&frame::pong(&frame.payload()));
                         After::Hold
                     }
                     Kind::Text | Kind::Close | Kind::Other => wishes.note(&frame),
-                },
-                &mut |bytes| {
+                };
+                inlet.poll_step(cx, read, look, &mut |bytes| {
                     waiting.extend_from_slice(bytes);
                     Ok(())
-                },
-            );
+                })
+            })
+            .await;
             to.push(&pongs);
-            if step.is_err() || wishes.is_closing() {
+            if step.is_err() || lock(wishes).is_closing() {
                 return;
             }
         }

@@ -1,12 +1,13 @@
 //! One connection to the backend, and the passing on of frames between it and a browser.
 
+use std::future::poll_fn;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
-use ws_listener::frame::{self, Kind, Sender};
+use ws_listener::frame::{self, Kind, Sender, Whole};
 use ws_listener::{Outlet, drain};
 
 use crate::backend::Dialled;
@@ -48,6 +49,15 @@ impl Close {
         Self { code, reason }
     }
 
+    /// What a Close frame says.
+    fn of(frame: &Whole<'_>) -> Self {
+        let reason = frame
+            .payload()
+            .get(2..)
+            .map(|reason| String::from_utf8_lossy(reason).into_owned());
+        Self::new(frame.close_code(), reason.unwrap_or_default())
+    }
+
     pub(crate) fn frame(&self, sender: Sender) -> Bytes {
         frame::close(sender, self.code, &self.reason)
     }
@@ -71,7 +81,7 @@ impl Link {
     pub(crate) async fn relay(&mut self, browser: &mut Browser) -> Left {
         let (from_browser, inlet, to_browser, wishes) = browser.sides();
         tokio::select! {
-            left = down(&self.read, &mut self.inlet, to_browser, wishes) => left,
+            left = down(&mut self.read, &mut self.inlet, to_browser, wishes) => left,
             left = up(from_browser, inlet, &mut self.to, wishes) => left,
         }
     }
@@ -98,37 +108,28 @@ pub(crate) async fn say_goodbye(mut to: Outlet, mut read: OwnedReadHalf, close: 
     let _ = timeout(CLOSE_DEADLINE, goodbye).await;
 }
 
-async fn down(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+async fn down(from: &mut OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
     loop {
         if to.unstick().await.is_err() {
             return Left::Browser;
         }
-        if inlet.readable(from).await.is_err() {
-            return Left::Backend(None);
-        }
         let mut close = None;
-        let mut wishes = lock(wishes);
-        let step = inlet.step(
-            from,
-            &mut |frame| match frame.kind {
+        let step = poll_fn(|cx| {
+            let mut wishes = lock(wishes);
+            let look = &mut |frame: Whole<'_>| match frame.kind {
                 Kind::Text => {
                     wishes.told(&frame.payload());
                     After::Pass
                 }
                 Kind::Close => {
-                    let reason = frame
-                        .payload()
-                        .get(2..)
-                        .map(String::from_utf8_lossy)
-                        .unwrap_or_default()
-                        .into_owned();
-                    close = Some(Close::new(frame.close_code(), reason));
+                    close = Some(Close::of(&frame));
                     After::Hold
                 }
                 Kind::Ping | Kind::Other => After::Pass,
-            },
-            &mut |bytes| to.offer(bytes),
-        );
+            };
+            inlet.poll_step(cx, from, look, &mut |bytes| to.offer(bytes))
+        })
+        .await;
         match step {
             Err(SourceGone) => return Left::Backend(None),
             Ok(Err(_)) => return Left::Browser,
@@ -138,18 +139,17 @@ async fn down(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: 
     }
 }
 
-async fn up(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+async fn up(from: &mut OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
     loop {
         if to.unstick().await.is_err() {
             return Left::Backend(None);
         }
-        if inlet.readable(from).await.is_err() {
-            return Left::Browser;
-        }
-        let mut wishes = lock(wishes);
-        let step = inlet.step(from, &mut |frame| wishes.note(&frame), &mut |bytes| {
-            to.offer(bytes)
-        });
+        let step = poll_fn(|cx| {
+            let mut wishes = lock(wishes);
+            let look = &mut |frame: Whole<'_>| wishes.note(&frame);
+            inlet.poll_step(cx, from, look, &mut |bytes| to.offer(bytes))
+        })
+        .await;
         match step {
             Err(SourceGone) => return Left::Browser,
             Ok(Err(_)) => return Left::Backend(None),

@@ -1,8 +1,11 @@
 //! Bytes from one socket to another in whole frames, with no memory of its own while nothing is stuck.
 
-use std::io::{self, ErrorKind};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use ws_listener::frame::{self, Next, Whole};
 use ws_listener::{SCRATCH_LEN, with_scratch};
@@ -54,32 +57,29 @@ impl Inlet {
         self.is_skipping = self.long > 0;
     }
 
-    /// Waits until something is there to read; at once if `with` brought it.
-    pub(crate) async fn readable(&mut self, from: &OwnedReadHalf) -> Result<(), SourceGone> {
-        if matches!(frame::next(&self.part), Next::Whole(_)) {
-            return Ok(());
-        }
-        from.readable().await.map_err(|_| SourceGone)
-    }
-
-    /// One read. Every whole frame is shown to `look`; `pass` gets all that is to be passed on,
-    /// once, or once more for each frame that was held.
-    pub(crate) fn step(
+    /// One read, as soon as something is there. Every whole frame is shown to `look`; `pass` gets all that
+    /// is to be passed on, once, or once more for each frame that was held.
+    pub(crate) fn poll_step(
         &mut self,
-        from: &OwnedReadHalf,
+        cx: &mut Context<'_>,
+        from: &mut OwnedReadHalf,
         look: &mut dyn FnMut(Whole<'_>) -> After,
         pass: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<io::Result<()>, SourceGone> {
+    ) -> Poll<Result<io::Result<()>, SourceGone>> {
+        // Only what `with` brought can be whole.
+        let is_whole = matches!(frame::next(&self.part), Next::Whole(_));
         with_scratch(|scratch| {
             let before = self.part.len();
             scratch[..before].copy_from_slice(&self.part);
-            let read = match from.try_read(&mut scratch[before..]) {
-                Ok(0) => return Err(SourceGone),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(_) => return Err(SourceGone),
+            let mut room = ReadBuf::new(&mut scratch[before..]);
+            // Other than `try_read` this knows that a socket is empty when it did not fill the room.
+            let read = match Pin::new(from).poll_read(cx, &mut room) {
+                Poll::Ready(Ok(())) if !room.filled().is_empty() => room.filled().len(),
+                _ if is_whole => 0,
+                Poll::Ready(_) => return Poll::Ready(Err(SourceGone)),
+                Poll::Pending => return Poll::Pending,
             };
-            Ok(self.take(&scratch[..before + read], look, pass))
+            Poll::Ready(Ok(self.take(&scratch[..before + read], look, pass)))
         })
     }
 

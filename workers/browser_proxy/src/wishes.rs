@@ -12,6 +12,8 @@ use crate::relay::After;
 /// How a trade begins, to the letter of stream_protocol; what is not spelled so is read in full.
 const TRADE: &[u8] = br#"{"type":"trade","symbol":""#;
 const SEQ: &[u8] = br#""seq":"#;
+/// As long as `"seq":`, the longest number and the brace can be.
+const ENDING: usize = 6 + 20 + 1;
 
 /// As many symbols as the stream grants a client; no more are taken note of.
 const MAX_SYMBOLS: usize = 10_000;
@@ -25,22 +27,22 @@ pub(crate) struct Wishes {
     orders: bool,
     heartbeat: bool,
     is_closing: bool,
-    row: Row,
 }
 
-/// Trades of one symbol in a row: only the last one's number counts, so that most are merely
-/// looked at.
-#[derive(Debug, Default)]
-struct Row {
-    /// How they begin, symbol included; empty without a row.
-    start: Vec<u8>,
-    seq: u64,
+/// How the last trade of a symbol ended. Only the last one's number counts, so that those of most trades
+/// are never read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ending {
+    /// Zeros stand before a shorter one.
+    bytes: [u8; ENDING],
 }
 
 #[derive(Debug, Default)]
 struct Wish {
-    /// The last trade that was passed on.
+    /// A trade that was passed on.
     at: Option<Position>,
+    /// The last trade after that one.
+    ending: Option<Ending>,
     /// The browser no longer wants it, and the backend has not said so yet.
     is_leaving: bool,
 }
@@ -97,36 +99,17 @@ impl Wishes {
 
     /// Takes note of what the backend says.
     pub(crate) fn told(&mut self, text: &[u8]) {
-        if let Some(seq) = seq_at_end(text) {
-            if !self.row.start.is_empty() && text.starts_with(&self.row.start) {
-                self.row.seq = seq;
-                return;
-            }
-            if let Some(start) = start_of_trade(text) {
-                self.finish_row();
-                self.row.start.extend_from_slice(start);
-                self.row.seq = seq;
-                return;
-            }
-        }
-        self.read(text);
-    }
-
-    fn finish_row(&mut self) {
-        let Some(symbol) = self.row.start.strip_prefix(TRADE) else {
-            return;
+        let Some(symbol) = symbol_of_trade(text) else {
+            return self.read(text);
         };
-        let symbol = symbol
-            .strip_suffix(b"\"")
-            .and_then(|symbol| std::str::from_utf8(symbol).ok());
-        if let Some(Wish { at: Some(at), .. }) = symbol.and_then(|symbol| self.symbols.get_mut(symbol)) {
-            at.seq = self.row.seq;
+        if let Some(wish) = self.symbols.get_mut(symbol)
+            && wish.at.is_some()
+        {
+            wish.ending = Some(Ending::of(text));
         }
-        self.row.start.clear();
     }
 
     fn read(&mut self, text: &[u8]) {
-        self.finish_row();
         let Some(message) = std::str::from_utf8(text).ok().map(ServerMessage::parse) else {
             return;
         };
@@ -182,7 +165,7 @@ impl Wishes {
         let wish = self.symbols.entry(symbol.into()).or_default();
         wish.is_leaving = false;
         if let Some(since) = since {
-            wish.at = Some(since.clone());
+            wish.reach(since.clone());
         }
     }
 
@@ -198,6 +181,7 @@ impl Wishes {
             && (!recovered || wish.at.is_none())
         {
             wish.at = position;
+            wish.ending = None;
         }
     }
 
@@ -208,8 +192,12 @@ impl Wishes {
     }
 
     fn reached(&mut self, symbol: &str, seq: u64) {
-        if let Some(Wish { at: Some(at), .. }) = self.symbols.get_mut(symbol) {
+        if let Some(Wish {
+            at: Some(at), ending, ..
+        }) = self.symbols.get_mut(symbol)
+        {
             at.seq = seq;
+            *ending = None;
         }
     }
 
@@ -220,15 +208,14 @@ impl Wishes {
     }
 
     /// What to ask of a new backend.
-    pub(crate) fn requests(&mut self) -> Vec<ClientMessage> {
-        self.finish_row();
+    pub(crate) fn requests(&self) -> Vec<ClientMessage> {
         let heartbeat = self.heartbeat.then_some(ClientMessage::Heartbeat);
         let symbols = self.symbols.iter().map(|(symbol, wish)| {
             let (symbols, channels) = (vec![symbol.to_string()], vec![Channel::Trades]);
             if wish.is_leaving {
                 ClientMessage::Unsubscribe { symbols, channels }
             } else {
-                let since = wish.at.clone();
+                let since = wish.reached();
                 ClientMessage::Subscribe {
                     symbols,
                     channels,
@@ -255,11 +242,40 @@ fn pairs<'a>(symbols: &'a [String], channels: &'a [Channel]) -> impl Iterator<It
     symbols.iter().flat_map(each)
 }
 
-/// `{"type":"trade","symbol":"AAPL"`
-fn start_of_trade(text: &[u8]) -> Option<&[u8]> {
+impl Wish {
+    /// Where the browser is now.
+    fn reach(&mut self, position: Position) {
+        self.at = Some(position);
+        self.ending = None;
+    }
+
+    /// Where it is, with the number of the last trade that was passed on.
+    fn reached(&self) -> Option<Position> {
+        let at = self.at.clone()?;
+        let seq = self.ending.and_then(|ending| seq_at_end(&ending.bytes));
+        Some(Position {
+            seq: seq.unwrap_or(at.seq),
+            ..at
+        })
+    }
+}
+
+impl Ending {
+    fn of(text: &[u8]) -> Self {
+        let mut bytes = [0; ENDING];
+        match text.last_chunk() {
+            Some(end) => bytes = *end,
+            None => bytes[ENDING - text.len()..].copy_from_slice(text),
+        }
+        Self { bytes }
+    }
+}
+
+/// The AAPL of `{"type":"trade","symbol":"AAPL",…`
+fn symbol_of_trade(text: &[u8]) -> Option<&str> {
     let rest = text.strip_prefix(TRADE)?;
     let end = rest.iter().position(|byte| *byte == b'"')?;
-    Some(&text[..=TRADE.len() + end])
+    std::str::from_utf8(&rest[..end]).ok()
 }
 
 /// The 42 of `…,"seq":42}`

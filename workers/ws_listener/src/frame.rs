@@ -117,20 +117,21 @@ fn write_into_memory(written: tokio_tungstenite::tungstenite::Result<()>) {
 
 /// The length of the whole frame that `bytes` begins with, as soon as its header is there.
 pub fn length(bytes: &[u8]) -> Option<u64> {
-    let header = header_len(bytes);
+    let second = *bytes.get(1)?;
+    let header = header_len(second);
     if bytes.len() < header {
         return None;
     }
-    let mut start = [0; 14];
-    start[..header].copy_from_slice(&bytes[..header]);
-    Some(header as u64 + payload_len(&start))
+    let payload = match second & 0x7f {
+        126 => u16::from_be_bytes(*bytes[2..].first_chunk()?).into(),
+        127 => u64::from_be_bytes(*bytes[2..].first_chunk()?),
+        short => short.into(),
+    };
+    Some(payload.saturating_add(header as u64))
 }
 
-/// How long the header is that begins with these bytes, as far as they tell.
-fn header_len(start: &[u8]) -> usize {
-    let Some(second) = start.get(1) else {
-        return 2;
-    };
+/// How long the header is that has this second byte.
+fn header_len(second: u8) -> usize {
     let extended = match second & 0x7f {
         126 => 2,
         127 => 8,
@@ -138,19 +139,6 @@ fn header_len(start: &[u8]) -> usize {
     };
     let mask = if second & 0x80 == 0 { 0 } else { 4 };
     2 + extended + mask
-}
-
-fn payload_len(header: &[u8; 14]) -> u64 {
-    let [_, second, extended @ ..] = header;
-    match second & 0x7f {
-        126 => u64::from(u16::from_be_bytes([extended[0], extended[1]])),
-        127 => {
-            let mut length = [0; 8];
-            length.copy_from_slice(&extended[..8]);
-            u64::from_be_bytes(length)
-        }
-        short => u64::from(short),
-    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub fn next(bytes: &[u8]) -> Next<'_> {
     }
     // It is at most the length of a slice.
     let bytes = &bytes[..length as usize];
-    let header = super::header_len(bytes);
+    let header = super::header_len(bytes[1]);
     let mask = (bytes[1] & 0x80 != 0).then(|| {
         let mut mask = [0; 4];
         mask.copy_from_slice(&bytes[header - 4..header]);
