@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use stream_protocol::{Channel, ClientMessage, Gap, Position, ServerMessage};
 use ws_listener::frame::{Kind, Whole};
 
@@ -21,7 +22,7 @@ const MAX_SYMBOLS: usize = 10_000;
 /// One browser's subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
-    symbols: HashMap<Box<str>, Wish>,
+    symbols: HashMap<Box<str>, Wish, RandomState>,
     /// Channels besides trades: asked for anew, since only trades are replayed.
     besides: BTreeSet<(Box<str>, Channel)>,
     orders: bool,

@@ -33,6 +33,7 @@ use std::time::Duration;
 use alpaca::{MarketData, TradingStream};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::warn;
 use ws_listener::{Door, Places, Stop};
 
@@ -140,7 +141,10 @@ pub async fn run(
     if let Some(file) = &settings.positions {
         hub.resume_from(Resumable::take(file));
     }
-    let directing = async move {
+    // A task of its own is run as soon as trades are there; here it would wait for another look at the
+    // sockets first.
+    let mut directing = JoinSet::new();
+    directing.spawn(async move {
         let ended = tokio::select! {
             fatal = hub.run(mailbox) => Err(fatal),
             () = stop.requested() => Ok(()),
@@ -159,7 +163,16 @@ pub async fn run(
             upstream.close().await;
         }
         ended
-    };
-    let ((), ended) = tokio::join!(serving, directing);
+    });
+    let ((), ended) = tokio::join!(serving, result(directing));
     ended
+}
+
+/// What the only task of these comes to; its panic is ours.
+async fn result<T: 'static>(mut task: JoinSet<T>) -> T {
+    match task.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+        None => std::future::pending().await,
+    }
 }
