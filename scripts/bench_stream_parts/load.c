@@ -7,7 +7,7 @@
 enum role { SERVER_UNDER_TEST, PROXY_UNDER_TEST, FLOOR_UNDER_TEST };
 
 static struct {
-    int server, upstream, clients, symbols, array, stuck;
+    int server, upstream, clients, symbols, array, stuck, unmeasured;
     double seconds, rate, drop_at;
     uint64_t window;
     enum role role;
@@ -43,6 +43,7 @@ static void usage(void) {
     fprintf(stderr,
             "load --server PORT --upstream PORT [--role server|proxy|floor] [--clients N] [--symbols K]\n"
             "     [--seconds S] [--rate TRADES_PER_S | --window TRADES] [--array TRADES] [--stuck N]\n"
+            "     [--unmeasured N]  whose latencies do not count: the first ones\n"
             "     [--drop-at S] [--idle] [--pid PID]...\n");
     exit(2);
 }
@@ -134,7 +135,7 @@ static void client_frame(struct conn *conn, const uint8_t *frame, size_t header,
     } else if (frame[0] == 0x81 && length > 20 && !memcmp(payload + 9, "trade\"", 6)) {
         uint64_t number = conn->trades++;
         received_total++;
-        if (measuring && opt.rate > 0) {
+        if (measuring && opt.rate > 0 && conn - clients >= opt.unmeasured) {
             uint64_t took = (now - sent_at[number % RING]) / 1000;
             histogram[took < BUCKETS ? took : BUCKETS - 1]++;
         }
@@ -344,7 +345,7 @@ static void connect_all(void) {
         // In small groups: thousands at once would only test the backlog.
         for (uint64_t end = now_ns() + 20000000000u; ready_clients < i - 50 && now_ns() < end;) turn(1000000);
     }
-    for (uint64_t end = now_ns() + 30000000000u; (ready_clients < opt.clients || !is_fed()) && now_ns() < end;)
+    for (uint64_t end = now_ns() + 60000000000u; (ready_clients < opt.clients || !is_fed()) && now_ns() < end;)
         turn(1000000);
     if (ready_clients < opt.clients || !is_fed())
         fprintf(stderr, "bench_stream: %d of %d clients are subscribed, the upstream is %s\n", ready_clients,
@@ -427,11 +428,11 @@ static void measure_run(void) {
     for (int i = 0; i < opt.stuck; i++) stuck_got += clients[i].trades;
     printf("{\"clients\":%d,\"seconds\":%.2f,\"per_s\":%.0f,\"cpu_s\":%.3f,\"cpu_per_million\":%.4f,\"lost\":%llu,"
            "\"made\":%llu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"gaps\":%llu,\"errors\":%llu,\"closed\":%d,"
-           "\"pss_kb\":%ld,\"pss_after_kb\":%ld,\"load_cpu\":%.2f,\"recovery_ms\":%.1f,\"stuck_got\":%llu}\n",
+           "\"pss_kb\":%ld,\"pss_after_kb\":%ld,\"load_cpu\":%.2f,\"recovery_ms\":%.1f,\"stuck_got\":%llu,\"stuck\":%d}\n",
            opt.clients, seconds, delivered / seconds, cpu_s, cpu_s / (delivered / 1e6), (unsigned long long)lost,
            (unsigned long long)made, opt.rate > 0 ? percentile_ms(0.5) : -1, opt.rate > 0 ? percentile_ms(0.99) : -1,
            (unsigned long long)gaps, (unsigned long long)errors, closed_clients, pss, most, own_s / seconds, recovery,
-           (unsigned long long)stuck_got);
+           (unsigned long long)stuck_got, opt.stuck);
 }
 
 static void read_options(int argc, char **argv) {
@@ -446,6 +447,7 @@ static void read_options(int argc, char **argv) {
         else if (!strcmp(name, "--symbols")) opt.symbols = atoi(value);
         else if (!strcmp(name, "--array")) opt.array = atoi(value);
         else if (!strcmp(name, "--stuck")) opt.stuck = atoi(value);
+        else if (!strcmp(name, "--unmeasured")) opt.unmeasured = atoi(value);
         else if (!strcmp(name, "--seconds")) opt.seconds = atof(value);
         else if (!strcmp(name, "--rate")) opt.rate = atof(value);
         else if (!strcmp(name, "--drop-at")) opt.drop_at = atof(value);
