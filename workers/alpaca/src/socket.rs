@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::header::{
     CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tracing::debug;
@@ -25,6 +25,10 @@ use crate::wire::{self, Frame, Spelling};
 
 /// How we introduce ourselves.
 const AGENT: &str = concat!("sentinel-alpaca/", env!("CARGO_PKG_VERSION"));
+
+/// The room for one read, all of which is cleared before each: enough for hundreds of trades, and a lone
+/// one does not wait long for it.
+const READ_BUFFER: usize = 32 * 1024;
 
 /// TCP_USER_TIMEOUT, in milliseconds.
 const UNACKNOWLEDGED_MS: u32 = 20_000;
@@ -210,7 +214,8 @@ async fn connect(url: String, spelling: Spelling) -> Result<WebSocket, OpenFailu
     if spelling == Spelling::Msgpack {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/msgpack"));
     }
-    match connect_async_with_config(request, None, true).await {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    match connect_async_with_config(request, Some(config), true).await {
         Ok((stream, _)) => {
             limit_retransmission(&stream);
             Ok(stream)

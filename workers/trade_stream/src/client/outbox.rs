@@ -142,13 +142,12 @@ impl Outbox {
 
     /// Queues trades, for the client's task to write.
     pub fn push_trades(&self, chunk: Chunk) {
-        self.take_trades(chunk);
+        self.take_trades(&mut self.lock(), chunk);
         self.changed.notify_one();
     }
 
     /// Queues trades; at the bound the client pays for being slow, nobody else does.
-    fn take_trades(&self, chunk: Chunk) {
-        let mut queue = self.lock();
+    fn take_trades(&self, queue: &mut Queue, chunk: Chunk) {
         queue.push_trades(chunk);
         if !queue.is_over(&self.limits) {
             return;

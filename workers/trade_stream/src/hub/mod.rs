@@ -120,8 +120,8 @@ pub struct Hub {
     /// Where an earlier process was, for symbols that were not asked for again yet.
     resumable: Resumable,
     inside: Histogram,
-    /// Arrivals that were not published yet, and how many trades each.
-    unmeasured: Vec<(Instant, usize)>,
+    /// Arrivals that were not published yet.
+    unmeasured: Vec<upstream::Unmeasured>,
     feed_latency: Histogram,
     /// Trades that the upstream's client had dropped when we last looked.
     overruns: u64,

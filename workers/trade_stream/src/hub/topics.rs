@@ -240,7 +240,7 @@ impl Topics {
             is_full |= lane.put(&self.text, &mut self.deflater);
         }
         if is_full {
-            self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
+            self.delivered += topic.publish(&self.retention, &mut self.kept, Some(&mut self.due));
         } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
@@ -248,9 +248,12 @@ impl Topics {
 
     /// Passes all trades taken since the last time on to their subscribers: one write for each.
     pub fn publish(&mut self) {
+        // A lone trade goes to one client after the other while each is at hand.
+        let is_alone = self.dirty.len() == 1 && self.due.is_empty();
         for symbol in self.dirty.drain(..) {
             if let Some(topic) = self.topics.get_mut(&symbol) {
-                self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
+                let due = (!is_alone).then_some(&mut self.due);
+                self.delivered += topic.publish(&self.retention, &mut self.kept, due);
             }
         }
         for outbox in self.due.drain(..) {
@@ -285,8 +288,14 @@ impl Topic {
         self.lanes.iter().any(|lane| !lane.subscribers.is_empty())
     }
 
-    /// Returns how many trades were queued, one for each subscriber.
-    fn publish(&mut self, retention: &Retention, kept: &mut usize, due: &mut Vec<Arc<Outbox>>) -> u64 {
+    /// Returns how many trades were queued, one for each subscriber. Without a list of those whose trades
+    /// are due they are written at once.
+    fn publish(
+        &mut self,
+        retention: &Retention,
+        kept: &mut usize,
+        mut due: Option<&mut Vec<Arc<Outbox>>>,
+    ) -> u64 {
         let mut delivered = 0;
         for lane in &mut self.lanes {
             let Some(chunk) = lane.take(self.channel, &self.symbol, self.head) else {
@@ -294,8 +303,10 @@ impl Topic {
             };
             delivered += (chunk.trades * lane.subscribers.len()) as u64;
             for (_, outbox) in &lane.subscribers {
-                if outbox.queue_trades(chunk.clone()) {
-                    due.push(Arc::clone(outbox));
+                match &mut due {
+                    None => outbox.write_trades(chunk.clone()),
+                    Some(due) if outbox.queue_trades(chunk.clone()) => due.push(Arc::clone(outbox)),
+                    Some(_) => {}
                 }
             }
             if lane.is_history() {

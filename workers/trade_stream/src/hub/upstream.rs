@@ -15,6 +15,14 @@ use crate::client::Format;
 /// RFC 6455 §7.4.1: the server cannot fulfil the request.
 const INTERNAL_ERROR: u16 = 1011;
 
+/// Trades that came together, and were not counted yet.
+#[derive(Debug)]
+pub(super) struct Unmeasured {
+    received: Instant,
+    first: Option<Trade>,
+    count: usize,
+}
+
 impl Hub {
     /// Takes one event; returns the end if it is one, with all clients told.
     pub(super) fn event(&mut self, event: Event) -> Option<Fatal> {
@@ -64,17 +72,11 @@ impl Hub {
 
     fn trades(&mut self, batch: Batch) {
         self.look_into_pauses(&batch);
-        let count = batch.trades.len();
-        self.counted.trades_in += count as u64;
-        self.rate.add(Instant::now(), count);
-        if let Some(first) = batch
-            .first()
-            .and_then(|trade| trade.timestamp().parse::<Timestamp>().ok())
-        {
-            let took = self.upstream.market_time().duration_since(first.into());
-            self.feed_latency.add(took.unwrap_or_default(), count);
-        }
-        self.unmeasured.push((batch.received, count));
+        self.unmeasured.push(Unmeasured {
+            received: batch.received,
+            first: batch.trades.first().cloned(),
+            count: batch.trades.len(),
+        });
         for trade in batch.trades {
             if let Some(trade) = self.late.pass(trade) {
                 self.put_one(&trade, false);
@@ -82,10 +84,21 @@ impl Hub {
         }
     }
 
-    /// How long what has just been published was inside.
+    /// Counts what has just been published, and how long it was inside: nobody had to wait for that.
     pub(super) fn measure(&mut self) {
-        for (received, count) in self.unmeasured.drain(..) {
+        for Unmeasured {
+            received,
+            first,
+            count,
+        } in self.unmeasured.drain(..)
+        {
             self.inside.add(received.elapsed(), count);
+            self.counted.trades_in += count as u64;
+            self.rate.add(Instant::now(), count);
+            if let Some(first) = first.and_then(|trade| trade.timestamp().parse::<Timestamp>().ok()) {
+                let took = self.upstream.market_time().duration_since(first.into());
+                self.feed_latency.add(took.unwrap_or_default(), count);
+            }
         }
     }
 

@@ -23,12 +23,20 @@ impl Outbox {
 
     /// Queues trades for a writer who will `flush_due` in a moment; true if that is to be remembered.
     pub fn queue_trades(&self, chunk: Chunk) -> bool {
-        self.take_trades(chunk);
-        if self.bytes() > SCRATCH_LEN {
+        let mut queue = self.lock();
+        self.take_trades(&mut queue, chunk);
+        if queue.bytes() > SCRATCH_LEN {
             // More could not be written at once anyway, and a queue that grows is one that drops.
-            self.flush();
+            self.flush_queue(&mut queue);
         }
         !self.is_due.swap(true, Ordering::Relaxed)
+    }
+
+    /// Queues trades and writes them at once: nothing else will be queued in a moment.
+    pub fn write_trades(&self, chunk: Chunk) {
+        let mut queue = self.lock();
+        self.take_trades(&mut queue, chunk);
+        self.flush_queue(&mut queue);
     }
 
     /// Writes what `queue_trades` has queued.
@@ -39,19 +47,19 @@ impl Outbox {
 
     /// Writes as much of the queue as the socket has room for; the client's task does the rest.
     pub fn flush(&self) {
+        self.flush_queue(&mut self.lock());
+    }
+
+    fn flush_queue(&self, queue: &mut Queue) {
         let Some(socket) = self.socket.get() else {
             return;
         };
-        if self.is_stuck() {
-            return;
-        }
-        let mut queue = self.lock();
-        if queue.is_empty() {
+        if self.is_stuck() || queue.is_empty() {
             return;
         }
         let had_room = queue.reply_bytes() < REPLY_BYTES;
         while !queue.is_empty() {
-            match write_some(&mut queue, socket, self.format) {
+            match write_some(queue, socket, self.format) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.is_stuck.store(true, Ordering::Relaxed);
