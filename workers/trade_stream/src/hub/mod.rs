@@ -4,6 +4,7 @@
 mod bots;
 mod channels;
 mod dashboard;
+mod deadlines;
 mod doubles;
 mod elsewhere;
 mod fill;
@@ -36,6 +37,7 @@ use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
 use channels::Channels;
 use dashboard::Dashboard;
+use deadlines::Timer;
 use fill::Fillings;
 pub use history::Retention;
 use late::Late;
@@ -190,8 +192,9 @@ impl Hub {
         let mut events = self.upstream.events();
         let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
+        let mut timer = Timer::new();
         loop {
-            let fill_at = self.fillings.next_due();
+            let deadline = self.next_deadline();
             tokio::select! {
                 Some(request) = requests.recv() => self.request(request),
                 count = events.recv_many(&mut batch, EVENTS_AT_ONCE), if listening => {
@@ -210,13 +213,7 @@ impl Hub {
                 }
                 event = self.orders.next() => self.order_event(event),
                 page = self.fillings.next() => self.filled(page),
-                () = at(fill_at) => self.fill_next(),
-                () = at(self.doubted_until) => self.look_into_doubts(),
-                () = at(self.late.next_overdue()) => self.let_go_overdue(),
-                () = at(self.topics.next_expiry()) => self.expire(),
-                () = at(self.channels.next_expiry()) => self.expire(),
-                () = at(self.next_pulse) => self.pulse(),
-                () = at(self.next_ping) => self.ping_silent(),
+                () = timer.at(deadline) => self.do_what_is_due(),
             }
         }
     }
