@@ -54,8 +54,7 @@ pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let places = settings.places;
     let settings = Arc::new(settings);
     ws_listener::serve(listener, places, stop.clone(), move |stream, peer| {
-        let (settings, stop) = (Arc::clone(&settings), stop.clone());
-        async move { session::run(stream, peer, &settings, stop).await }
+        session::run(stream, peer, Arc::clone(&settings), stop.clone())
     })
     .await;
 }

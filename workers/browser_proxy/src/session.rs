@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
@@ -43,68 +44,82 @@ impl fmt::Display for Ended {
     }
 }
 
-struct Session<'a> {
-    settings: &'a Settings,
+struct Session {
+    settings: Arc<Settings>,
     visitor: Visitor,
     peer: SocketAddr,
+    browser: Browser,
     stop: Stop,
 }
 
 /// Serves one visitor to the end, and logs who came, who left and why.
-pub(crate) async fn run(mut stream: TcpStream, peer: SocketAddr, settings: &Settings, mut stop: Stop) {
+pub(crate) async fn run(stream: TcpStream, peer: SocketAddr, settings: Arc<Settings>, stop: Stop) {
     // What is done once is boxed, here and below, so that a session's long life does not keep its room.
-    let accepted = Box::pin(settings.door.accept(&mut stream, &mut stop)).await;
-    let opening = match accepted {
+    let Some(session) = Box::pin(welcome(stream, peer, settings, stop)).await else {
+        return;
+    };
+    let _counted = session.settings.counts.connected();
+    let ended = session.run().await;
+    info!("browser {peer}: {ended}");
+}
+
+/// The visitor's handshake; `None` for one that does not become a browser.
+async fn welcome(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    settings: Arc<Settings>,
+    mut stop: Stop,
+) -> Option<Box<Session>> {
+    let opening = match settings.door.accept(&mut stream, &mut stop).await {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
-            return info!("browser {peer}: refused with {status}: {reason}");
+            info!("browser {peer}: refused with {status}: {reason}");
+            return None;
         }
         Err(Refused::Metrics) => {
-            let metrics = settings.counts.metrics();
-            return Box::pin(answer_metrics(stream, metrics.text())).await;
+            answer_metrics(stream, settings.counts.metrics().text()).await;
+            return None;
         }
         // Port checks come and go without a word.
-        Err(Refused::Left) => return,
+        Err(Refused::Left) => return None,
     };
     info!("browser {peer}: connected");
-    let _counted = settings.counts.connected();
-    let session = Session {
+    Some(Box::new(Session {
         settings,
         visitor: Visitor {
             path: opening.path,
             authorization: opening.headers.get("authorization").cloned(),
         },
         peer,
+        // A copy, since the original holds the whole request.
+        browser: Browser::new(stream, BytesMut::from(&opening.rest[..])),
         stop,
-    };
-    // A copy, since the original holds the whole request.
-    let rest = BytesMut::from(&opening.rest[..]);
-    drop((opening.rest, opening.headers));
-    let ended = session.run(Browser::new(stream, rest)).await;
-    info!("browser {peer}: {ended}");
+    }))
 }
 
-impl Session<'_> {
-    async fn run(mut self, mut browser: Browser) -> Ended {
+impl Session {
+    async fn run(mut self: Box<Self>) -> Ended {
         loop {
-            let dialled = Box::pin(self.dial(&mut browser)).await;
+            let dialled = Box::pin(self.dial()).await;
             let mut link = match dialled {
                 Ok(link) => link,
                 Err(ended) => {
-                    Box::pin(browser.end(Some(self.goodbye(&ended)))).await;
+                    let goodbye = self.goodbye(&ended);
+                    Box::pin(self.browser.end(Some(goodbye))).await;
                     return ended;
                 }
             };
+            let Self { browser, stop, .. } = &mut *self;
             let left = tokio::select! {
-                left = link.relay(&mut browser) => left,
-                () = self.stop.requested() => Left::Stopped,
+                left = link.relay(browser) => left,
+                () = stop.requested() => Left::Stopped,
             };
             if browser.is_closing() || link.is_within_long() || !self.may_resume(&left) {
-                return Box::pin(self.part(browser, link, left)).await;
+                return Box::pin(self.part(link, left)).await;
             }
             info!("browser {}: kept while the backend is away", self.peer);
             self.settings.counts.kept();
-            browser.lose_backend();
+            self.browser.lose_backend();
             // Answered beside, so that a backend that is slow to end does not delay the next one.
             tokio::spawn(link.end(answer(left)));
         }
@@ -123,14 +138,15 @@ impl Session<'_> {
             }
     }
 
-    async fn dial(&mut self, browser: &mut Browser) -> Result<Link, Ended> {
+    async fn dial(&mut self) -> Result<Link, Ended> {
+        let Self { browser, stop, .. } = self;
         let Settings {
             backend, patience, ..
-        } = self.settings;
+        } = &*self.settings;
         let dialled = tokio::select! {
             dialled = backend.dial(&self.visitor, *patience) => dialled.map_err(Ended::BackendAbsent)?,
             () = browser.wait() => return Err(Ended::BrowserLeft),
-            () = self.stop.requested() => return Err(Ended::Stopped),
+            () = stop.requested() => return Err(Ended::Stopped),
         };
         Ok(Link::new(dialled, &browser.take_waiting()))
     }
@@ -155,7 +171,8 @@ impl Session<'_> {
     }
 
     /// Ends both sides. Neither is told anything in the middle of a frame.
-    async fn part(&self, browser: Browser, link: Link, left: Left) -> Ended {
+    async fn part(self: Box<Self>, link: Link, left: Left) -> Ended {
+        let browser = &self.browser;
         let ended = match &left {
             Left::Stopped => Ended::Stopped,
             Left::Backend(_) if !browser.is_closing() => Ended::BackendLeft,
@@ -169,7 +186,7 @@ impl Session<'_> {
         let for_browser = (!link.is_within_long()).then_some(for_browser);
         let has_spoken = browser.is_closing() || browser.inlet.is_within_long();
         let for_backend = answer(left).filter(|_| !has_spoken);
-        tokio::join!(link.end(for_backend), browser.end(for_browser));
+        tokio::join!(link.end(for_backend), self.browser.end(for_browser));
         ended
     }
 }
@@ -180,5 +197,39 @@ fn answer(left: Left) -> Option<Close> {
         Left::Backend(close) => close,
         Left::Browser => Some(Close::new(GOING_AWAY, "the browser went away")),
         Left::Stopped => Some(Close::new(GOING_AWAY, STOPPING)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use ws_listener::{Door, Origins, Places, Stop, Tokens};
+
+    use super::run;
+    use crate::{Counts, Settings};
+
+    #[tokio::test]
+    async fn an_idle_browser_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let peer = listener.local_addr().expect("bound");
+        let stream = TcpStream::connect(peer).await.expect("connected");
+        let settings = Settings {
+            backend: "ws://127.0.0.1:1".parse().expect("an address"),
+            door: Door {
+                service: "test",
+                origins: Origins::default(),
+                tokens: Tokens::default(),
+                self_authenticating: &[],
+            },
+            patience: Duration::ZERO,
+            places: Places::from(1),
+            counts: Counts::default(),
+        };
+        let (_trigger, stop) = Stop::new();
+        let life = run(stream, peer, settings.into(), stop);
+        let size = std::mem::size_of_val(&life);
+        assert!(size <= 900, "ten thousand of these would cost {size} bytes each");
     }
 }

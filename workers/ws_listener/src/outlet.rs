@@ -67,6 +67,11 @@ impl Outlet {
         if self.stuck.is_empty() {
             return Ok(());
         }
+        // Boxed, since few are ever stuck, and this holds a timer.
+        Box::pin(self.write_stuck()).await
+    }
+
+    async fn write_stuck(&mut self) -> io::Result<()> {
         while !self.stuck.is_empty() {
             if timeout(STALL, self.to.write_buf(&mut self.stuck)).await?? == 0 {
                 return Err(ErrorKind::WriteZero.into());

@@ -70,7 +70,8 @@ pub async fn serve<F>(
                         Ok(place) => {
                             // Trades are small and must not wait for more to fill a packet.
                             let _ = stream.set_nodelay(true);
-                            let client = client(stream, peer);
+                            // Boxed, since a future that is moved into another takes its room twice.
+                            let client = Box::pin(client(stream, peer));
                             clients.spawn(async move {
                                 client.await;
                                 drop(place);

@@ -116,7 +116,7 @@ proptest! {
     fn a_cut_message_is_read_the_same(text in message(), cut in 0.0..1.0) {
         let end = text.floor_char_boundary((text.len() as f64 * cut) as usize);
         if let Some(frame) = decode(&text[..end]) {
-            prop_assert_eq!(frame, decode_any(text[..end].as_bytes()));
+            prop_assert_eq!(frame, decode_any(&text.as_bytes()[..end]));
         }
     }
 }
