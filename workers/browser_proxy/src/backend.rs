@@ -84,6 +84,8 @@ pub(crate) struct Visitor {
     pub(crate) path: String,
     /// The `Authorization` header.
     pub(crate) authorization: Option<HeaderValue>,
+    /// It is sentinel, which the backend does not count.
+    pub(crate) is_probe: bool,
 }
 
 impl Backend {
@@ -146,6 +148,9 @@ impl Backend {
             .header("Sec-WebSocket-Key", generate_key());
         if let Some(authorization) = &visitor.authorization {
             request = request.header("Authorization", authorization);
+        }
+        if visitor.is_probe {
+            request = request.header("User-Agent", "sentinel/proxied");
         }
         let request = request.body(()).map_err(io::Error::other)?;
         generate_request(request).map_err(io::Error::other)
