@@ -99,11 +99,7 @@ async fn welcome(
     });
     let session = Box::new(Session {
         settings,
-        visitor: Visitor {
-            path: opening.path,
-            authorization: opening.headers.get("authorization").cloned(),
-            is_probe,
-        },
+        visitor: Visitor::new(opening.path, &opening.headers, is_probe),
         peer,
         stop,
     });
