@@ -12,8 +12,9 @@ use ws_listener::{Outlet, drain};
 
 use crate::backend::Dialled;
 use crate::browser::{Browser, lock};
+use crate::counts::Counts;
 use crate::relay::{After, Inlet, SourceGone};
-use crate::wishes::Wishes;
+use crate::wishes::{Heard, Wishes};
 
 /// How long the other side has to take our Close and close too.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -49,15 +50,6 @@ impl Close {
         Self { code, reason }
     }
 
-    /// What a Close frame says.
-    fn of(frame: &Whole<'_>) -> Self {
-        let reason = frame
-            .payload()
-            .get(2..)
-            .map(|reason| String::from_utf8_lossy(reason).into_owned());
-        Self::new(frame.close_code(), reason.unwrap_or_default())
-    }
-
     pub(crate) fn frame(&self, sender: Sender) -> Bytes {
         frame::close(sender, self.code, &self.reason)
     }
@@ -78,11 +70,11 @@ impl Link {
 
     /// Passes frames on until one side ends. A side is only read while the other keeps up, so that
     /// what is stuck stays within one read.
-    pub(crate) async fn relay(&mut self, browser: &mut Browser) -> Left {
+    pub(crate) async fn relay(&mut self, browser: &mut Browser, counts: &Counts) -> Left {
         let (from_browser, inlet, to_browser, wishes) = browser.sides();
         tokio::select! {
-            left = down(&mut self.read, &mut self.inlet, to_browser, wishes) => left,
-            left = up(from_browser, inlet, &mut self.to, wishes) => left,
+            left = down(&mut self.read, &mut self.inlet, to_browser, wishes, counts) => left,
+            left = up(from_browser, inlet, &mut self.to, wishes, counts) => left,
         }
     }
 
@@ -108,26 +100,45 @@ pub(crate) async fn say_goodbye(mut to: Outlet, mut read: OwnedReadHalf, close: 
     let _ = timeout(CLOSE_DEADLINE, goodbye).await;
 }
 
-async fn down(from: &mut OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+async fn down(
+    from: &mut OwnedReadHalf,
+    inlet: &mut Inlet,
+    to: &mut Outlet,
+    wishes: &Mutex<Wishes>,
+    counts: &Counts,
+) -> Left {
+    let mut waiting = counts.waiting();
     loop {
-        if to.unstick().await.is_err() {
-            return Left::Browser;
+        if to.waiting() > 0 {
+            waiting.are(to.waiting());
+            // Boxed, since most are never stuck.
+            if Box::pin(to.unstick()).await.is_err() {
+                return Left::Browser;
+            }
+            waiting.are(0);
         }
         let mut close = None;
         let step = poll_fn(|cx| {
-            let mut wishes = lock(wishes);
+            let (mut wishes, mut bytes) = (lock(wishes), 0);
             let look = &mut |frame: Whole<'_>| match frame.kind {
-                Kind::Text => {
-                    wishes.told(&frame.payload());
-                    After::Pass
-                }
                 Kind::Close => {
-                    close = Some(Close::of(&frame));
+                    close = Some(goodbye(&frame));
                     After::Hold
                 }
-                Kind::Ping | Kind::Other => After::Pass,
+                Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong | Kind::Other => {
+                    match wishes.heard(&frame) {
+                        Heard::Other => After::Pass,
+                        Heard::Health => After::Instead(with_own_health(&frame.payload(), counts)),
+                    }
+                }
             };
-            inlet.poll_step(cx, from, look, &mut |bytes| to.offer(bytes))
+            let pass = &mut |passed: &[u8]| {
+                bytes += passed.len();
+                to.offer(passed)
+            };
+            let step = inlet.poll_step(cx, from, look, pass);
+            counts.down(bytes, wishes.take_passed());
+            step
         })
         .await;
         match step {
@@ -139,15 +150,41 @@ async fn down(from: &mut OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wish
     }
 }
 
-async fn up(from: &mut OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+/// What a Close frame says.
+fn goodbye(frame: &Whole<'_>) -> Close {
+    let payload = frame.payload();
+    let reason = payload.get(2..).map(String::from_utf8_lossy).unwrap_or_default();
+    Close::new(frame.close_code(), reason)
+}
+
+/// The backend's answer to `health`, with the figures of this hop in it.
+fn with_own_health(told: &[u8], counts: &Counts) -> Bytes {
+    let told = told.trim_ascii_end();
+    let Some(open) = told.strip_suffix(b"}") else {
+        return frame::text(told);
+    };
+    let own = format!(",\"proxy\":{}}}", counts.health());
+    frame::text(&[open, own.as_bytes()].concat())
+}
+
+async fn up(
+    from: &mut OwnedReadHalf,
+    inlet: &mut Inlet,
+    to: &mut Outlet,
+    wishes: &Mutex<Wishes>,
+    counts: &Counts,
+) -> Left {
     loop {
-        if to.unstick().await.is_err() {
+        if to.waiting() > 0 && Box::pin(to.unstick()).await.is_err() {
             return Left::Backend(None);
         }
         let step = poll_fn(|cx| {
             let mut wishes = lock(wishes);
             let look = &mut |frame: Whole<'_>| wishes.note(&frame);
-            inlet.poll_step(cx, from, look, &mut |bytes| to.offer(bytes))
+            inlet.poll_step(cx, from, look, &mut |bytes| {
+                counts.up(bytes.len());
+                to.offer(bytes)
+            })
         })
         .await;
         match step {

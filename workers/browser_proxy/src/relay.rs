@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use ws_listener::frame::{self, Next, Whole};
@@ -26,12 +26,14 @@ pub(crate) struct Inlet {
 }
 
 /// What to do after a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Pass it on, and look at the next.
     Pass,
     /// Keep it from the other side; it is dealt with.
     Hold,
+    /// Pass this on in its place.
+    Instead(Bytes),
 }
 
 /// Why no more can be read.
@@ -58,7 +60,7 @@ impl Inlet {
     }
 
     /// One read, as soon as something is there. Every whole frame is shown to `look`; `pass` gets all that
-    /// is to be passed on, once, or once more for each frame that was held.
+    /// is to be passed on, once, or more often if frames were held or replaced.
     pub(crate) fn poll_step(
         &mut self,
         cx: &mut Context<'_>,
@@ -94,8 +96,14 @@ impl Inlet {
             match frame::next(&bytes[at..]) {
                 Next::Whole(whole) => {
                     let end = at + whole.bytes.len();
-                    if look(whole) == After::Hold {
+                    let instead = match look(whole) {
+                        After::Pass => None,
+                        After::Hold => Some(Bytes::new()),
+                        After::Instead(frame) => Some(frame),
+                    };
+                    if let Some(frame) = instead {
                         pass(&bytes[start..at])?;
+                        pass(&frame)?;
                         start = end;
                     }
                     at = end;

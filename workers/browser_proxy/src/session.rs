@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
@@ -13,6 +14,7 @@ use ws_listener::{Refused, Stop, answer_metrics};
 use crate::Settings;
 use crate::backend::Visitor;
 use crate::browser::Browser;
+use crate::counts::Counted;
 use crate::link::{Close, Left, Link};
 
 /// RFC 6455 §7.4.1, and the registry it founded for 1012 and 1013.
@@ -48,20 +50,24 @@ struct Session {
     settings: Arc<Settings>,
     visitor: Visitor,
     peer: SocketAddr,
-    browser: Browser,
     stop: Stop,
 }
 
 /// Serves one visitor to the end, and logs who came, who left and why.
 pub(crate) async fn run(stream: TcpStream, peer: SocketAddr, settings: Arc<Settings>, stop: Stop) {
-    // What is done once is boxed, here and below, so that a session's long life does not keep its room.
-    let Some(session) = Box::pin(welcome(stream, peer, settings, stop)).await else {
+    // What is done once or seldom is boxed, here and below, so that a session's long life does not
+    // keep its room; what lives long is, so that it is there only once.
+    let welcomed = Box::pin(welcome(stream, peer, settings, stop)).await;
+    let Some((session, browser, counted)) = welcomed else {
         return;
     };
-    let _counted = session.settings.counts.connected();
-    let ended = session.run().await;
-    info!("browser {peer}: {ended}");
+    let ended = session.run(browser).await;
+    if counted.is_some() {
+        info!("browser {peer}: {ended}");
+    }
 }
+
+type Welcomed = (Box<Session>, Box<Browser>, Option<Counted>);
 
 /// The visitor's handshake; `None` for one that does not become a browser.
 async fn welcome(
@@ -69,10 +75,12 @@ async fn welcome(
     peer: SocketAddr,
     settings: Arc<Settings>,
     mut stop: Stop,
-) -> Option<Box<Session>> {
-    let opening = match settings.door.accept(&mut stream, &mut stop).await {
+) -> Option<Welcomed> {
+    let accepted = settings.door.accept(&mut stream, &mut stop).await;
+    let opening = match accepted {
         Ok(opening) => opening,
         Err(Refused::Answered { status, reason }) => {
+            settings.counts.refused();
             info!("browser {peer}: refused with {status}: {reason}");
             return None;
         }
@@ -83,54 +91,62 @@ async fn welcome(
         // Port checks come and go without a word.
         Err(Refused::Left) => return None,
     };
-    info!("browser {peer}: connected");
-    Some(Box::new(Session {
+    let is_probe = opening.is_probe();
+    // Probes come and go without a word.
+    let counted = (!is_probe).then(|| {
+        info!("browser {peer}: connected");
+        settings.counts.connected()
+    });
+    let session = Box::new(Session {
         settings,
-        visitor: Visitor {
-            path: opening.path,
-            authorization: opening.headers.get("authorization").cloned(),
-        },
+        visitor: Visitor::new(opening.path, &opening.headers, is_probe),
         peer,
-        // A copy, since the original holds the whole request.
-        browser: Browser::new(stream, BytesMut::from(&opening.rest[..])),
         stop,
-    }))
+    });
+    // A copy, since the original holds the whole request.
+    let rest = BytesMut::from(&opening.rest[..]);
+    drop((opening.rest, opening.headers));
+    let browser = Box::new(Browser::new(stream, rest, session.is_stream()));
+    Some((session, browser, counted))
 }
 
 impl Session {
-    async fn run(mut self: Box<Self>) -> Ended {
+    async fn run(mut self: Box<Self>, mut browser: Box<Browser>) -> Ended {
+        let mut lost_at = None;
         loop {
-            let dialled = Box::pin(self.dial()).await;
+            let dialled = Box::pin(self.dial(&mut browser, lost_at)).await;
             let mut link = match dialled {
                 Ok(link) => link,
                 Err(ended) => {
-                    let goodbye = self.goodbye(&ended);
-                    Box::pin(self.browser.end(Some(goodbye))).await;
+                    Box::pin(browser.end(Some(self.goodbye(&ended)))).await;
                     return ended;
                 }
             };
-            let Self { browser, stop, .. } = &mut *self;
             let left = tokio::select! {
-                left = link.relay(browser) => left,
-                () = stop.requested() => Left::Stopped,
+                left = link.relay(&mut browser, &self.settings.counts) => left,
+                () = self.stop.requested() => Left::Stopped,
             };
             if browser.is_closing() || link.is_within_long() || !self.may_resume(&left) {
-                return Box::pin(self.part(link, left)).await;
+                return Box::pin(self.part(browser, link, left)).await;
             }
             info!("browser {}: kept while the backend is away", self.peer);
-            self.settings.counts.kept();
-            self.browser.lose_backend();
+            lost_at = Some(Instant::now());
+            self.settings.counts.kept(browser.lose_backend());
             // Answered beside, so that a backend that is slow to end does not delay the next one.
             tokio::spawn(link.end(answer(left)));
         }
     }
 
+    /// Whether the stream's own protocol is spoken.
+    fn is_stream(&self) -> bool {
+        let path = &self.visitor.path;
+        path == "/" || path.starts_with("/?")
+    }
+
     /// The stream's messages can be taken up elsewhere, and only when the backend left for reasons
     /// of its own: what else it says in a Close is meant for the browser.
     fn may_resume(&self, left: &Left) -> bool {
-        let path = &self.visitor.path;
-        let is_stream = path == "/" || path.starts_with("/?");
-        is_stream
+        self.is_stream()
             && match left {
                 Left::Backend(None) => true,
                 Left::Backend(Some(close)) => matches!(close.code, GOING_AWAY | SERVICE_RESTART),
@@ -138,17 +154,25 @@ impl Session {
             }
     }
 
-    async fn dial(&mut self) -> Result<Link, Ended> {
-        let Self { browser, stop, .. } = self;
+    /// Connects to the backend; `lost_at`: since when the browser is without one.
+    async fn dial(&mut self, browser: &mut Browser, lost_at: Option<Instant>) -> Result<Box<Link>, Ended> {
         let Settings {
-            backend, patience, ..
+            backend,
+            patience,
+            counts,
+            ..
         } = &*self.settings;
+        let began = Instant::now();
         let dialled = tokio::select! {
-            dialled = backend.dial(&self.visitor, *patience) => dialled.map_err(Ended::BackendAbsent)?,
+            dialled = backend.dial(&self.visitor, *patience) => dialled.map_err(|error| {
+                counts.gave_up();
+                Ended::BackendAbsent(error)
+            })?,
             () = browser.wait() => return Err(Ended::BrowserLeft),
-            () = stop.requested() => return Err(Ended::Stopped),
+            () = self.stop.requested() => return Err(Ended::Stopped),
         };
-        Ok(Link::new(dialled, &browser.take_waiting()))
+        counts.dialled(began.elapsed(), lost_at.map(|at| at.elapsed()));
+        Ok(Box::new(Link::new(dialled, &browser.take_waiting())))
     }
 
     /// What the browser is told unless the backend has said it.
@@ -171,8 +195,7 @@ impl Session {
     }
 
     /// Ends both sides. Neither is told anything in the middle of a frame.
-    async fn part(self: Box<Self>, link: Link, left: Left) -> Ended {
-        let browser = &self.browser;
+    async fn part(&self, browser: Box<Browser>, link: Box<Link>, left: Left) -> Ended {
         let ended = match &left {
             Left::Stopped => Ended::Stopped,
             Left::Backend(_) if !browser.is_closing() => Ended::BackendLeft,
@@ -186,7 +209,7 @@ impl Session {
         let for_browser = (!link.is_within_long()).then_some(for_browser);
         let has_spoken = browser.is_closing() || browser.inlet.is_within_long();
         let for_backend = answer(left).filter(|_| !has_spoken);
-        tokio::join!(link.end(for_backend), self.browser.end(for_browser));
+        tokio::join!(link.end(for_backend), browser.end(for_browser));
         ended
     }
 }
@@ -202,12 +225,13 @@ fn answer(left: Left) -> Option<Close> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::net::{TcpListener, TcpStream};
     use ws_listener::{Door, Origins, Places, Stop, Tokens};
 
-    use super::run;
+    use super::{Browser, Link, Session, run};
     use crate::{Counts, Settings};
 
     #[tokio::test]
@@ -228,8 +252,9 @@ mod tests {
             counts: Counts::default(),
         };
         let (_trigger, stop) = Stop::new();
-        let life = run(stream, peer, settings.into(), stop);
-        let size = std::mem::size_of_val(&life);
-        assert!(size <= 900, "ten thousand of these would cost {size} bytes each");
+        let life = run(stream, peer, Arc::new(settings), stop);
+        let parts = size_of::<Session>() + size_of::<Browser>() + size_of::<Link>();
+        let size = std::mem::size_of_val(&life) + parts;
+        assert!(size <= 1800, "ten thousand of these would cost {size} bytes each");
     }
 }

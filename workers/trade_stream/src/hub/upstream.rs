@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::Hub;
 use super::channels::channel_of;
+use super::topics::Topics;
 use crate::Fatal;
 use crate::client::Format;
 
@@ -79,7 +80,7 @@ impl Hub {
         });
         for trade in batch.trades {
             if let Some(trade) = self.late.pass(trade) {
-                self.put_one(&trade, false);
+                put_one(&mut self.topics, &trade, false);
             }
         }
     }
@@ -100,12 +101,6 @@ impl Hub {
                 self.feed_latency.add(took.unwrap_or_default(), count);
             }
         }
-    }
-
-    pub(super) fn put_one(&mut self, trade: &Trade, backfill: bool) {
-        self.topics.add(trade.symbol(), |format, text, seq| {
-            format.write_trade(text, trade, seq, backfill);
-        });
     }
 
     /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
@@ -192,4 +187,11 @@ impl Hub {
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
         }
     }
+}
+
+/// Passes one trade on.
+pub(super) fn put_one(topics: &mut Topics, trade: &Trade, backfill: bool) {
+    topics.add(trade.symbol(), |format, text, seq| {
+        format.write_trade(text, trade, seq, backfill);
+    });
 }
