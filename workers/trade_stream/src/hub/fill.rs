@@ -188,7 +188,7 @@ impl Hub {
             Page::Done => self.fetched_all(),
             Page::Failed(why) => {
                 if let Some((_, job)) = self.fillings.now.take() {
-                    self.give_up_filling(job.holes, &why);
+                    self.give_up_filling(&job.holes, &why);
                 }
                 self.fill_next();
             }
@@ -207,16 +207,16 @@ impl Hub {
         if job.tries < TRIES {
             self.fill_then(unmet, FIRST_WAIT * 2_u32.pow(job.tries), job.tries + 1);
         } else if !unmet.is_empty() {
-            self.give_up_filling(unmet, "past trades are not there yet");
+            self.give_up_filling(&unmet, "past trades are not there yet");
         }
         self.fill_next();
     }
 
-    fn give_up_filling(&mut self, holes: Vec<Hole>, why: &str) {
+    fn give_up_filling(&mut self, holes: &[Hole], why: &str) {
         warn!("the trades that were missed cannot be fetched: {why}");
         self.counted.backfills_failed += holes.len() as u64;
         self.tell_holes(holes.iter().map(|hole| (&*hole.symbol, &*hole.since)));
-        self.finish(&holes);
+        self.finish(holes);
     }
 
     fn finish(&mut self, holes: &[Hole]) {
