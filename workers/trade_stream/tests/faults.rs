@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::sim::{collect, collect_whole, health, order, simulator, subscribed_bot};
-use common::{Stream, soon};
+use common::{Client, Stream, soon};
 use serde_json::{Value, json};
 
 /// What is done to the upstream, and undone, by orders to `/control`.
@@ -87,19 +87,7 @@ async fn every_fault_costs_time_and_no_trade() {
             tokio::time::sleep(Duration::from_millis(300)).await;
             order(sim, end).await;
         }
-        let reconnects = |health: &Value| health["reconnects"].as_u64().expect("a count");
-        let after = soon(row.name, async {
-            loop {
-                let after = health(&mut asker).await;
-                let made = reconnects(&after) - reconnects(&before);
-                let is_back = after["state"] == "LIVE" || after["state"] == "QUIET_OK";
-                if is_back && made == u64::from(row.reconnects) {
-                    return after;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        let after = live_again(&mut asker, &before, &row).await;
         let took = began.elapsed();
         collect(&mut bot, "AAPL", &mut ids, 100).await;
         let fetched = |health: &Value| health["figures"]["backfills"].as_u64().expect("a count");
@@ -138,4 +126,24 @@ fn assert_figures(end: &Value) {
         .count();
     assert_eq!(figures["gaps_upstream"], made, "{end}");
     assert_eq!(json!(0), end["figures"]["missed"]);
+}
+
+/// The health once the stream is live again, with the reconnects that the fault costs.
+async fn live_again(asker: &mut Client, before: &Value, row: &Row) -> Value {
+    soon(row.name, async {
+        loop {
+            let after = health(asker).await;
+            let made = reconnects(&after) - reconnects(before);
+            let is_back = after["state"] == "LIVE" || after["state"] == "QUIET_OK";
+            if is_back && made == u64::from(row.reconnects) {
+                return after;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+fn reconnects(health: &Value) -> u64 {
+    health["reconnects"].as_u64().expect("a count")
 }

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::Hub;
 use super::late::{Hole, Loss};
+use super::upstream::put_one;
 
 /// Trades of the last moment before a loss may have been on their way.
 const BEFORE: Duration = Duration::from_secs(2);
@@ -250,10 +251,11 @@ impl Hub {
 
     /// Passes trades on, out of their turn.
     fn put(&mut self, trades: &[Trade], backfill: bool) {
-        for trade in trades {
-            self.put_one(trade, backfill);
-        }
-        self.topics.publish();
+        self.topics.add_late(|topics| {
+            for trade in trades {
+                put_one(topics, trade, backfill);
+            }
+        });
     }
 }
 

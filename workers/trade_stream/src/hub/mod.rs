@@ -10,7 +10,6 @@ mod fill;
 mod health;
 mod history;
 mod late;
-mod latency;
 mod metrics;
 mod orders;
 mod positions;
@@ -31,6 +30,7 @@ use alpaca::{MarketData, Status, Topic, TradingStream};
 use stream_protocol::{BadRequest, Channel, ClientMessage, Figures, ServerMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
+use ws_listener::Histogram;
 
 use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
@@ -39,7 +39,6 @@ use dashboard::Dashboard;
 use fill::Fillings;
 pub use history::Retention;
 use late::Late;
-use latency::Histogram;
 use orders::Orders;
 pub use positions::Resumable;
 use rate::PerMinute;
@@ -62,6 +61,8 @@ pub enum Request {
         id: ClientId,
         /// Its address, for the log.
         peer: SocketAddr,
+        /// It is sentinel, asking how we are; it is not counted.
+        is_probe: bool,
         /// Where its messages go.
         outbox: Arc<Outbox>,
     },
@@ -143,6 +144,7 @@ pub struct Hub {
 
 struct Client {
     peer: SocketAddr,
+    is_probe: bool,
     outbox: Arc<Outbox>,
     pairs: BTreeSet<Pair>,
     wants_heartbeats: bool,
@@ -235,20 +237,12 @@ impl Hub {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Joined { id, peer, outbox } => {
-                info!("client {peer}: connected");
-                self.clients.insert(
-                    id,
-                    Client {
-                        peer,
-                        outbox,
-                        pairs: BTreeSet::new(),
-                        wants_heartbeats: false,
-                        unanswered: 0,
-                    },
-                );
-                self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
-            }
+            Request::Joined {
+                id,
+                peer,
+                is_probe,
+                outbox,
+            } => self.joined(id, peer, is_probe, outbox),
             Request::Asked { id, asked } => self.asked(id, asked),
             Request::Bot { id, ask } => self.bot_asks(id, ask),
             Request::Metrics { reply } => {
@@ -258,6 +252,30 @@ impl Hub {
             Request::Elsewhere { topics } => self.want_elsewhere(topics),
             Request::Left { id } => self.left(id),
         }
+    }
+
+    fn joined(&mut self, id: ClientId, peer: SocketAddr, is_probe: bool, outbox: Arc<Outbox>) {
+        // Probes come and go without a word.
+        if !is_probe {
+            info!("client {peer}: connected");
+        }
+        self.clients.insert(
+            id,
+            Client {
+                peer,
+                is_probe,
+                outbox,
+                pairs: BTreeSet::new(),
+                wants_heartbeats: false,
+                unanswered: 0,
+            },
+        );
+        self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
+    }
+
+    /// How many are connected, sentinel's probes aside.
+    fn count_clients(&self) -> usize {
+        self.clients.values().filter(|client| !client.is_probe).count()
     }
 
     fn asked(&mut self, id: ClientId, asked: Result<ClientMessage, BadRequest>) {
@@ -303,6 +321,7 @@ impl Hub {
         self.counted.missed += client.outbox.missed() as u64;
         self.counted.slow_closed += u64::from(client.outbox.was_too_slow());
         match client.outbox.missed() {
+            0 if client.is_probe => {}
             0 => info!("client {}: disconnected", client.peer),
             missed => info!(
                 "client {}: disconnected, was too slow for {missed} trades",

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::Hub;
 use super::channels::channel_of;
+use super::topics::Topics;
 use crate::Fatal;
 use crate::client::Format;
 
@@ -78,7 +79,7 @@ impl Hub {
         self.unmeasured.push((batch.received, count));
         for trade in batch.trades {
             if let Some(trade) = self.late.pass(trade) {
-                self.put_one(&trade, false);
+                put_one(&mut self.topics, &trade, false);
             }
         }
     }
@@ -88,13 +89,6 @@ impl Hub {
         for (received, count) in self.unmeasured.drain(..) {
             self.inside.add(received.elapsed(), count);
         }
-    }
-
-    pub(super) fn put_one(&mut self, trade: &Trade, backfill: bool) {
-        self.topics.add(&trade.symbol, |format, text, seq| match format {
-            Format::Stream => write_trade(text, trade, backfill, seq),
-            Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
-        });
     }
 
     /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
@@ -181,6 +175,14 @@ impl Hub {
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
         }
     }
+}
+
+/// Passes one trade on.
+pub(super) fn put_one(topics: &mut Topics, trade: &Trade, backfill: bool) {
+    topics.add(&trade.symbol, |format, text, seq| match format {
+        Format::Stream => write_trade(text, trade, backfill, seq),
+        Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+    });
 }
 
 fn write_trade(text: &mut Vec<u8>, trade: &Trade, backfill: bool, seq: u64) {

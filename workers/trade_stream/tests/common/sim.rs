@@ -13,24 +13,35 @@ use super::{Client, Stream, soon};
 
 /// A simulator that makes so many trades a second of each symbol, also while nobody looks.
 pub async fn simulator(market_time: Option<&str>, rate: f64) -> (SocketAddr, StopTrigger) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let (trigger, stop) = Stop::new();
-    let settings = Settings {
+    start(Settings {
         rate,
         goes_on: Duration::from_secs(30),
         market_time: market_time.map(|time| time.parse().expect("a time")),
         ..Settings::default()
-    };
+    })
+    .await
+}
+
+/// A simulator with these settings.
+pub async fn start(settings: Settings) -> (SocketAddr, StopTrigger) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (trigger, stop) = Stop::new();
     tokio::spawn(market_sim::run(listener, settings, stop));
     (address, trigger)
 }
 
 /// Gives an order to `/control`.
 pub async fn order(address: SocketAddr, order: &str) {
+    post(address, "/control", order).await;
+}
+
+/// Posts this, by whatever key, which is accepted.
+pub async fn post(address: SocketAddr, path: &str, body: &str) {
     let request = format!(
-        "POST /control HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{order}",
-        order.len()
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAPCA-API-KEY-ID: K\r\nAPCA-API-SECRET-KEY: S\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
     );
     let mut stream = soon("connect", TcpStream::connect(address))
         .await
