@@ -29,6 +29,8 @@ pub(super) fn signs(fact: &Fact) -> Vec<Sign> {
         What::Healthy => vec![Sign::Clear(Kind::Unhealthy)],
         What::Silent => vec![Sign::Raise(Kind::Silence, words())],
         What::Heard => vec![Sign::Clear(Kind::Silence)],
+        What::Flapping => vec![Sign::Raise(Kind::Flapping, words())],
+        What::Steady => vec![Sign::Clear(Kind::Flapping)],
         What::Stopped => cared_for(),
         What::Ready => vec![Sign::Clear(Kind::Fatal), Sign::Clear(Kind::Port)],
         What::PortTaken => vec![Sign::Raise(Kind::Port, words())],

@@ -251,6 +251,7 @@ fn every_kind_has_a_fact_that_raises_it() {
         (fatal("a"), Kind::Fatal, State::Firing),
         (unhealthy("a"), Kind::Unhealthy, State::Firing),
         (Fact::of(&"a", What::Silent), Kind::Silence, State::Firing),
+        (Fact::of(&"a", What::Flapping), Kind::Flapping, State::Firing),
         (Fact::of(&"a", What::PortTaken), Kind::Port, State::Firing),
         (Fact::new(What::DiskLow), Kind::Disk, State::Firing),
         (Fact::new(What::Missed), Kind::Schedule, State::Happened),

@@ -152,6 +152,10 @@ pub enum What {
     Silent,
     /// It speaks again.
     Heard,
+    /// A stream loses its upstream again and again, says its health probe.
+    Flapping,
+    /// Its upstream has been steady for a while.
+    Steady,
     /// A person or a program asked for something.
     Command,
     /// It was refused.
@@ -208,6 +212,8 @@ impl What {
             What::Unhealthy => "unhealthy",
             What::Silent => "silent",
             What::Heard => "heard",
+            What::Flapping => "flapping",
+            What::Steady => "steady",
             What::Command => "command",
             What::Refused => "refused",
             What::Reloaded => "reloaded",

@@ -47,6 +47,8 @@ pub struct Alerts {
     pub(super) disk_low: bool,
     /// Services whose stream is silent.
     pub(super) silent: HashSet<ServiceName>,
+    /// Services whose stream loses its upstream again and again.
+    flapping: HashSet<ServiceName>,
     messages: u64,
     taken: u64,
 }
@@ -75,6 +77,7 @@ impl Alerts {
             disk: None,
             disk_low: false,
             silent: HashSet::new(),
+            flapping: HashSet::new(),
             messages: 0,
             taken: 0,
         }
@@ -121,6 +124,7 @@ impl Alerts {
     pub fn forget(&mut self, service: &ServiceName) {
         self.desk.forget(service.as_str());
         self.silent.remove(service);
+        self.flapping.remove(service);
     }
 
     /// Writes down what the next supervisor must know, if it is not there yet.
@@ -297,6 +301,19 @@ impl Driver {
             self.record(Fact::of_run(run, What::Silent).detail(words));
         } else if changed {
             self.record(Fact::of_run(run, What::Heard));
+        }
+    }
+
+    /// A stream that tells of its upstream's flapping.
+    pub(super) fn hear_flapping(&mut self, run: &Run, detail: Option<&serde_json::Value>) {
+        let Some(flaps) = detail.and_then(|detail| detail.get("flapping")?.as_bool()) else {
+            return;
+        };
+        if flaps && self.alerts.flapping.insert(run.service.clone()) {
+            let words = "its upstream was connected anew more than 3 times within 10 min";
+            self.record(Fact::of_run(run, What::Flapping).detail(words.to_owned()));
+        } else if !flaps && self.alerts.flapping.remove(&run.service) {
+            self.record(Fact::of_run(run, What::Steady));
         }
     }
 

@@ -11,6 +11,7 @@ impl Driver {
     pub(super) fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
         self.ledger.counts.probed(&run.service, checked.is_good());
         self.hear_silence(run, checked.detail());
+        self.hear_flapping(run, checked.detail());
         let Some(state) = self.runs.get_mut(run) else {
             return;
         };

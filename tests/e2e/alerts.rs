@@ -303,7 +303,7 @@ fn a_reload_changes_who_is_told_and_restarts_nothing() {
 fn a_stranger_on_a_port_a_silent_stream_and_a_flapping_service_are_told() {
     let (hook, taken, health) = (free_port(), free_port(), free_port());
     let (listener, _stranger) = (listen(hook), listen(taken));
-    let body = r#"{"healthy":false,"silence_s":500,"market":"open"}"#;
+    let body = r#"{"healthy":false,"silence_s":500,"market":"open","flapping":true}"#;
     let probe = TcpListener::bind(("127.0.0.1", health)).expect("bound");
     std::thread::spawn(move || {
         for stream in probe.incoming().flatten() {
@@ -345,6 +345,12 @@ fn a_stranger_on_a_port_a_silent_stream_and_a_flapping_service_are_told() {
     let silent = house.run(&["events", "feed", "--json"]).exits(0);
     assert!(
         silent.out.contains("no data for 500 s, market open"),
+        "{silent:?}"
+    );
+    assert!(
+        silent
+            .out
+            .contains("connected anew more than 3 times within 10 min"),
         "{silent:?}"
     );
 }

@@ -97,6 +97,7 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
     match fact.what {
         What::GivenUp
         | What::Silent
+        | What::Flapping
         | What::Unhealthy
         | What::Died
         | What::NotStarted
@@ -111,7 +112,7 @@ fn painted(fact: &Fact, paint: Paint, text: &str) -> String {
             paint.bad(text)
         }
         What::Exited | What::Started | What::Stopping | What::Stopped => paint.middling(text),
-        What::Ready | What::Heard | What::MemoryFine | What::Healthy => paint.good(text),
+        What::Ready | What::Heard | What::Steady | What::MemoryFine | What::Healthy => paint.good(text),
         What::DiskFine | What::PortFree => paint.good(text),
         What::Began
         | What::Left

@@ -134,6 +134,9 @@ mod tests {
     #[test]
     fn states_and_verdicts_have_one_word() {
         for (state, verdict, word) in [
+            (State::Connecting, Verdict::Live, "CONNECTING"),
+            (State::AuthWait, Verdict::Live, "AUTH_WAIT"),
+            (State::Fatal, Verdict::Live, "FATAL"),
             (State::Live, Verdict::Live, "LIVE"),
             (State::Live, Verdict::Quiet, "QUIET_OK"),
             (State::Live, Verdict::Suspect, "SUSPECT"),

@@ -44,7 +44,7 @@ struct Arguments {
     /// Relay updates of this account's orders to clients who ask for them, from this address: wss://paper-api.alpaca.markets/stream, or live wss://api.alpaca.markets/stream. Only to clients of this host, unless TRADE_STREAM_TOKENS is set.
     #[arg(long, env = "ALPACA_TRADING_URL", value_name = "URL")]
     orders: Option<String>,
-    /// Redis, through which backends on other machines get what this one gets: redis://[user:password@]host[:port][/db].
+    /// Redis, through which backends on other machines get what this one gets: redis://[user:password@]host[:port][/db], or rediss:// for TLS (SSL_CERT_FILE names the certificate of a private authority).
     #[arg(long, env = "STREAM_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis: Option<String>,
     /// Get everything from Redis, where another backend publishes it, and connect to Alpaca not at all.

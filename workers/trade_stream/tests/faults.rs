@@ -107,7 +107,10 @@ async fn every_fault_costs_time_and_no_trade() {
             took.as_millis()
         );
     }
-    let end = health(&mut asker).await;
+    assert_figures(&health(&mut asker).await);
+}
+
+fn assert_figures(end: &Value) {
     let figures = &end["figures"];
     assert!(figures["duplicates"].as_u64() > Some(10), "{end}");
     assert!(

@@ -255,11 +255,16 @@ async fn until(row: &Row, asker: &mut common::Client, mut is_so: impl FnMut(&Val
     }
 }
 
-/// The state that is listed is told. That the feed is mute is told for a few milliseconds only, until the
+/// The state that is listed is told, and the alarm was given. That the feed is mute is told for a few milliseconds only, until the
 /// next connection is begun, and counted.
 fn shows(row: &Row, health: &Value) -> bool {
-    let alarms = health["figures"]["mute_alarms"].as_u64();
-    health["state"] == row.shows || row.shows == "MUTE" && alarms >= Some(1)
+    let counted = |name: &str| health["figures"][name].as_u64() >= Some(1);
+    match row.outcome {
+        Outcome::Renewed => health["state"] == row.shows && counted("renewed_symbols"),
+        Outcome::Fetched | Outcome::Told | Outcome::Nothing => {
+            health["state"] == row.shows || row.shows == "MUTE" && counted("mute_alarms")
+        }
+    }
 }
 
 /// Takes what comes within a moment; whether anything did.

@@ -51,6 +51,11 @@ impl Hours {
         self.until
     }
 
+    /// There is a connection: from now on what the clock says matters.
+    pub(super) fn look_again(&mut self) {
+        self.until = Instant::now();
+    }
+
     /// What the market is doing now.
     pub(super) fn look(&mut self, now: Instant, market: &MarketClock, is_connected: bool) -> MarketPhase {
         let host = SystemTime::now();

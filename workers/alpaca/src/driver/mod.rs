@@ -320,6 +320,9 @@ impl Driver {
             | Event::Disconnected { .. }
             | Event::Fatal { .. }) => other,
         };
+        if event == Event::Connected {
+            self.hours.look_again();
+        }
         log(&event);
         self.listeners.tell(event);
     }

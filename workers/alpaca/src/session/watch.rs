@@ -186,9 +186,13 @@ impl Watch {
         (was_mute || is_long).then_some(silence)
     }
 
-    /// Trading of this symbol is halted, or goes on.
+    /// Trading of this symbol is halted, or goes on. Where that is no news, it explains no silence.
     pub(super) fn halted(&mut self, now: Instant, symbol: &str, halted: bool) {
-        if let Some(clock) = self.symbols.get_mut(symbol) {
+        if let Some(clock) = self
+            .symbols
+            .get_mut(symbol)
+            .filter(|clock| clock.halted != halted)
+        {
             clock.halted = halted;
             clock.silent_since = now;
         }

@@ -295,7 +295,10 @@ impl Symbol {
             }
             return Passed::Twice;
         }
+        // As long as anything is to be fetched, what was fetched may be fetched again.
         if !self.fetched.is_empty()
+            && self.fillings.is_empty()
+            && self.lost.is_none()
             && self.recent.is_at_mark()
             && let Some(last) = self.recent.last()
         {

@@ -30,7 +30,8 @@ impl fmt::Display for BadRedis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "STREAM_REDIS_URL: {}; it must look like redis://127.0.0.1:6379 or redis://user:password@host:6379/0",
+            "STREAM_REDIS_URL: {}; it must look like redis://127.0.0.1:6379, redis://user:password@host:6379/0, \
+             or rediss://host:6380 for TLS",
             self.0
         )
     }
@@ -51,11 +52,18 @@ impl fmt::Display for Line {
 }
 
 impl Line {
-    /// The server at `url`, for this feed. Nothing is connected yet.
+    /// The server at `url`, for this feed. Nothing is connected yet. A server with TLS must show a
+    /// certificate that this host trusts; `SSL_CERT_FILE` names that of a private authority.
     pub fn new(url: &str, feed: &str) -> Result<Self, BadRedis> {
-        if !url.starts_with("redis://") && !url.starts_with("unix://") {
+        if !["redis://", "rediss://", "unix://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            return Err(BadRedis("it does not begin with redis:// or rediss://".into()));
+        }
+        if url.contains("#insecure") {
             return Err(BadRedis(
-                "it does not begin with redis:// (TLS is not supported)".into(),
+                "#insecure would trust any server; name the authority in SSL_CERT_FILE".into(),
             ));
         }
         // Its own error may quote the address.
@@ -133,12 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_with_tls_is_an_address() {
+        let line = Line::new("rediss://:hush@host:6380/0", "iex").expect("an address");
+        assert_eq!(line.to_string(), "rediss://host:6380/0");
+    }
+
+    #[test]
     fn other_addresses_are_refused_with_an_example() {
         for url in [
             "",
             "127.0.0.1",
             "http://x:hush@y",
-            "rediss://:hush@host",
+            "rediss://:hush@host/0#insecure",
             "redis://:hush@host:port",
         ] {
             let error = Line::new(url, "iex").expect_err(url).to_string();

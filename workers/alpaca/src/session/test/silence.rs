@@ -284,6 +284,7 @@ fn a_silence_soon_after_the_first_trades_is_looked_into_when_it_is_over() {
     stage.confirm(&["AAPL", "TSLA"]);
     stage.go_on(&["AAPL", "TSLA"], 40, 2);
     assert_eq!(stage.go_on(&["TSLA"], 40, 3), [], "too soon for an alarm");
+    stage.halt("AAPL", false);
     assert!(stage.session.count(stage.now, "AAPL").is_some());
 }
 

@@ -170,6 +170,30 @@ fn a_symbol_that_is_mute_while_it_is_being_filled_is_filled_again() {
 }
 
 #[test]
+fn a_hole_that_waits_long_for_the_one_before_it_fetches_nothing_again() {
+    let (mut late, first) = holed();
+    late.pass(trade("A", 7));
+    late.muted("A", &loss("10:07", 7));
+    let second = late.confirmed(["A"], at(9), Instant::now() + HOLD);
+    assert_eq!(fetch(&mut late, 4..=11), [4, 5, 6, 8, 9, 10, 11]);
+    late.finish(&first);
+    for id in 12..1000 {
+        late.pass(trade("A", id));
+    }
+    late.fetch(&second);
+    assert_eq!(fetch(&mut late, 5..=14), [0; 0], "all of it had come");
+    late.finish(&second);
+    for id in 1000..1300 {
+        late.pass(trade("A", id));
+    }
+    assert_eq!(
+        late.symbols["A"].fetched.keys().count(),
+        0,
+        "nor is it kept for ever"
+    );
+}
+
+#[test]
 fn trades_that_wait_in_vain_for_past_ones_that_are_not_there_yet_tell_it() {
     let (mut late, holes) = holed();
     late.pass(trade("A", 9));
