@@ -25,12 +25,14 @@ mod hub;
 mod redis;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alpaca::{MarketData, TradingStream};
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -141,12 +143,14 @@ pub async fn run(
         hub.resume_from(Resumable::take(file));
     }
     let directing = async move {
+        // A bug in the hub ends the process, but not without a Close: the key would be blocked after it.
+        let directed = AssertUnwindSafe(hub.run(mailbox)).catch_unwind();
         let ended = tokio::select! {
-            fatal = hub.run(mailbox) => Err(fatal),
-            () = stop.requested() => Ok(()),
+            fatal = directed => fatal.map(Err),
+            () = stop.requested() => Ok(Ok(())),
         };
         drop(stop_clients);
-        if let (Some(file), Ok(())) = (&settings.positions, &ended)
+        if let (Some(file), Ok(Ok(()))) = (&settings.positions, &ended)
             && let Err(error) = hub.positions().leave(file)
         {
             warn!("cannot leave the positions in {}: {error}", file.display());
@@ -158,7 +162,7 @@ pub async fn run(
         } else {
             upstream.close().await;
         }
-        ended
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
     };
     let ((), ended) = tokio::join!(serving, directing);
     ended
