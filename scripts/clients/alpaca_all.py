@@ -6,7 +6,7 @@
     python scripts/clients/alpaca_all.py ws://127.0.0.1:8765 http://127.0.0.1:8764      # through trade_stream
     python scripts/clients/alpaca_all.py ws://127.0.0.1:8765 http://127.0.0.1:8764 sip  # of another feed
 
-StockDataStream (msgpack), with objects and with raw data: trades, quotes and bars are subscribed, trades and
+StockDataStream or CryptoDataStream (msgpack), with objects and with raw data: trades, quotes and bars are subscribed, trades and
 quotes must come. The same feed in JSON with `websockets`. TradingStream: an order placed at the
 second address must be told as new, partial_fill and fill. Exits 0 when all of it happened.
 """
@@ -18,7 +18,7 @@ import sys
 import threading
 
 import websockets
-from alpaca.data.live import StockDataStream
+from alpaca.data.live import CryptoDataStream, StockDataStream
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.requests import MarketOrderRequest
@@ -30,7 +30,8 @@ SECRET = os.environ.get("TRADE_STREAM_TOKEN", "secret")
 def data_by_msgpack(url, feed, raw_data):
     symbol = symbols(feed)[0]
     seen = {"trades": 0, "quotes": 0}
-    stream = StockDataStream("key", SECRET, raw_data=raw_data, url_override=f"{url}/v2/{feed}")
+    kind = CryptoDataStream if feed == "crypto" else StockDataStream
+    stream = kind("key", SECRET, raw_data=raw_data, url_override=url + path(feed))
 
     async def on_trade(trade):
         if raw_data:
@@ -58,24 +59,28 @@ def data_by_msgpack(url, feed, raw_data):
     stream.subscribe_bars(on_bar, symbols(feed)[-1])
     stream.run()
     form = "raw" if raw_data else "objects"
-    print(f"StockDataStream of {feed}, msgpack, {form}: {seen['trades']} trades, {seen['quotes']} quotes")
+    print(f"{kind.__name__} of {feed}, msgpack, {form}: {seen['trades']} trades, {seen['quotes']} quotes")
+
+
+def path(feed):
+    return "/v1beta3/crypto/us" if feed == "crypto" else f"/v2/{feed}"
 
 
 def symbols(feed):
     """The test feed has only one."""
-    return ["FAKEPACA"] if feed == "test" else ["AAPL", "TSLA", "SPY"]
+    return {"test": ["FAKEPACA"], "crypto": ["BTC/USD", "ETH/USD"]}.get(feed, ["AAPL", "TSLA", "SPY"])
 
 
 async def data_by_json(url, feed):
     symbol = symbols(feed)[-1]
-    async with websockets.connect(f"{url}/v2/{feed}") as socket:
+    async with websockets.connect(url + path(feed)) as socket:
         assert json.loads(await socket.recv())[0]["msg"] == "connected"
         await socket.send(json.dumps({"action": "auth", "key": "other", "secret": SECRET}))
         assert json.loads(await socket.recv())[0]["msg"] == "authenticated"
         await socket.send(json.dumps({"action": "subscribe", "trades": [symbol], "bars": [symbol]}))
         told = json.loads(await socket.recv())[0]
         assert told["T"] == "subscription" and told["trades"] == [symbol] and told["bars"] == [symbol], told
-        assert feed == "test" or told["cancelErrors"] == [symbol], told
+        assert feed in ("test", "crypto") or told["cancelErrors"] == [symbol], told
         trades = 0
         while trades < 5:
             trades += sum(one["T"] == "t" for one in json.loads(await socket.recv()))

@@ -20,6 +20,7 @@
 mod backend;
 mod browser;
 mod counts;
+mod fragments;
 mod link;
 mod place;
 mod relay;

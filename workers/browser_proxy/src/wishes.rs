@@ -10,6 +10,7 @@ use stream_protocol::{Channel, ClientMessage, Gap, Position, ServerMessage};
 use ws_listener::frame::{self, Kind, Whole};
 
 use crate::counts::Passed;
+use crate::fragments::Fragments;
 use crate::place::Place;
 use crate::relay::After;
 use crate::unanswered::{Awaits, Unanswered};
@@ -33,6 +34,7 @@ pub(crate) struct Wishes {
     heartbeat: bool,
     is_closing: bool,
     unanswered: Unanswered,
+    fragments: Fragments,
     /// The payload of its last ping that was not answered.
     ping: Option<Box<[u8]>>,
     passed: Passed,
@@ -59,7 +61,12 @@ impl Wishes {
     /// Takes note of a frame of the browser's.
     pub(crate) fn note(&mut self, frame: &Whole<'_>) -> After {
         match frame.kind {
-            Kind::Text if self.is_understood => self.asked(frame),
+            Kind::Text if self.is_understood => self.asked(&frame.payload(), frame.bytes),
+            Kind::Other if self.is_understood => {
+                if let Some(message) = self.fragments.take(frame) {
+                    self.asked(&message.payload, &message.frames);
+                }
+            }
             // It is told that this is of no use.
             Kind::Binary if self.is_understood => self.unanswered.ask(Awaits::Error, frame.bytes, None),
             Kind::Ping => self.ping = Some(frame.payload().into()),
@@ -69,14 +76,13 @@ impl Wishes {
         After::Pass
     }
 
-    fn asked(&mut self, frame: &Whole<'_>) {
-        let payload = frame.payload();
-        let message = std::str::from_utf8(&payload).ok().map(ClientMessage::parse);
+    fn asked(&mut self, payload: &[u8], frames: &[u8]) {
+        let message = std::str::from_utf8(payload).ok().map(ClientMessage::parse);
         let (awaits, since) = match message {
             Some(Ok(message)) => (Awaits::of(&message), since(message)),
             Some(Err(_)) | None => (Awaits::Error, None),
         };
-        self.unanswered.ask(awaits, frame.bytes, since);
+        self.unanswered.ask(awaits, frames, since);
     }
 
     /// Whether the browser has said goodbye.
@@ -256,6 +262,8 @@ impl Wishes {
         for asked in self.unanswered.frames() {
             frames.extend_from_slice(asked);
         }
+        // Its rest is still to come from the browser.
+        frames.extend_from_slice(self.fragments.begun());
         frames
     }
 

@@ -25,12 +25,14 @@ mod hub;
 mod redis;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use alpaca::{MarketData, TradingStream};
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -145,12 +147,14 @@ pub async fn run(
     // sockets first.
     let mut directing = JoinSet::new();
     directing.spawn(async move {
+        // A bug in the hub ends the process, but not without a Close: the key would be blocked after it.
+        let directed = AssertUnwindSafe(hub.run(mailbox)).catch_unwind();
         let ended = tokio::select! {
-            fatal = hub.run(mailbox) => Err(fatal),
-            () = stop.requested() => Ok(()),
+            fatal = directed => fatal.map(Err),
+            () = stop.requested() => Ok(Ok(())),
         };
         drop(stop_clients);
-        if let (Some(file), Ok(())) = (&settings.positions, &ended)
+        if let (Some(file), Ok(Ok(()))) = (&settings.positions, &ended)
             && let Err(error) = hub.positions().leave(file)
         {
             warn!("cannot leave the positions in {}: {error}", file.display());
@@ -162,7 +166,7 @@ pub async fn run(
         } else {
             upstream.close().await;
         }
-        ended
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
     });
     let ((), ended) = tokio::join!(serving, result(directing));
     ended
@@ -172,7 +176,7 @@ pub async fn run(
 async fn result<T: 'static>(mut task: JoinSet<T>) -> T {
     match task.join_next().await {
         Some(Ok(result)) => result,
-        Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+        Some(Err(failed)) => resume_unwind(failed.into_panic()),
         None => std::future::pending().await,
     }
 }

@@ -47,7 +47,13 @@ async fn spawn(upstream: &Alpaca) -> (Child, SocketAddr) {
 }
 
 #[tokio::test]
-async fn streams_and_ends_cleanly_on_sigterm() {
+async fn streams_and_ends_cleanly_on_every_signal_that_asks_for_it() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        streams_and_ends_on(signal).await;
+    }
+}
+
+async fn streams_and_ends_on(signal: Signal) {
     let alpaca = Alpaca::start().await;
     let (mut child, address) = spawn(&alpaca).await;
     let mut client = Client::connect(address).await;
@@ -56,7 +62,7 @@ async fn streams_and_ends_cleanly_on_sigterm() {
     assert_eq!(client.hear().await["type"], "trade");
 
     let pid = i32::try_from(child.id().expect("running")).expect("a pid");
-    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("ours");
+    kill(Pid::from_raw(pid), signal).expect("ours");
     assert_eq!(code(&client.expect_close().await), 1001);
     assert!(soon("the end", client.0.next()).await.is_none());
     let status = soon("exit", child.wait()).await.expect("waited");

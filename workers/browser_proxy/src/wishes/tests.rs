@@ -164,3 +164,26 @@ fn what_is_not_the_streams_own_protocol_is_not_remembered() {
     told(&mut wishes, &[SUBSCRIBED]);
     assert_eq!(requests(&mut wishes), [""; 0]);
 }
+
+/// The frames of a text in two fragments.
+fn halves(text: &str) -> [Vec<u8>; 2] {
+    let (one, two) = text.split_at(text.len() / 2);
+    let frame = |text: &str, first| {
+        let mut frame = frame::masked_text(text.as_bytes()).to_vec();
+        frame[0] = first;
+        frame
+    };
+    [frame(one, 0x01), frame(two, 0x80)]
+}
+
+#[test]
+fn a_request_in_fragments_is_one_and_one_that_is_not_over_is_begun_again() {
+    let [begun, rest] = halves(PING);
+    let mut wishes = wishes();
+    wishes.note(&whole(&begun));
+    assert_eq!(wishes.begin_anew(), begun, "its rest follows");
+    wishes.note(&whole(&rest));
+    assert_eq!(wishes.begin_anew(), [begun, rest].concat());
+    told(&mut wishes, &[PONG]);
+    assert!(wishes.begin_anew().is_empty());
+}
