@@ -264,8 +264,7 @@ fn write_claim(file: &mut File, command: &str) -> io::Result<()> {
         at: Timestamp::now().to_string(),
     };
     file.set_len(0)?;
-    serde_json::to_writer(&mut *file, &claim)?;
-    file.flush()
+    file.write_all(&serde_json::to_vec(&claim)?)
 }
 
 fn read_claim(file: &mut File) -> Option<Claim> {

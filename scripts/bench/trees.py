@@ -107,9 +107,13 @@ class Dinit(Peer):
     name = "dinit"
 
     def bin_path(self):
-        if not shutil.which("dinit"):
-            raise Missing("not in PATH, and in no registry: build it from its source")
-        return self.tools
+        if shutil.which("dinit"):
+            return self.tools
+        try:
+            root = debian(self.tools, "dinit")
+        except Missing as why:
+            raise Missing(f"not in PATH, and not in this system's package archive; build it from its source ({why})")
+        return f"{root}/usr/bin:{root}/usr/sbin:{root}/sbin:{root}/bin"
 
     def configure(self):
         folder = self.folder / "dinit.d"
@@ -137,4 +141,5 @@ class Dinit(Peer):
         self.ask("list")
 
     def version(self):
-        return sh(["dinit", "--version"]).split()[2].rstrip(".")
+        program = shutil.which("dinit") or shutil.which("dinit", path=str(self.bin_path()))
+        return sh([program, "--version"]).split()[2].rstrip(".")

@@ -1,5 +1,6 @@
 //! What crosses the control socket and the progress pipe: plain types, shared by daemon and client.
 
+mod brief;
 mod event;
 mod fact;
 mod plan;
@@ -7,6 +8,7 @@ mod request;
 mod schedule;
 mod status;
 
+pub use brief::{Brief, Plain};
 pub use event::{Ended, Event, Failure, FailureKind, Outcome, Phase, ServiceOutcome, ServiceResult};
 pub use fact::{Cause, Ending, Fact, OomProof, Record, What};
 pub use plan::{ChangeKind, Plan, PlannedChange};

@@ -30,6 +30,8 @@ pub struct Command {
 pub enum Route {
     /// `GET /v1/status`: a [`super::Status`] without ports and with the last known health.
     Status,
+    /// `GET /v1/brief`: what the table of `status` needs, as a [`super::Brief`].
+    Brief,
     /// `GET /v1/events`: every change from now on, as lines of [`super::Event`], until the caller leaves.
     Events,
     /// `GET /metrics`: numbers, in Prometheus' text format.
@@ -60,8 +62,9 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 13] = [
+    pub const ALL: [Route; 14] = [
         Route::Status,
+        Route::Brief,
         Route::Events,
         Route::Metrics,
         Route::Ports,
@@ -81,6 +84,7 @@ impl Route {
     pub fn path(self) -> &'static str {
         match self {
             Route::Status => "/v1/status",
+            Route::Brief => "/v1/brief",
             Route::Events => "/v1/events",
             Route::Metrics => "/metrics",
             Route::Ports => "/v1/ports",
@@ -100,9 +104,13 @@ impl Route {
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
-            Route::Status | Route::Events | Route::Metrics | Route::Ports | Route::Logs | Route::Ledger => {
-                "GET"
-            }
+            Route::Status
+            | Route::Brief
+            | Route::Events
+            | Route::Metrics
+            | Route::Ports
+            | Route::Logs
+            | Route::Ledger => "GET",
             Route::Record
             | Route::Start
             | Route::Stop

@@ -1,7 +1,7 @@
 //! The control socket, from the outside: HTTP/1.1 over a Unix socket of any path length.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -189,6 +189,16 @@ impl Connection {
 }
 
 async fn connect(paths: &Paths) -> io::Result<UnixStream> {
+    let socket = socket(paths)?;
+    // A socket's address has 108 bytes, a path may have more: go through the descriptor.
+    UnixStream::connect(Path::new("/proc/self/fd").join(socket.as_raw_fd().to_string())).await
+}
+
+/// The control socket itself.
+///
+/// # Errors
+/// There is none, or it cannot be reached.
+pub fn socket(paths: &Paths) -> io::Result<OwnedFd> {
     let open = |path: &Path, flags| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
     // Neither the folder nor the socket may be a link to somebody else's.
     let folder = open(
@@ -198,9 +208,7 @@ async fn connect(paths: &Paths) -> io::Result<UnixStream> {
     let socket = paths.socket();
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let socket = rustix::fs::openat(&folder, name, flags, Mode::empty())?;
-    // A socket's address has 108 bytes, a path may have more: go through the descriptor.
-    UnixStream::connect(Path::new("/proc/self/fd").join(socket.as_raw_fd().to_string())).await
+    Ok(rustix::fs::openat(&folder, name, flags, Mode::empty())?)
 }
 
 fn no_connection(error: io::Error, supervisor: Option<i32>, paths: &Paths) -> NoAnswer {

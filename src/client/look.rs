@@ -58,13 +58,21 @@ impl Look {
     pub async fn glance(config: &Config) -> Result<Self, Error> {
         let (mut status, under_way) = ask_supervisor(config, Duration::MAX).await?;
         status.ports = holders::of_ports(config, &status)?;
-        let concerns = verdict::concerns(&status);
         Ok(Self {
-            status,
-            concerns,
             under_way,
+            ..Self::of(status)
+        })
+    }
+
+    /// What this status means: all of it was looked at.
+    #[must_use]
+    pub fn of(status: Status) -> Self {
+        Self {
+            concerns: verdict::concerns(&status),
+            status,
+            under_way: None,
         }
-        .judged())
+        .judged()
     }
 
     /// Whether a run began or ended between the supervisor's answer and the look at the ports: the new run
@@ -103,13 +111,10 @@ impl Look {
             status.services.iter_mut().for_each(disown);
         }
         status.ports = holders::of_ports(config, &status)?;
-        let concerns = verdict::concerns(&status);
         Ok(Self {
-            status,
-            concerns,
             under_way,
-        }
-        .judged())
+            ..Self::of(status)
+        })
     }
 
     /// The exit code that it means.

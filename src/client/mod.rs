@@ -12,6 +12,7 @@
 //! The client decides nothing about processes; what it waits for goes on without it.
 
 mod bars;
+mod brief;
 mod command;
 mod conduct;
 mod connection;

@@ -33,6 +33,7 @@ mod schedules;
 mod schema;
 mod secrets;
 mod size;
+mod stamp;
 mod syntax;
 mod table;
 mod template;
@@ -55,6 +56,7 @@ pub use preflight::{Problem, preflight};
 pub use program::{find_program, program};
 pub use reference::{man_page, reference};
 pub use schema::schema;
+pub use stamp::{Stamp, hold};
 pub use variables::{Environment, MINIMUM, environment};
 pub use web::Web;
 
@@ -100,6 +102,8 @@ pub struct Config {
     pub market: Market,
     /// services.toml and every file that it includes, absolute.
     pub files: Vec<PathBuf>,
+    /// These and the env file, as they were when they were read.
+    pub stamps: Vec<Stamp>,
 }
 
 impl Config {
@@ -148,8 +152,10 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
     if let Err((message, help)) = trusted {
         report.add(Finding::new(0, message).help(help));
     }
-    let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
-    let config = Config { files, ..config };
+    let mut config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
+    let read = files.iter().filter_map(|file| stamp::stamp(file));
+    config.stamps.splice(0..0, read);
+    config.files = files;
     mistakes.splice(0..0, report.into_mistakes(&name));
     if mistakes.is_empty() {
         Ok(config)
@@ -218,7 +224,7 @@ fn decode_file(
     let file = Table::new(&root, &keys::FILE, report);
     check_unused(&file);
     let general = decode::general(&file, &paths.root);
-    let env_file = general
+    let (env_file, stamp) = general
         .env_file
         .map(|item| read_env_file(item, &paths.root, mistakes))
         .unwrap_or_default();
@@ -253,6 +259,7 @@ fn decode_file(
         schedules,
         market: general.market,
         files: Vec::new(),
+        stamps: stamp.into_iter().collect(),
         paths: paths.clone(),
     }
 }
@@ -269,9 +276,10 @@ fn check_unused(file: &Table<'_>) {
     }
 }
 
-fn read_env_file(item: Item<'_>, root: &Path, mistakes: &mut Vec<Mistake>) -> Environment {
+fn read_env_file(item: Item<'_>, root: &Path, mistakes: &mut Vec<Mistake>) -> (Environment, Option<Stamp>) {
     let shown = item.text().unwrap_or_default();
-    match env_file::read(&root.join(shown), shown) {
+    let path = root.join(shown);
+    let variables = match env_file::read(&path, shown) {
         Ok(text) => {
             let report = Report::new(&text);
             let variables = env_file::parse(&report);
@@ -279,7 +287,8 @@ fn read_env_file(item: Item<'_>, root: &Path, mistakes: &mut Vec<Mistake>) -> En
             variables
         }
         Err(Unusable { message, help }) => item.wrong(message, help).unwrap_or_default(),
-    }
+    };
+    (variables, stamp::stamp(&path))
 }
 
 /// Every service, in the order in which they start. `whole`: the file lost none of them to a syntax error.

@@ -20,6 +20,7 @@ impl Driver {
             Route::Metrics => return self.tell_metrics(question.reply),
             Route::Ports => return self.tell_ports(question.reply),
             Route::Status
+            | Route::Brief
             | Route::Events
             | Route::Logs
             | Route::Ledger
@@ -34,6 +35,7 @@ impl Driver {
         tracing::debug!(route = question.route.path(), peer = %question.peer, services = ?question.command.services);
         let reply = match question.route {
             Route::Status => Reply::Status(Box::new(self.status())),
+            Route::Brief => Reply::Brief(Box::new(self.brief())),
             Route::Events => Reply::Events(self.audience.watch(self.clock.now())),
             Route::Logs | Route::Ledger => Reply::Files(Shelf::of(&self.config)),
             Route::Record => self.note(&question),
@@ -68,6 +70,7 @@ impl Driver {
                 return self.reload(Some(lock), &cause);
             }
             Route::Status
+            | Route::Brief
             | Route::Events
             | Route::Upgrade
             | Route::Record
@@ -139,7 +142,16 @@ impl Driver {
     fn status(&mut self) -> Status {
         let services = self.services();
         self.look_at_idle_ports(&services);
-        let mut status = Status {
+        let mut status = self.status_of(services);
+        // Who holds the ports is not looked at here: a caller who knows better says so.
+        let concerns = verdict::concerns(&status);
+        status.ok = verdict::exit_code(status.supervisor.state, &concerns) == ExitCode::Ok;
+        status
+    }
+
+    /// The same, with these services, unjudged.
+    pub(super) fn status_of(&self, services: Vec<Service>) -> Status {
+        Status {
             ok: false,
             supervisor: Supervisor {
                 state: SupervisorState::Running,
@@ -158,11 +170,7 @@ impl Driver {
                 actions: self.config.web.actions,
                 allow_remote: self.config.web.allow_remote,
             }),
-        };
-        // Who holds the ports is not looked at here: a caller who knows better says so.
-        let concerns = verdict::concerns(&status);
-        status.ok = verdict::exit_code(status.supervisor.state, &concerns) == ExitCode::Ok;
-        status
+        }
     }
 
     fn pid(&self, entry: &Entry) -> Option<i32> {

@@ -55,6 +55,12 @@ impl Audience {
         self.listeners.is_empty() && self.watchers.is_empty()
     }
 
+    /// Whether anybody watches.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+
     /// Somebody watches from now on.
     pub fn watch(&mut self, now: Moment) -> mpsc::Receiver<Event> {
         let (events, receiver) = mpsc::channel(BEHIND);

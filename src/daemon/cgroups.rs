@@ -15,7 +15,12 @@ pub struct Cgroups {
     house: u64,
     nursery: Option<Nursery>,
     of: HashMap<Run, Cgroup>,
+    /// Those of runs that are over, still to be removed: the kernel takes its time, and nobody waits for it.
+    over: Vec<Cgroup>,
 }
+
+/// More are not kept for later.
+const MOST_OVER: usize = 1024;
 
 impl Cgroups {
     /// Looks whether this house can have any; what earlier supervisors left empty is removed.
@@ -30,6 +35,7 @@ impl Cgroups {
             house,
             nursery,
             of: HashMap::new(),
+            over: Vec::new(),
         }
     }
 
@@ -67,12 +73,13 @@ impl Cgroups {
         }
     }
 
-    /// Its living processes.
+    /// Its living processes; `leader`, which is known to live, need not be asked who it is.
     #[must_use]
-    pub fn members(&self, run: &Run) -> Vec<Identity> {
+    pub fn members(&self, run: &Run, leader: Option<Identity>) -> Vec<Identity> {
         let pids = self.of.get(run).map(Cgroup::members).unwrap_or_default();
+        let known = |pid| leader.filter(|leader| leader.pid == pid);
         pids.into_iter()
-            .filter_map(|pid| Identity::of(pid).ok().flatten())
+            .filter_map(|pid| known(pid).or_else(|| Identity::of(pid).ok().flatten()))
             .collect()
     }
 
@@ -84,10 +91,16 @@ impl Cgroups {
         self.of.get(run).map_or(Ok(false), Cgroup::is_populated)
     }
 
-    /// The run is over.
+    /// The run is over: its cgroup is of no use any more, and goes when there is time.
     pub fn end(&mut self, run: &Run) {
-        if let Some(cgroup) = self.of.remove(run) {
-            cgroup.remove();
+        self.over.extend(self.of.remove(run));
+        if self.over.len() >= MOST_OVER {
+            self.tidy();
         }
+    }
+
+    /// There is time: removes what is of no use.
+    pub fn tidy(&mut self) {
+        std::mem::take(&mut self.over).iter().for_each(Cgroup::remove);
     }
 }

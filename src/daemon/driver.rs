@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -27,7 +28,7 @@ use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Checked;
-use crate::process;
+use crate::redact;
 use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
 
@@ -42,7 +43,8 @@ pub struct Driver {
     pub(super) exposition: Option<Exposition>,
     pub(super) herald: Herald,
     pub(super) ledger: Ledger,
-    pub(super) runs: HashMap<Run, RunState>,
+    /// Boxed, as other maps of what is large: half of a map may be empty.
+    pub(super) runs: HashMap<Run, Box<RunState>>,
     pub(super) outputs: Outputs,
     /// Runs that are gone, but for the last of their output.
     pub(super) draining: HashSet<Run>,
@@ -68,6 +70,9 @@ pub struct Driver {
     /// The image is to be replaced now.
     pub(super) handing_over: Option<Upgrade>,
 }
+
+/// So many messages that wait are one turn of the loop, at most.
+const TOGETHER: usize = 64;
 
 /// Why the loop was left.
 #[derive(Debug)]
@@ -96,7 +101,7 @@ pub(super) struct RunState {
     /// Its output, until somebody looks for the line that makes it ready.
     pub lines: Option<mpsc::UnboundedReceiver<Vec<u8>>>,
     /// Keeps its notify socket for the image that may come after this one.
-    pub notify_copy: Option<OwnedFd>,
+    pub notify_copy: Option<Arc<OwnedFd>>,
     /// It said itself that it is ready.
     pub spoke: bool,
     /// Watches its memory.
@@ -175,6 +180,7 @@ impl Driver {
         self.watch_files();
         self.tell_herald();
         while !self.finished {
+            self.end_turn();
             if let Some(upgrade) = self.handing_over.take() {
                 self.keep_alerts();
                 return Turn::HandOver(upgrade);
@@ -182,7 +188,7 @@ impl Driver {
             let deadline = self.machine.next_deadline();
             tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.receive(message),
+                    Some(message) => self.receive_all(message),
                     None => return Turn::Down,
                 },
                 () = self.clock.reach(deadline) => self.tell(Input::Tick),
@@ -190,9 +196,32 @@ impl Driver {
             }
             self.tell_herald();
         }
+        self.end_turn();
         self.keep_alerts();
         self.close_metrics();
         Turn::Down
+    }
+
+    /// Everything that came together: it is written down, logged and passed on together.
+    fn receive_all(&mut self, first: Message) {
+        redact::Errors::hold();
+        self.receive(first);
+        for _ in 1..TOGETHER {
+            if self.finished || self.handing_over.is_some() {
+                return;
+            }
+            match self.inbox.try_recv() {
+                Ok(message) => self.receive(message),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Before we wait, everybody has what is theirs: the ledger, sentinel.log, the thread that writes logs.
+    fn end_turn(&mut self) {
+        self.ledger.flush();
+        redact::Errors::release();
+        self.outputs.go();
     }
 
     fn tell_herald(&mut self) {
@@ -316,63 +345,12 @@ impl Driver {
     }
 
     /// The same, by what was looked at in this turn.
-    fn pass_on(&mut self, input: Input) {
+    pub(super) fn pass_on(&mut self, input: Input) {
         let mut news = VecDeque::from([input]);
         while let Some(input) = news.pop_front() {
             tracing::trace!(?input);
             for action in self.machine.handle(self.clock.now(), input) {
                 self.perform(action, &mut news);
-            }
-        }
-    }
-
-    /// Children have ended: first the leaders' ends are told, then what is proven gone.
-    fn reap(&mut self) {
-        let ended = process::reap();
-        // All of it is seen by one look, which is later than each of these ends.
-        self.lives.look_anew();
-        for (pid, exit) in ended {
-            if let Some(waiting) = self.commands.remove(&pid) {
-                let _ = waiting.send(exit);
-            }
-            if let Some(run) = self.lives.ended(pid, exit) {
-                tracing::info!(%run, pid, %exit, "ended");
-                self.record_exited(&run, pid, exit);
-                self.pass_on(Input::Exited { run, exit });
-            }
-        }
-        for run in self.lives.condemned() {
-            self.kill(&run);
-        }
-        self.sweep();
-        self.lives.look_anew();
-    }
-
-    /// Some process of ours is gone: kills what is left of the condemned, and tells what is over.
-    pub(super) fn take_stock(&mut self) {
-        self.lives.look_anew();
-        for run in self.lives.condemned() {
-            self.kill(&run);
-        }
-        self.sweep();
-    }
-
-    /// Tells which runs have nothing left.
-    pub(super) fn sweep(&mut self) {
-        match self.lives.sweep() {
-            Ok(gone) => {
-                for run in gone {
-                    self.write_last(run);
-                }
-                self.watch_strays();
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot see whether processes are left; looking again in a second");
-                let mailbox = self.mailbox.clone();
-                tokio::task::spawn_local(async move {
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                    mailbox.post(Message::ChildEnded);
-                });
             }
         }
     }

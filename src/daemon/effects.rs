@@ -87,7 +87,7 @@ impl Driver {
         self.lives.begin(run.clone(), held.handle);
         let mut state = RunState::begun(self.clock.now());
         state.lines = lines;
-        self.runs.insert(run.clone(), state);
+        self.runs.insert(run.clone(), Box::new(state));
         self.listen(run, notify);
         Ok(())
     }

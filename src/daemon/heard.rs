@@ -93,7 +93,7 @@ impl Driver {
         };
         if let Some(state) = self.runs.get_mut(run) {
             state.heard.ear = Some(ear);
-            state.notify_copy = copy;
+            state.notify_copy = Some(copy);
         }
     }
 

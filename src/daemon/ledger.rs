@@ -67,13 +67,24 @@ impl Ledger {
     }
 
     /// Writes a fact down.
-    pub fn record(&mut self, fact: Fact) -> Record {
-        let fact = serde_json::from_slice(&redact::json(&fact)).unwrap_or(fact);
+    pub fn record(&mut self, fact: Fact) {
+        self.note(fact);
+        self.flush();
+    }
+
+    /// The same, together with others of this turn of the loop.
+    fn note(&mut self, fact: Fact) {
+        let clean = redact::cleaned(&fact).and_then(|clean| serde_json::from_slice(&clean).ok());
+        let fact = clean.unwrap_or(fact);
         self.counts.count(&fact);
         let boot_ms = u64::try_from(self.clock.now().0.as_millis()).unwrap_or(u64::MAX);
-        let record = self.writer.append(fact, Timestamp::now(), boot_ms);
-        self.unheard.push(record.clone());
-        record
+        let record = self.writer.note(fact, Timestamp::now(), boot_ms);
+        self.unheard.push(record);
+    }
+
+    /// A turn of the loop is over: what it wrote down is in the file.
+    pub fn flush(&mut self) {
+        self.writer.flush();
     }
 
     /// Why facts wait to be written, if they do.
@@ -94,11 +105,13 @@ impl Ledger {
 impl Driver {
     /// Writes a fact down, and lets those know who act on facts.
     pub fn record(&mut self, fact: Fact) {
-        self.ledger.record(fact);
+        self.ledger.note(fact);
         for record in std::mem::take(&mut self.ledger.unheard) {
             self.alert_about(&record.fact);
-            let record = Box::new(record);
-            self.audience.mention(&Event::Fact { record });
+            if self.audience.is_watched() {
+                let record = Box::new(record);
+                self.audience.mention(&Event::Fact { record });
+            }
         }
         self.sync_soon(SYNC_AFTER);
         self.rest_later();
@@ -182,6 +195,9 @@ impl Driver {
     }
 
     fn why_started(&mut self, service: &ServiceName) -> Cause {
+        if self.ledger.attribution.has_reason(service) {
+            return self.ledger.attribution.started(service, &[]);
+        }
         let needed_by = self
             .config
             .services

@@ -29,6 +29,8 @@ pub struct Leftovers<'a> {
     pub state: &'a State,
     /// From SIGTERM to SIGKILL.
     pub grace: Grace<'a>,
+    /// What was found just now, by whoever decided what stays: one look at the machine less.
+    pub seen: Option<Vec<Marked>>,
 }
 
 /// How long leftovers have between SIGTERM and SIGKILL.
@@ -67,7 +69,7 @@ impl Leftovers<'_> {
     ///
     /// # Errors
     /// Some are still there, or could not be looked for.
-    pub async fn take_down(&self) -> Result<Vec<Ended>, Failure> {
+    pub async fn take_down(&mut self) -> Result<Vec<Ended>, Failure> {
         let mut ended: Vec<Ended> = Vec::new();
         for _ in 0..ROUNDS {
             let found = self.find().map_err(|error| could_not_look(&error))?;
@@ -95,14 +97,15 @@ impl Leftovers<'_> {
     }
 
     /// Everything of this house that is not to be kept.
-    fn find(&self) -> io::Result<Vec<Leftover>> {
+    fn find(&mut self) -> io::Result<Vec<Leftover>> {
+        let seen = self.seen.take().map_or_else(|| process::marked(self.house), Ok)?;
         let kept = |marked: &Marked| {
             self.keep
                 .iter()
                 .any(|run| run.service.as_str() == marked.mark.service && run.number == marked.mark.number)
         };
         let mut found = Vec::new();
-        for marked in process::marked(self.house)?.iter().filter(|marked| !kept(marked)) {
+        for marked in seen.iter().filter(|marked| !kept(marked)) {
             let handle = Handle::open(marked.identity)?.filter(Handle::is_alive);
             found.extend(handle.map(|handle| Leftover {
                 ended: Ended {

@@ -174,7 +174,7 @@ impl Lives {
         if let Some(table) = &self.table {
             return Ok(table.clone());
         }
-        let table = Rc::new(Table::read()?);
+        let table = Rc::new(Table::links()?);
         self.table = Some(table.clone());
         Ok(table)
     }
@@ -291,6 +291,7 @@ impl Lives {
         if ended && roots.is_empty() {
             return Ok(Vec::new());
         }
+        let known = self.leader(run);
         let table = self.table()?;
         if !ended {
             roots.push(leader);
@@ -301,7 +302,7 @@ impl Lives {
                     .map(|process| process.pid),
             );
         }
-        let mut found: HashSet<Identity> = self.cgroups.members(run).into_iter().collect();
+        let mut found: HashSet<Identity> = self.cgroups.members(run, known).into_iter().collect();
         for root in roots {
             let below = table.descendants(root).into_iter().chain(table.get(root));
             found.extend(
@@ -325,7 +326,7 @@ impl Lives {
             .filter(|marked| same(&marked.mark))
             .map(|marked| marked.identity)
             .collect();
-        members.extend(self.cgroups.members(run));
+        members.extend(self.cgroups.members(run, None));
         members.sort_unstable();
         members.dedup();
         for &member in &members {

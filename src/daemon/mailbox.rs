@@ -9,7 +9,7 @@ use super::ledger::Peer;
 use super::notify::notice::Notice;
 use super::reading::Shelf;
 use super::upgrade::Upgrade;
-use crate::api::{Command, Event, Failure, Port, Route, Status};
+use crate::api::{Brief, Command, Event, Failure, Port, Route, Status};
 use crate::probe::Checked;
 use crate::process::Identity;
 use crate::redact;
@@ -151,6 +151,8 @@ pub struct Question {
 pub enum Reply {
     /// The state of the house.
     Status(Box<Status>),
+    /// The same for a table.
+    Brief(Box<Brief>),
     /// Changes follow, for as long as the caller listens.
     Events(mpsc::Receiver<Event>),
     /// Progress follows, its last event is the end.

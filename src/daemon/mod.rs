@@ -18,6 +18,7 @@ mod alerts;
 mod answer;
 mod aside;
 mod audience;
+mod brief;
 mod caller;
 mod cgroups;
 mod clock;
@@ -49,6 +50,7 @@ mod predecessor;
 mod progress;
 mod reading;
 mod ready;
+mod reaping;
 mod reload;
 mod report;
 mod rest;
@@ -247,6 +249,7 @@ async fn serve(serving: Serving) -> ExitCode {
         let _ = std::fs::remove_file(file);
     }
     let verdict = driver.verdict();
+    driver.lives.cgroups.tidy();
     let left = Fact::new(What::Left).pid(std::process::id().cast_signed());
     driver.ledger.close(left).await;
     drop(supervisor);
@@ -257,9 +260,12 @@ async fn serve(serving: Serving) -> ExitCode {
 /// Carries the start's progress to the caller, until its end.
 async fn relay(mut events: tokio::sync::mpsc::UnboundedReceiver<Event>, mut progress: Progress) {
     let began = std::time::Instant::now();
-    while let Some(event) = events.recv().await {
-        let Event::End(outcome) = event else {
-            progress.send(&event).await;
+    while let Some(first) = events.recv().await {
+        let mut together = vec![first];
+        together.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        let last = together.pop_if(|event| matches!(event, Event::End(_)));
+        progress.send_all(&together).await;
+        let Some(Event::End(outcome)) = last else {
             continue;
         };
         let took_ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2;

@@ -9,10 +9,13 @@
 pub mod notice;
 mod sender;
 
+use std::cell::Cell;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::socket::{
@@ -20,7 +23,6 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -36,14 +38,21 @@ pub use sender::Speaker;
 pub struct Notify {
     /// The value of `NOTIFY_SOCKET`.
     pub address: String,
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
 }
 
 /// Who listens to one run.
 #[derive(Debug)]
 pub struct Ear {
-    watchdog: mpsc::UnboundedSender<Option<Duration>>,
+    order: Rc<Order>,
     task: AbortHandle,
+}
+
+/// How often a run must be heard of from now on, until whoever listens has taken note.
+#[derive(Debug, Default)]
+struct Order {
+    interval: Cell<Option<Option<Duration>>>,
+    bell: tokio::sync::Notify,
 }
 
 /// How often a name that somebody else has taken is tried under another.
@@ -90,7 +99,7 @@ impl Notify {
         setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(Self {
             address: format!("@{name}"),
-            socket,
+            socket: Arc::new(socket),
         })
     }
 
@@ -99,14 +108,14 @@ impl Notify {
     pub fn resume(socket: OwnedFd) -> Self {
         Self {
             address: String::new(),
-            socket,
+            socket: Arc::new(socket),
         }
     }
 
     /// Another hold on the socket, that keeps it open.
     #[must_use]
-    pub fn copy(&self) -> Option<OwnedFd> {
-        self.socket.try_clone().ok()
+    pub fn copy(&self) -> Arc<OwnedFd> {
+        self.socket.clone()
     }
 
     /// Begins to listen: what the run says becomes messages.
@@ -114,8 +123,8 @@ impl Notify {
     /// # Errors
     /// The event loop takes no more descriptors.
     pub fn listen(self, speaker: Speaker, mailbox: Mailbox) -> io::Result<Ear> {
-        let socket = descriptor::readable(self.socket)?;
-        let (watchdog, orders) = mpsc::unbounded_channel();
+        let socket = descriptor::readable_too(self.socket)?;
+        let order = Rc::new(Order::default());
         let listening = Listening {
             socket,
             speaker,
@@ -123,15 +132,16 @@ impl Notify {
             interval: None,
             due: None,
         };
-        let task = tokio::task::spawn_local(listening.go_on(orders)).abort_handle();
-        Ok(Ear { watchdog, task })
+        let task = tokio::task::spawn_local(listening.go_on(order.clone())).abort_handle();
+        Ok(Ear { order, task })
     }
 }
 
 impl Ear {
     /// From now on it must be heard of this often; without an interval, never.
     pub fn watch(&self, interval: Option<Duration>) {
-        let _ = self.watchdog.send(interval);
+        self.order.interval.set(Some(interval));
+        self.order.bell.notify_one();
     }
 }
 
@@ -142,7 +152,7 @@ impl Drop for Ear {
 }
 
 struct Listening {
-    socket: AsyncFd<OwnedFd>,
+    socket: AsyncFd<Arc<OwnedFd>>,
     speaker: Speaker,
     mailbox: Mailbox,
     /// How often it must be heard of, while that is watched.
@@ -151,7 +161,7 @@ struct Listening {
 }
 
 impl Listening {
-    async fn go_on(mut self, mut orders: mpsc::UnboundedReceiver<Option<Duration>>) {
+    async fn go_on(mut self, order: Rc<Order>) {
         loop {
             let due = self.due;
             let missed = async move {
@@ -168,10 +178,11 @@ impl Listening {
                     drop(ready);
                     self.hear().await;
                 }
-                order = orders.recv() => match order {
-                    Some(interval) => self.rewind(interval),
-                    None => return,
-                },
+                () = order.bell.notified() => {
+                    if let Some(interval) = order.interval.take() {
+                        self.rewind(interval);
+                    }
+                }
                 () = missed => self.missed(),
             }
         }

@@ -18,7 +18,7 @@ use crate::config::{self, Config};
 use crate::lock::{Held, Lock};
 use crate::paths::Paths;
 use crate::ports::PortReport;
-use crate::process;
+use crate::process::{self, Marked};
 use crate::redact;
 use crate::schedule::SCHEDULE;
 use crate::selector;
@@ -118,6 +118,7 @@ impl Plan {
         };
         progress.phase(Phase::Check, check).await?;
         let config = checked.ok_or_else(bug)?;
+        process::descriptors::make_room(config.services.len());
         super::log_to(&config.log_dir);
         tracing::info!(mode = self.mode.as_str(), config = %self.config.display(), "taking over");
         let died = Lock::holder(&config.paths.supervisor_lock()).is_none();
@@ -136,10 +137,11 @@ impl Plan {
         ended.clear();
         let mut adopted = Vec::new();
         let leftovers = async {
+            let found = look(&config)?;
             if died && matches!(self.mode, Mode::Start | Mode::Quick) {
-                adopted = adoptable(&config)?;
+                adopted = adoptable(&config, &found);
             }
-            ended = self.end_leftovers(&config, &adopted).await?;
+            ended = self.end_leftovers(&config, &adopted, found).await?;
             Ok(leftovers_in_words(&adopted, &ended))
         };
         progress.phase(Phase::Leftovers, leftovers).await?;
@@ -265,17 +267,23 @@ impl Plan {
     }
 
     /// Takes down what an earlier supervisor left and this one does not take over.
-    async fn end_leftovers(&self, config: &Config, adopted: &[Adopted]) -> Result<Vec<Ended>, Failure> {
+    async fn end_leftovers(
+        &self,
+        config: &Config,
+        adopted: &[Adopted],
+        found: Vec<Marked>,
+    ) -> Result<Vec<Ended>, Failure> {
         let grace = match self.mode {
             Mode::Emergency => Grace::None,
             Mode::Start | Mode::Master | Mode::Quick => Grace::AsDeclared(&config.services),
         };
         let keep: Vec<Run> = adopted.iter().map(|adopted| adopted.run.clone()).collect();
-        let leftovers = Leftovers {
+        let mut leftovers = Leftovers {
             house: &config.paths.state_dir,
             keep: &keep,
             state: &State::load(&config.paths.state()),
             grace,
+            seen: Some(found),
         };
         leftovers.take_down().await
     }
@@ -336,18 +344,18 @@ fn leftovers_in_words(adopted: &[Adopted], ended: &[Ended]) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// The runs that a supervisor which died left behind, as far as they are worth keeping.
-fn adoptable(config: &Config) -> Result<Vec<Adopted>, Failure> {
-    let found = process::marked(&config.paths.state_dir).map_err(|error| Failure {
+/// Everything of this house that an earlier supervisor left.
+fn look(config: &Config) -> Result<Vec<Marked>, Failure> {
+    process::marked(&config.paths.state_dir).map_err(|error| Failure {
         kind: FailureKind::Failed,
         message: format!("cannot look for what an earlier supervisor left: {error}"),
         help: None,
-    })?;
-    Ok(adoption::decide(
-        &found,
-        &State::load(&config.paths.state()),
-        &config.services,
-    ))
+    })
+}
+
+/// The runs that a supervisor which died left behind, as far as they are worth keeping.
+fn adoptable(config: &Config, found: &[Marked]) -> Vec<Adopted> {
+    adoption::decide(found, &State::load(&config.paths.state()), &config.services)
 }
 
 fn already(held: &Held) -> Failure {

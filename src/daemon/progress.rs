@@ -46,6 +46,21 @@ impl Progress {
         }
     }
 
+    /// The same of some that came together.
+    pub async fn send_all(&mut self, events: &[Event]) {
+        match self {
+            Progress::Pipe(pipe) => {
+                let lines: Vec<u8> = events.iter().flat_map(line).collect();
+                let _ = pipe.write_all(&lines).await;
+            }
+            Progress::Report(_) | Progress::Log => {
+                for event in events {
+                    self.send(event).await;
+                }
+            }
+        }
+    }
+
     /// Does the work of one phase between its two events.
     ///
     /// # Errors

@@ -149,6 +149,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         schedules,
         market,
         files: _,
+        stamps: _,
         alerts,
         metrics,
         web,

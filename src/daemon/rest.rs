@@ -44,6 +44,7 @@ impl Driver {
             Some(quiet) => self.look_for_rest(QUIET - quiet),
             None => {
                 self.ledger.rest.awaited = false;
+                self.lives.cgroups.tidy();
                 process::trim();
             }
         }

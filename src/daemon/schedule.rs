@@ -20,7 +20,7 @@ use crate::api::{self, Cause, Fact, ScheduleResult, ScheduleRun, What};
 use crate::config::Config;
 use crate::descriptor::readable;
 use crate::diary::{self, Diary};
-use crate::process::{Launch, MARK, Table};
+use crate::process::{self, Launch, MARK};
 use crate::schedule::{Due, Planner, SCHEDULE};
 use crate::service::{Exit, Rights};
 
@@ -59,10 +59,10 @@ impl Timetable {
         if self.running.is_empty() {
             return None;
         }
-        let table = Table::read().ok()?;
-        let named = |pid| self.running.get(&pid).cloned();
-        let name =
-            named(pid).or_else(|| table.ancestors(pid).iter().find_map(|process| named(process.pid)))?;
+        let line = process::lineage(pid).ok()?;
+        let name = line
+            .iter()
+            .find_map(|process| self.running.get(&process.pid).cloned())?;
         Some(Cause::Schedule { name })
     }
 

@@ -190,6 +190,7 @@ pub(super) async fn answer(
     let wish = match route {
         Route::Logs | Route::Ledger => Some(wish(&request)?),
         Route::Status
+        | Route::Brief
         | Route::Events
         | Route::Metrics
         | Route::Ports
@@ -211,6 +212,7 @@ pub(super) async fn answer(
     }));
     match answered.await {
         Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
+        Ok(Reply::Brief(brief)) => Ok(json(StatusCode::OK, &brief)),
         Ok(Reply::Events(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
         Ok(Reply::Progress(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
         Ok(Reply::Text(text)) => Ok(response(

@@ -111,7 +111,7 @@ impl Driver {
         let spawned = clock::started(leader.start);
         let mut state = RunState::begun(spawned);
         state.lines = lines;
-        self.runs.insert(run.clone(), state);
+        self.runs.insert(run.clone(), Box::new(state));
         self.listen(&run, notify);
         self.tell(Input::Adopted {
             run: run.clone(),

@@ -14,6 +14,8 @@ use crate::redact;
 
 /// The most that waits in memory for room on the disk, in lines; the oldest go first, and are counted.
 const WAITING: usize = 1000;
+/// How many lines are written at once, at most.
+const TOGETHER: usize = 64;
 /// How much of the end is read to find the last number, in bytes.
 const TAIL: u64 = 64 << 10;
 
@@ -57,13 +59,22 @@ impl Writer {
 
     /// Writes a fact down. Returns it with its number and time.
     pub fn append(&mut self, fact: Fact, at: Timestamp, boot_ms: u64) -> Record {
+        let record = self.note(fact, at, boot_ms);
+        self.flush();
+        record
+    }
+
+    /// The same, with those that follow at once: whoever notes sees to it that [`Writer::flush`] comes soon.
+    pub fn note(&mut self, fact: Fact, at: Timestamp, boot_ms: u64) -> Record {
         if self.waiting.is_empty() && self.lost > 0 {
             let lost = std::mem::take(&mut self.lost);
             let words = format!("{lost} facts before this one: there was no room to write them down");
             self.push(Fact::new(What::Lost).detail(words), at, boot_ms);
         }
         let record = self.push(fact, at, boot_ms);
-        self.flush();
+        if self.trouble.is_none() && self.waiting.len() >= TOGETHER {
+            self.flush();
+        }
         record
     }
 
@@ -100,11 +111,12 @@ impl Writer {
 
     /// Writes what waits, as far as there is room.
     pub fn flush(&mut self) {
-        while let Some(line) = self.waiting.front() {
-            match write(&mut self.file, line) {
+        while !self.waiting.is_empty() {
+            let (lines, count) = self.next_lines();
+            match write(&mut self.file, &lines) {
                 Ok(()) => {
-                    self.size += line.len() as u64;
-                    self.waiting.pop_front();
+                    self.size += lines.len() as u64;
+                    self.waiting.drain(..count);
                     self.trouble = None;
                 }
                 Err(error) => {
@@ -120,6 +132,19 @@ impl Writer {
                 self.turn();
             }
         }
+    }
+
+    /// What is written next, and how many lines that is: no more than this generation takes.
+    fn next_lines(&self) -> (Vec<u8>, usize) {
+        let (mut lines, mut count) = (Vec::new(), 0);
+        for line in self.waiting.iter().take(TOGETHER) {
+            lines.extend_from_slice(line);
+            count += 1;
+            if self.size + lines.len() as u64 >= self.limit {
+                break;
+            }
+        }
+        (lines, count)
     }
 
     /// Begins a new generation; the one before the last is gone.

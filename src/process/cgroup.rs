@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::procfs::read_path;
 
 /// A user's systemd before version 254 leaves no attribute: it was asked, and delegates our cgroup to us.
 static TOLD: AtomicBool = AtomicBool::new(false);
@@ -125,8 +128,10 @@ impl Cgroup {
     /// # Errors
     /// It could not be looked at. One that is gone is empty.
     pub fn is_populated(&self) -> io::Result<bool> {
-        match fs::read_to_string(self.path.join("cgroup.events")) {
-            Ok(events) => Ok(events.lines().any(|line| line == "populated 1")),
+        match self.read("cgroup.events") {
+            Ok(events) => Ok(events
+                .split(|&byte| byte == b'\n')
+                .any(|line| line == b"populated 1")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             // ENODEV: removed while it was read.
             Err(error) if error.raw_os_error() == Some(19) => Ok(false),
@@ -134,22 +139,33 @@ impl Cgroup {
         }
     }
 
+    /// One of its files, whole.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        read_path(&self.path.join(name), &mut text).map(|()| text)
+    }
+
     /// The processes in it and below.
     #[must_use]
     pub fn members(&self) -> Vec<i32> {
         let mut found = Vec::new();
-        let mut open = vec![self.path.clone()];
-        while let Some(path) = open.pop() {
-            let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+        let mut open = vec![self.clone()];
+        while let Some(cgroup) = open.pop() {
+            let text = cgroup.read("cgroup.procs").unwrap_or_default();
+            let lines = text.split(|&byte| byte == b'\n');
+            let numbers = lines.filter_map(|line| std::str::from_utf8(line).ok()?.parse::<i32>().ok());
             // 0: a process that is not of our pid namespace.
-            found.extend(
-                text.lines()
-                    .filter_map(|line| line.parse::<i32>().ok())
-                    .filter(|&pid| pid > 0),
-            );
-            open.extend(below(&path));
+            found.extend(numbers.filter(|&pid| pid > 0));
+            if cgroup.is_parent() {
+                open.extend(below(&cgroup.path).into_iter().map(|path| Cgroup { path }));
+            }
         }
         found
+    }
+
+    /// Whether there may be cgroups below it: each is one more link to it, beside its own two.
+    fn is_parent(&self) -> bool {
+        rustix::fs::stat(&self.path).is_ok_and(|folder| folder.st_nlink > 2)
     }
 
     /// Sends SIGKILL to everything in it, at once: what forks meanwhile is not missed.
@@ -162,6 +178,9 @@ impl Cgroup {
 
     /// Removes it, and what its processes made below; nothing happens while it is populated.
     pub fn remove(&self) {
+        if rustix::fs::rmdir(&self.path) != Err(Errno::BUSY) {
+            return;
+        }
         for path in below(&self.path) {
             Cgroup { path }.remove();
         }

@@ -15,6 +15,9 @@ const RESERVE: usize = 12;
 /// What a service keeps open from its first start on.
 const KEPT: usize = 4;
 
+/// What there is besides.
+const TABLE: usize = 64;
+
 /// The soft limit before it was raised.
 static GIVEN: OnceLock<Option<u64>> = OnceLock::new();
 
@@ -34,6 +37,14 @@ pub fn restore() {
     if let Some(given) = given() {
         let _ = set(Some(given));
     }
+}
+
+/// Makes the kernel's table of our descriptors as large as so many services need, at once. A table that threads share
+/// grows only after all processors have been waited for, some milliseconds each time: to be called before the first
+/// thread, and without success nothing is lost.
+pub fn make_room(services: usize) {
+    let wanted = i32::try_from(RESERVE + (KEPT + 1) * services + TABLE).unwrap_or(i32::MAX);
+    let _ = fcntl_dupfd_cloexec(io::stderr(), wanted);
 }
 
 /// The soft limit that children get, if ours was raised.
@@ -59,6 +70,9 @@ fn set(soft: Option<u64>) -> io::Result<()> {
 /// A sentence with the limit and the way out.
 pub fn enough(for_the_first_time: bool) -> Result<(), String> {
     let wanted = RESERVE + if for_the_first_time { KEPT } else { 0 };
+    if open_now().is_some_and(|open| open + wanted as u64 <= own_limit()) {
+        return Ok(());
+    }
     let mut free: Vec<OwnedFd> = Vec::with_capacity(wanted);
     for _ in 0..wanted {
         match fcntl_dupfd_cloexec(io::stderr(), 0) {
@@ -72,6 +86,16 @@ pub fn enough(for_the_first_time: bool) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// How many are open; unknown before Linux 6.2, which counts them as the size of the folder.
+fn open_now() -> Option<u64> {
+    let folder = rustix::fs::stat("/proc/self/fd").ok()?;
+    u64::try_from(folder.st_size).ok().filter(|&open| open > 0)
+}
+
+fn own_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

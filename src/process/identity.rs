@@ -1,6 +1,6 @@
 //! Which process: a pid that cannot be mistaken for its successor's.
 
-use super::procfs::{read_into, vanished};
+use super::procfs::{read_into, read_whole, vanished};
 use super::table::{Process, parse_stat};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -24,7 +24,7 @@ impl Identity {
     /// /proc could not be read, which says nothing about the process.
     pub fn of(pid: i32) -> io::Result<Option<Identity>> {
         let mut buffer = Vec::new();
-        match read_into(&format!("/proc/{pid}/stat"), &mut buffer) {
+        match read_whole(&format!("/proc/{pid}/stat"), &mut buffer) {
             Ok(()) => Ok(parse_stat(&buffer).map(|process| process.identity())),
             Err(error) if vanished(&error) => Ok(None),
             Err(error) => Err(error),

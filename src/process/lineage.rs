@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::procfs::{read_into, vanished};
+use super::procfs::{read_whole, vanished};
 use super::table::{Process, parse_stat};
 
 /// More generations than any real process has; links read at different moments can form a ring.
@@ -16,7 +16,7 @@ const GENERATIONS: usize = 256;
 pub fn lineage(pid: i32) -> io::Result<Vec<Process>> {
     let (mut found, mut next, mut text) = (Vec::new(), pid, Vec::new());
     while next > 0 && found.len() < GENERATIONS {
-        match read_into(&format!("/proc/{next}/stat"), &mut text) {
+        match read_whole(&format!("/proc/{next}/stat"), &mut text) {
             Ok(()) => {}
             Err(error) if vanished(&error) => break,
             Err(error) => return Err(error),

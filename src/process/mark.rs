@@ -1,6 +1,6 @@
 //! The mark that says which run of which house a process belongs to; every descendant inherits it.
 
-use super::procfs::{read_into, vanished};
+use super::procfs::{read_whole, vanished};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -74,7 +74,7 @@ pub fn variable(pid: i32, name: &str) -> io::Result<Option<String>> {
 fn environment(pid: i32) -> io::Result<Vec<u8>> {
     let mut environ = Vec::new();
     for _ in 0..ATTEMPTS {
-        match read_into(&format!("/proc/{pid}/environ"), &mut environ) {
+        match read_whole(&format!("/proc/{pid}/environ"), &mut environ) {
             Ok(()) if environ.is_empty() && should_have_one(pid)? => std::thread::yield_now(),
             Ok(()) => break,
             Err(error) if vanished(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
@@ -90,7 +90,7 @@ fn environment(pid: i32) -> io::Result<Vec<u8>> {
 /// for a read that exec overtook, it is empty, and a leftover seen then would pass for a stranger.
 fn should_have_one(pid: i32) -> io::Result<bool> {
     let mut stat = Vec::new();
-    match read_into(&format!("/proc/{pid}/stat"), &mut stat) {
+    match read_whole(&format!("/proc/{pid}/stat"), &mut stat) {
         Ok(()) => {}
         Err(error) if vanished(&error) => return Ok(false),
         Err(error) => return Err(error),

@@ -25,7 +25,7 @@ pub struct Marked {
 /// # Errors
 /// Could not look: nothing is known.
 pub fn marked(house: &Path) -> io::Result<Vec<Marked>> {
-    let table = Table::read()?;
+    let table = Table::links()?;
     let own = std::process::id().cast_signed();
     let mut spared: HashSet<i32> = table.ancestors(own).iter().map(|process| process.pid).collect();
     spared.insert(own);

@@ -3,9 +3,14 @@
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::{Errno, read, retry_on_intr};
+use rustix::path::Arg;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
+use std::path::Path;
+
+/// How much is asked for at once, in bytes.
+const ROOM: usize = 4096;
 
 /// Whether the error says that the process (or its thread, or its descriptor) is gone.
 ///
@@ -24,23 +29,49 @@ pub(crate) fn folder(at: impl AsFd, path: &str) -> io::Result<OwnedFd> {
 
 /// Reads a whole file below `at` into `buffer`, replacing what it held.
 pub(crate) fn read_at(at: impl AsFd, path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    read_until(at, path, buffer, |count, _| count == 0)
+}
+
+/// The same of one that the kernel hands out whole if there is room: stat and environ of a process. What fills
+/// less than the room was all of it, and need not be asked for its end.
+pub(crate) fn read_whole_at(at: impl AsFd, path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    read_until(at, path, buffer, |count, room| count < room)
+}
+
+fn read_until<P: Arg + Copy>(
+    at: impl AsFd,
+    path: P,
+    buffer: &mut Vec<u8>,
+    is_end: impl Fn(usize, usize) -> bool,
+) -> io::Result<()> {
     let file = retry_on_intr(|| openat(&at, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
     buffer.clear();
     loop {
         let filled = buffer.len();
         // seq_file hands out a page at a time; a stat line is well below one.
-        buffer.resize(filled + 4096, 0);
+        buffer.resize(filled + ROOM, 0);
         let count = retry_on_intr(|| read(&file, &mut buffer[filled..]))?;
         buffer.truncate(filled + count);
-        if count == 0 {
+        if is_end(count, ROOM) {
             return Ok(());
         }
     }
 }
 
+/// Reads a whole file of the kernel's, wherever it is mounted, into `buffer`.
+pub(crate) fn read_path(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+    // What fills less than half of the room has ended: lists of numbers are cut between two of them only.
+    read_until(CWD, path, buffer, |count, room| count < room / 2)
+}
+
 /// Reads a whole file by its absolute path into `buffer`.
 pub(crate) fn read_into(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
     read_at(CWD, path, buffer)
+}
+
+/// The same for [`read_whole_at`].
+pub(crate) fn read_whole(path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    read_whole_at(CWD, path, buffer)
 }
 
 /// Calls `each` with every line of a file until it breaks off. The file is read as far as needed only.

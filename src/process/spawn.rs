@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use rustix::io::Errno;
 
@@ -57,9 +60,29 @@ const INHERITABLE: [Signal; 9] = [
     Signal::SIGTTOU,
 ];
 
-/// Signals act as by default again. To be called in a new process only.
-pub(super) fn reset_signals() -> Result<(), Errno> {
-    for inheritable in INHERITABLE {
+/// Those of them that this process ignores: handlers end with exec by themselves.
+pub(super) fn ignored() -> &'static [Signal] {
+    static IGNORED: OnceLock<Vec<Signal>> = OnceLock::new();
+    IGNORED.get_or_init(|| {
+        INHERITABLE
+            .into_iter()
+            .filter(|&signal| is_ignored(signal))
+            .collect()
+    })
+}
+
+fn is_ignored(signal: Signal) -> bool {
+    let mut now = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is installed; what the kernel says is written where there is room for it.
+    unsafe {
+        libc::sigaction(signal as i32, std::ptr::null(), now.as_mut_ptr()) != 0
+            || now.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// These act as by default again. To be called in a new process only.
+pub(super) fn reset_signals(ignored: &[Signal]) -> Result<(), Errno> {
+    for &inheritable in ignored {
         // SAFETY: SIG_DFL installs no handler, and the call is async-signal-safe.
         unsafe { signal(inheritable, SigHandler::SigDfl) }
             .map_err(|error| Errno::from_raw_os_error(error as i32))?;

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use rustix::fs::{CWD, OFlags};
 use rustix::io::{Errno, FdFlags};
@@ -17,7 +18,7 @@ use rustix::thread as own;
 
 use super::account::Account;
 use super::descriptors;
-use super::spawn::reset_signals;
+use super::spawn::{ignored, reset_signals};
 use crate::service::{Limit, Rights};
 
 /// A step, in their order.
@@ -80,6 +81,8 @@ pub(super) struct Steps {
     /// `cgroup.procs` of the run's own cgroup.
     pub(super) cgroup: Option<OwnedFd>,
     folder: CString,
+    /// Signals that whoever started us had ignored.
+    ignored: &'static [Signal],
     account: Option<Prepared>,
     umask: Option<u32>,
     nice: Option<i32>,
@@ -127,6 +130,7 @@ impl Steps {
             cgroup: None,
             // A path from the configuration or the file system holds no NUL.
             folder: CString::new(folder.as_os_str().as_bytes()).unwrap_or_default(),
+            ignored: ignored(),
             account: account.filter(|account| account.is_another()).map(prepared),
             umask: rights.umask,
             nice: rights.nice,
@@ -163,7 +167,7 @@ impl Steps {
         for socket in &self.sockets {
             rustix::io::fcntl_setfd(socket, FdFlags::empty()).map_err(at(Stage::Sockets))?;
         }
-        reset_signals().map_err(at(Stage::Signals))?;
+        reset_signals(self.ignored).map_err(at(Stage::Signals))?;
         if let Some(mask) = self.umask {
             umask(Mode::from_bits_truncate(mask));
         }

@@ -1,6 +1,7 @@
 //! One reading of /proc: every process, its parent, group and session.
 
-use super::procfs::{folder, numbers, read_at, vanished};
+use super::procfs::{folder, numbers, read_whole_at, vanished};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, statat};
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -42,13 +43,25 @@ impl Table {
     /// # Errors
     /// /proc could not be read: the table would miss processes that live.
     pub fn read() -> io::Result<Table> {
+        Self::read_with(|proc, path| Some(statat(proc, path, AtFlags::empty()).ok()?.st_uid))
+    }
+
+    /// The same without users, who are 0: for those who only follow links.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn links() -> io::Result<Table> {
+        Self::read_with(|_, _| Some(0))
+    }
+
+    fn read_with(owner: impl Fn(&OwnedFd, &str) -> Option<u32>) -> io::Result<Table> {
         let proc = folder(CWD, "/proc")?;
         let mut processes = Vec::with_capacity(512);
         let (mut path, mut stat) = (String::new(), Vec::with_capacity(4096));
         numbers(&proc, |pid| {
             path.clear();
             let _ = write!(path, "{pid}/stat");
-            match read_at(&proc, &path, &mut stat) {
+            match read_whole_at(&proc, &path, &mut stat) {
                 Ok(()) => {}
                 Err(error) if vanished(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
                     return Ok(());
@@ -56,13 +69,8 @@ impl Table {
                 Err(error) => return Err(error),
             }
             path.truncate(path.len() - "/stat".len());
-            if let (Some(process), Ok(owner)) =
-                (parse_stat(&stat), statat(&proc, path.as_str(), AtFlags::empty()))
-            {
-                processes.push(Process {
-                    uid: owner.st_uid,
-                    ..process
-                });
+            if let (Some(process), Some(uid)) = (parse_stat(&stat), owner(&proc, &path)) {
+                processes.push(Process { uid, ..process });
             }
             Ok(())
         })?;

@@ -18,7 +18,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use exit::{Errors, guard_panics, json, learn, text};
+pub use exit::{Errors, cleaned, guard_panics, json, learn, text};
 pub use name::named;
 use needle::Needle;
 
@@ -55,6 +55,12 @@ impl Redactor {
         Self { needles }
     }
 
+    /// Whether nothing is a secret to it.
+    #[must_use]
+    pub fn knows_nothing(&self) -> bool {
+        self.needles.is_empty()
+    }
+
     /// The text without its secrets.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -68,6 +74,9 @@ impl Redactor {
     /// The same for bytes.
     #[must_use]
     pub fn bytes<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        if self.needles.is_empty() {
+            return Cow::Borrowed(text);
+        }
         let mut firsts = [false; 256];
         self.needles
             .iter()

@@ -242,7 +242,7 @@ impl Supervisor {
 
     /// Does all whose time has come.
     pub(super) fn expire(&mut self, now: Moment) {
-        for index in 0..self.units.len() {
+        for index in self.units.due(now) {
             if self.units[index]
                 .deadline()
                 .is_some_and(|deadline| deadline <= now)

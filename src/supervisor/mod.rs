@@ -138,6 +138,7 @@ impl Supervisor {
         self.settle(now);
         self.publish();
         self.finish();
+        self.units.keep_time();
         self.actions.append(&mut self.answers);
         std::mem::take(&mut self.actions)
     }
@@ -145,7 +146,7 @@ impl Supervisor {
     /// When a tick would change something. Nothing else wakes an idle supervisor.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.units.iter().filter_map(Unit::deadline).min()
+        self.units.next_deadline()
     }
 
     /// Law 2: news about a run that is not the unit's present one is dropped here.
@@ -170,12 +171,13 @@ impl Supervisor {
             .map(|(index, unit)| (unit.spec.name.clone(), index))
             .collect();
         for unit in self.units.iter_mut() {
-            unit.needs = unit
-                .spec
-                .after
-                .iter()
-                .filter_map(|name| names.get(name).copied())
-                .collect();
+            let needs = unit.spec.after.iter().filter_map(|name| names.get(name).copied());
+            (unit.needs, unit.dependents) = (needs.collect(), Vec::new());
+        }
+        for dependent in 0..self.units.len() {
+            for need in self.units[dependent].needs.clone() {
+                self.units[need].dependents.push(dependent);
+            }
         }
     }
 

@@ -9,16 +9,17 @@ use crate::service::ServiceName;
 impl Supervisor {
     /// Brings what is nearer to what is wanted, as far as the order among units allows.
     pub(super) fn settle(&mut self, now: Moment) {
-        for index in (0..self.units.len()).rev() {
+        for index in self.units.awake().into_iter().rev() {
             self.settle_down(now, index);
         }
-        for index in 0..self.units.len() {
+        for index in self.units.awake() {
             self.settle_up(index);
         }
-        for index in 0..self.units.len() {
+        for index in self.units.awake() {
             self.answer(index);
         }
         self.forget_removed();
+        self.units.settled();
     }
 
     /// The last order there is, after everything else was told.
@@ -86,11 +87,9 @@ impl Supervisor {
     /// Whether something that needs it is still on its way down. A reload may turn the order round
     /// while old runs live: of departing units that need each other, none waits.
     fn needed_by_departing(&self, index: usize) -> bool {
-        let mut units = self.units.iter().enumerate();
-        units.any(|(dependent, unit)| {
-            unit.departing()
-                && unit.needs.contains(&index)
-                && !self.reach(&[index], Unit::departing).contains(&dependent)
+        let mut dependents = self.units[index].dependents.iter();
+        dependents.any(|dependent| {
+            self.units[*dependent].departing() && !self.reach(&[index], Unit::departing).contains(dependent)
         })
     }
 
@@ -182,7 +181,12 @@ impl Supervisor {
 
     fn forget_removed(&mut self) {
         let gone = |unit: &mut Unit| unit.removed && unit.live_run().is_none();
-        if !self.units.iter().any(|unit| unit.removed) {
+        if !self
+            .units
+            .awake()
+            .into_iter()
+            .any(|index| self.units[index].removed)
+        {
             return;
         }
         let forgotten = self.units.extract(gone);

@@ -152,6 +152,8 @@ pub struct Unit {
     pub spec: Arc<Spec>,
     /// Positions of the units it is `after`.
     pub needs: Vec<usize>,
+    /// Positions of the units that are `after` it.
+    pub dependents: Vec<usize>,
     /// What is wanted.
     pub goal: Goal,
     /// What is.
@@ -191,6 +193,7 @@ impl Unit {
         Self {
             spec,
             needs: Vec::new(),
+            dependents: Vec::new(),
             goal: Goal::Down,
             state: State::Stopped(Stopped::Never),
             doomed: false,
@@ -285,6 +288,19 @@ impl Unit {
             State::Killing { stuck, .. } => !stuck,
             State::Stopped(_) | State::Failed { .. } | State::Waiting { .. } | State::Blocked { .. } => false,
         }
+    }
+
+    /// Whether nothing that happens to other units can move it, or matters to those who wait for it.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        !self.removed
+            && match &self.state {
+                State::Stopped(_) | State::Failed { .. } => true,
+                State::Blocked { .. } => false,
+                State::Waiting { .. } => self.goal == Goal::Up,
+                State::Spawning { .. } | State::Starting { .. } | State::Running { .. } => !self.departing(),
+                State::Stopping { .. } | State::Killing { .. } => true,
+            }
     }
 
     /// The moment at which a tick would change it.

@@ -2,6 +2,7 @@
 
 use crate::api::Record;
 use crate::cli::StatusArgs;
+use crate::client::brief;
 use crate::client::error::Error;
 use crate::client::house;
 use crate::client::look::Look;
@@ -34,22 +35,19 @@ pub(super) async fn run(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, 
 }
 
 async fn once(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
-    let config = house::load(&caller.flags)?;
     let groups = args
         .group
         .iter()
         .map(|group| format!("@{}", group.trim_start_matches('@')));
     let words: Vec<String> = args.services.iter().cloned().chain(groups).collect();
-    let mut look = Look::at(&config, args.timeout).await?.only(&words)?;
-    if !words.is_empty() {
-        let named: Vec<String> = look
-            .status
-            .services
-            .iter()
-            .map(|service| service.name.clone())
-            .collect();
-        look.status.events = lately(&config, &named);
-    }
+    let look = match words.is_empty() && !caller.terminal.json && !caller.terminal.verbose {
+        true => brief::look(&house::locate(&caller.flags)?, args.timeout),
+        false => None,
+    };
+    let look = match look {
+        Some(look) => look,
+        None => at_length(caller, args, &words).await?,
+    };
     let terminal = &caller.terminal;
     let silent = args.unless_ok && look.exit_code() == ExitCode::Ok;
     if silent {
@@ -69,6 +67,18 @@ async fn once(caller: &Caller, args: &StatusArgs) -> Result<ExitCode, Error> {
         terminal.print(&render::status(&look.status, &look.concerns, view))?;
     }
     Ok(look.exit_code())
+}
+
+/// With all that services.toml says is to be looked at.
+async fn at_length(caller: &Caller, args: &StatusArgs, words: &[String]) -> Result<Look, Error> {
+    let config = house::load(&caller.flags)?;
+    let mut look = Look::at(&config, args.timeout).await?.only(words)?;
+    if !words.is_empty() {
+        let services = look.status.services.iter();
+        let named: Vec<String> = services.map(|service| service.name.clone()).collect();
+        look.status.events = lately(&config, &named);
+    }
+    Ok(look)
 }
 
 /// What happened last to these. A ledger that cannot be read must not hide their state.

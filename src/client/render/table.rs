@@ -106,6 +106,22 @@ impl Column {
         }
     }
 
+    /// How wide that is: known without writing it down, for most of hundreds of rows.
+    fn width(self, row: &Row<'_>, supervisor: SupervisorState) -> usize {
+        match (self, row) {
+            (Column::Service, Row::Service(service, _)) => clean(&service.name).chars().count(),
+            (Column::Restarts, Row::Service(service, _)) => service
+                .restarts
+                .checked_ilog10()
+                .map_or(1, |digits| digits as usize + 1),
+            (Column::Port, Row::Service(service, _)) if service.ports.is_empty() => 1,
+            (Column::State, Row::Service(service, _)) if supervisor == SupervisorState::Running => {
+                service.state.as_str().len()
+            }
+            (_, Row::Service(..) | Row::Group(_)) => self.of_row(row, supervisor).chars().count(),
+        }
+    }
+
     fn of_group(self, group: &Summary<'_>, supervisor: SupervisorState) -> String {
         let members = &group.members;
         match self {
@@ -153,9 +169,7 @@ impl Layout {
         verbose: bool,
     ) -> Self {
         let widest = |column: Column| {
-            let values = rows
-                .iter()
-                .map(|row| column.of_row(row, supervisor).chars().count());
+            let values = rows.iter().map(|row| column.width(row, supervisor));
             values.max().unwrap_or(0).max(column.title().len())
         };
         let usual: &[Column] = if verbose { &VERBOSE } else { &USUAL };

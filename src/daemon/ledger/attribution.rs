@@ -69,6 +69,12 @@ impl Attribution {
         self.fell.get(service).cloned()
     }
 
+    /// Whether there is a reason for its next start that is its own, so that nobody else's matters.
+    #[must_use]
+    pub fn has_reason(&self, service: &ServiceName) -> bool {
+        self.asked.contains_key(service) && !self.stops.contains(service)
+    }
+
     /// Why it is started now. `needed_by`: the services that are `after` it.
     pub fn started(&mut self, service: &ServiceName, needed_by: &[ServiceName]) -> Cause {
         let to_stop = self.stops.remove(service);

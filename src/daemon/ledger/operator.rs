@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::api::Cause;
-use crate::process::Table;
+use crate::process::{self, Process};
 
 /// Programs whose descendants nobody sits at.
 const UNATTENDED: [&str; 5] = ["cron", "crond", "CRON", "anacron", "atd"];
@@ -41,13 +41,9 @@ impl Peer {
 
     /// The cron daemon that is behind it, if one is.
     fn via(self) -> Option<String> {
-        let table = Table::read().ok()?;
-        let ancestors = table.ancestors(self.pid);
-        let unattended = |name: &str| UNATTENDED.contains(&name);
-        ancestors
-            .iter()
-            .any(|process| unattended(&process.comm))
-            .then(|| "cron".to_owned())
+        let line = process::lineage(self.pid).ok()?;
+        let unattended = |process: &Process| UNATTENDED.contains(&process.comm.as_str());
+        line.iter().skip(1).any(unattended).then(|| "cron".to_owned())
     }
 }
 

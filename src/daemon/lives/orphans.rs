@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use super::{Life, Lives};
 use crate::process::{self, Process};
@@ -59,7 +60,9 @@ impl Lives {
     /// all the same. Until it is gone, it counts for one that has lost its first process, so that no new
     /// run starts beside it.
     fn suspect(&self, process: &Process) -> Option<Run> {
-        let hidden = process.uid != nix::unistd::geteuid().as_raw() && process.state != 'Z';
+        let owner = || std::fs::metadata(format!("/proc/{}", process.pid)).ok();
+        let another = || owner().is_some_and(|owner| owner.uid() != nix::unistd::geteuid().as_raw());
+        let hidden = process.state != 'Z' && another();
         let mut headless = self.lives.iter().filter(|(_, life)| life.exit.is_some());
         hidden.then(|| headless.next().map(|(run, _)| run.clone()))?
     }

@@ -26,6 +26,7 @@ pub(super) mod tally;
 mod throttle;
 mod wake;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,8 +50,10 @@ pub(super) struct Outputs {
     /// Where the pipes are.
     folder: PathBuf,
     rules: Rules,
-    services: HashMap<ServiceName, Output>,
+    services: HashMap<ServiceName, Box<Output>>,
     thread: Option<Thread>,
+    /// The folder of the pipes was made, and is ours.
+    owned: Cell<bool>,
 }
 
 /// What holds for all logs.
@@ -76,6 +79,8 @@ struct Output {
 struct Thread {
     commands: Sender<Command>,
     bell: Arc<OwnedFd>,
+    /// Commands were sent for which the bell did not ring yet.
+    told: Cell<bool>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -87,6 +92,7 @@ impl Outputs {
             rules,
             services: HashMap::new(),
             thread: None,
+            owned: Cell::new(false),
         }
     }
 
@@ -131,8 +137,12 @@ impl Outputs {
 
     /// Made by us in a folder that is ours alone, and still not trusted to be no link.
     fn own_folder(&self) -> io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        crate::lock::own_folder(&self.folder).map(drop)
+        if !self.owned.get() {
+            std::fs::create_dir_all(&self.folder)?;
+            crate::lock::own_folder(&self.folder)?;
+            self.owned.set(true);
+        }
+        Ok(())
     }
 
     fn pipe(&self, service: &ServiceName, stream: Stream) -> PathBuf {
@@ -156,7 +166,7 @@ impl Outputs {
             errors: self.folder.join(format!("{service}.errors")),
         };
         self.thread()?.tell(Command::Open(opening));
-        self.services.insert(service.clone(), output);
+        self.services.insert(service.clone(), Box::new(output));
         Ok(())
     }
 
@@ -183,6 +193,12 @@ impl Outputs {
         if let Some(thread) = &self.thread {
             thread.tell(command);
         }
+    }
+
+    /// Has the thread do what it was told in this turn of the loop, all at once. Until then it reads what it knows of;
+    /// before it reads anything, it hears what it was told.
+    pub(super) fn go(&self) {
+        self.thread.iter().for_each(Thread::ring);
     }
 
     /// The two ends that a new process writes to: standard output, standard error.
@@ -324,12 +340,19 @@ impl Thread {
         Ok(Self {
             commands: sender,
             bell,
+            told: Cell::new(false),
             handle: Some(handle),
         })
     }
 
     fn tell(&self, command: Command) {
         if self.commands.send(command).is_ok() {
+            self.told.set(true);
+        }
+    }
+
+    fn ring(&self) {
+        if self.told.take() {
             wake::ring(&self.bell);
         }
     }
@@ -338,6 +361,7 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         self.tell(Command::Leave);
+        self.ring();
         if let Some(handle) = self.handle.take() {
             let _ = handle.join();
         }

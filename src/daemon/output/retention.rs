@@ -17,7 +17,7 @@ pub(super) struct Retention {
     folder: PathBuf,
     max_total: u64,
     /// The logs that are written: file name, whose it is, and its limits.
-    logs: BTreeMap<String, (String, LogSpec)>,
+    logs: BTreeMap<String, (String, Box<LogSpec>)>,
     /// How many bytes may be written before it is worth a look.
     headroom: u64,
 }
@@ -62,7 +62,8 @@ impl Retention {
 
     /// A log that is written from now on; `whose` shares `max_total` with others of the same name.
     pub(super) fn add(&mut self, log: &Path, whose: &str, spec: &LogSpec) {
-        self.logs.insert(name(log), (whose.to_owned(), spec.clone()));
+        self.logs
+            .insert(name(log), (whose.to_owned(), Box::new(spec.clone())));
         self.headroom = 0;
     }
 

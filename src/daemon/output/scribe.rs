@@ -93,13 +93,17 @@ pub(super) struct Scribe {
     commands: Receiver<Command>,
     sender: Sender<Command>,
     watch: Option<Inotify>,
-    channels: BTreeMap<u64, Channel>,
+    /// The folders that it watches.
+    watched: Vec<PathBuf>,
+    channels: BTreeMap<u64, Box<Channel>>,
     services: BTreeMap<ServiceName, [u64; 2]>,
     next: u64,
     buffers: Buffers,
     retention: Retention,
     own: LogSpec,
     compressing: bool,
+    /// Logs came or went: the shares of the others, and what may stay, are another.
+    crowd_changed: bool,
     /// The next deadline, as far as it is known.
     deadline: Option<Option<Instant>>,
     leaving: bool,
@@ -134,6 +138,7 @@ impl Scribe {
             commands: way.commands,
             sender: way.sender,
             watch,
+            watched: Vec::new(),
             channels: BTreeMap::new(),
             services: BTreeMap::new(),
             next: FIRST,
@@ -141,6 +146,7 @@ impl Scribe {
             retention: Retention::new(folder, max_total),
             own: LogSpec::default(),
             compressing: false,
+            crowd_changed: false,
             deadline: None,
             leaving: false,
         })
@@ -252,7 +258,7 @@ impl Scribe {
         if turned {
             self.deadline = None;
         }
-        if self.retention.wrote(grown) || turned {
+        if turned || grown > 0 && self.retention.wrote(grown) {
             self.tidy();
         }
     }
@@ -338,6 +344,10 @@ impl Scribe {
         while let Ok(command) = self.commands.try_recv() {
             self.deadline = None;
             self.obey(command);
+        }
+        if std::mem::take(&mut self.crowd_changed) {
+            self.share();
+            self.tidy();
         }
     }
 

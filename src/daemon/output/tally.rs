@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 use crate::logs::Stream;
 
@@ -17,7 +17,8 @@ use crate::logs::Stream;
 pub(super) struct Shared {
     /// For each stream: bytes are on their way from the pipe to the file, or a line is not ended.
     unsettled: [AtomicBool; 2],
-    tally: watch::Sender<Tally>,
+    /// Held for as long as it takes to count or to copy: no thread waits in there.
+    tally: RwLock<Tally>,
 }
 
 /// The counts.
@@ -49,12 +50,12 @@ pub struct Errors {
 impl Shared {
     /// The counts as they are now.
     pub(super) fn tally(&self) -> Tally {
-        self.tally.borrow().clone()
+        self.tally.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts; only the thread that writes does.
     pub(super) fn count(&self, change: impl FnOnce(&mut Tally)) {
-        self.tally.send_modify(change);
+        change(&mut self.tally.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// To be said before the first byte is taken from the pipe, and taken back after the last is written.

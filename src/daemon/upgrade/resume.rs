@@ -159,7 +159,7 @@ impl Driver {
             state.spoke = handed.spoke;
             state.lines = self.listen_again(&handed.run);
             state.course = handed.course;
-            self.runs.insert(handed.run.clone(), state);
+            self.runs.insert(handed.run.clone(), Box::new(state));
         }
         for record in &handover.lives {
             let (run, leader) = (record.run.clone(), record.leader);

@@ -45,10 +45,10 @@ impl Scribe {
                 shared: shared.clone(),
                 errors: errors.clone(),
             };
-            self.channels.insert(token, Channel::new(ends, &spec));
+            self.channels.insert(token, Box::new(Channel::new(ends, &spec)));
         }
         self.services.insert(service, tokens);
-        self.share();
+        self.crowd_changed = true;
     }
 
     /// The files of both streams, which may be one; what a predecessor did not finish is finished first.
@@ -108,7 +108,7 @@ impl Scribe {
             }
             self.interest(token, EventFlags::IN);
         }
-        self.share();
+        self.crowd_changed = true;
     }
 
     pub(super) fn begin(
@@ -142,7 +142,7 @@ impl Scribe {
             }
             self.forget(token);
         }
-        self.share();
+        self.crowd_changed = true;
     }
 
     pub(super) fn limit(&mut self, folder: PathBuf, max_total: u64, own: LogSpec) {
@@ -155,13 +155,12 @@ impl Scribe {
         if let Some(file) = own::file(self.retention.folder()) {
             self.retention.add(&file, "sentinel", &self.own);
         }
-        self.share();
         self.look_at_own();
-        self.tidy();
+        self.crowd_changed = true;
     }
 
     /// Every log gets its share of the folder.
-    fn share(&mut self) {
+    pub(super) fn share(&mut self) {
         for channel in self.channels.values() {
             let mut sink = channel.sink.borrow_mut();
             sink.max_size = self.retention.max_size(sink.spec());
@@ -192,11 +191,16 @@ impl Scribe {
         }
     }
 
-    fn watch_folder(&self, folder: &Path) {
+    fn watch_folder(&mut self, folder: &Path) {
+        if self.watched.iter().any(|watched| watched == folder) {
+            return;
+        }
         let _ = std::fs::create_dir_all(folder);
         if let Some(watch) = &self.watch {
             // Without it, a log that somebody moves is written on under its new name until SIGUSR2.
-            let _ = watch.add_watch(folder, AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE);
+            let watching = watch.add_watch(folder, AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_DELETE);
+            self.watched
+                .extend(watching.is_ok().then(|| folder.to_path_buf()));
         }
     }
 
@@ -206,6 +210,10 @@ impl Scribe {
             return;
         };
         for event in events {
+            if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                // A folder is gone, and with it its watch.
+                self.watched.clear();
+            }
             let concerns = |path: &Path| match &event.name {
                 Some(name) => path.file_name() == Some(name),
                 None => true,
