@@ -37,6 +37,20 @@ async fn told(client: &mut Client) -> Value {
     serde_json::from_str(frame.to_text().expect("text")).expect("JSON")
 }
 
+/// Requests of each kind, a wrong one among them.
+fn asked() -> [Value; 8] {
+    [
+        json!({"action": "ping"}),
+        json!({"action": "health"}),
+        json!({"action": "subscribe", "symbol": "TSLA"}),
+        json!({"action": "ping"}),
+        json!({"action": "subscribe", "symbol": "SPY", "channel": "quotes"}),
+        json!({"action": "unsubscribe", "symbol": "MSFT"}),
+        json!({"action": "dance"}),
+        json!({"action": "heartbeat"}),
+    ]
+}
+
 #[tokio::test]
 async fn no_request_loses_its_answer_when_the_backend_is_killed_before_it() {
     let stream = Stream::up();
@@ -51,16 +65,7 @@ async fn no_request_loses_its_answer_when_the_backend_is_killed_before_it() {
     // What is asked of a stopped process is not answered before its death.
     signal(backend, Signal::SIGSTOP);
     client.0.send(Message::Ping("there?".into())).await.expect("sent");
-    for request in [
-        json!({"action": "ping"}),
-        json!({"action": "health"}),
-        json!({"action": "subscribe", "symbol": "TSLA"}),
-        json!({"action": "ping"}),
-        json!({"action": "subscribe", "symbol": "SPY", "channel": "quotes"}),
-        json!({"action": "unsubscribe", "symbol": "MSFT"}),
-        json!({"action": "dance"}),
-        json!({"action": "heartbeat"}),
-    ] {
+    for request in asked() {
         client.say(request).await;
     }
     signal(backend, Signal::SIGKILL);

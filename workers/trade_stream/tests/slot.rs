@@ -9,7 +9,7 @@ use common::sim::{health, order, simulator, subscribed_bot};
 
 #[tokio::test]
 async fn trades_flow_again_soon_after_the_place_is_free() {
-    let (sim, _simulator) = simulator(None).await;
+    let (sim, _simulator) = simulator(None, 300.0).await;
     let stream = Stream::start(sim).await;
     let mut bot = subscribed_bot(&stream, &["AAPL"]).await;
     bot.hear().await;

@@ -42,7 +42,9 @@ impl Session {
                 self.last_data = Some(now);
                 if matches!(step, Step::Online { .. }) {
                     self.backoff.proven();
-                    self.watch.heard(now);
+                    if let Some(silence) = self.watch.heard(now) {
+                        actions.push(Action::Emit(Event::Doubted { silence }));
+                    }
                 }
             }
             (Phase::Up { pulse, .. }, News::Halt(halt)) => {
@@ -150,9 +152,6 @@ impl Session {
     }
 
     fn subscription(&mut self, now: Instant, topics: Vec<Topic>, actions: &mut Vec<Action>) {
-        if self.subscriptions.is_in_flight() {
-            self.backoff.proven();
-        }
         let subscriptions = &self.subscriptions;
         let wanted = |symbol: &str| subscriptions.is_desired(&Topic::trades(symbol));
         self.watch.subscribed(now, &topics, wanted);

@@ -114,6 +114,8 @@ pub struct Hub {
     /// Clients had to show a token, so that any of them may see orders.
     open_to_all: bool,
     fillings: Fillings,
+    /// What else is doubted until then is looked up together with what is.
+    doubted_until: Option<Instant>,
     /// How long live trades wait for those that were missed.
     hold: Duration,
     /// Where an earlier process was, for symbols that were not asked for again yet.
@@ -165,6 +167,7 @@ impl Hub {
             orders: Orders::new(orders),
             open_to_all: !settings.door.tokens.is_open(),
             fillings: Fillings::default(),
+            doubted_until: None,
             hold: settings.hold,
             resumable: Resumable::default(),
             inside: Histogram::default(),
@@ -190,6 +193,7 @@ impl Hub {
         let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
         loop {
+            let fill_at = self.fillings.next_due();
             tokio::select! {
                 Some(request) = requests.recv() => self.request(request),
                 count = events.recv_many(&mut batch, EVENTS_AT_ONCE), if listening => {
@@ -208,6 +212,8 @@ impl Hub {
                 }
                 event = self.orders.next() => self.order_event(event),
                 page = self.fillings.next() => self.filled(page),
+                () = at(fill_at) => self.fill_next(),
+                () = at(self.doubted_until) => self.look_into_doubts(),
                 () = at(self.late.next_overdue()) => self.let_go_overdue(),
                 () = at(self.topics.next_expiry()) => self.expire(),
                 () = at(self.channels.next_expiry()) => self.expire(),

@@ -39,13 +39,8 @@ impl Hub {
             }
             Event::Muted { symbols } => self.muted(&symbols),
             Event::Paused { symbols } => self.paused(&symbols),
-            Event::Subscribed { topics } => {
-                let trades = topics.iter().filter(|topic| topic.is_trades());
-                let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
-                self.confirmed(&symbols);
-                let now = rfc3339(SystemTime::now());
-                self.counted.gaps_upstream += self.channels.confirmed(&topics, &now);
-            }
+            Event::Doubted { silence } => self.doubted(silence),
+            Event::Subscribed { topics } => self.subscribed(&topics),
             Event::Refused {
                 topics,
                 code,
@@ -60,7 +55,17 @@ impl Hub {
         None
     }
 
+    /// The upstream confirmed these, so that what was lost of them is known by now.
+    pub(super) fn subscribed(&mut self, topics: &[Topic]) {
+        let trades = topics.iter().filter(|topic| topic.is_trades());
+        let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
+        self.confirmed(&symbols);
+        let now = rfc3339(SystemTime::now());
+        self.counted.gaps_upstream += self.channels.confirmed(topics, &now);
+    }
+
     fn trades(&mut self, batch: Batch) {
+        self.look_into_pauses(&batch);
         let count = batch.trades.len();
         self.counted.trades_in += count as u64;
         self.rate.add(Instant::now(), count);
