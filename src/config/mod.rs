@@ -45,13 +45,14 @@ mod web;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use toml::de::DeTable;
 
 pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
 pub use operations::Metrics;
-pub use preflight::{Problem, preflight};
+pub use preflight::{Problem, hindrances, preflight};
 pub use program::{find_program, program};
 pub use reference::{man_page, reference};
 pub use schema::schema;
@@ -100,9 +101,20 @@ pub struct Config {
     pub market: Market,
     /// services.toml and every file that it includes, absolute.
     pub files: Vec<PathBuf>,
+    /// When they were read.
+    pub read_at: SystemTime,
 }
 
 impl Config {
+    /// Whether one of its files was written since it was read.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let written = |file: &PathBuf| std::fs::metadata(file).and_then(|found| found.modified());
+        self.files
+            .iter()
+            .any(|file| written(file).is_ok_and(|at| at > self.read_at))
+    }
+
     /// The services as words of the command line can mean them.
     #[must_use]
     pub fn candidates(&self) -> Vec<crate::selector::Candidate<'_>> {
@@ -122,6 +134,7 @@ fn candidates(services: &[Arc<Spec>]) -> Vec<crate::selector::Candidate<'_>> {
 /// # Errors
 /// Every mistake of the file, and of the env file it names.
 pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> {
+    let read_at = SystemTime::now();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (bytes, trusted) = read(file).map_err(|error| {
         let finding = Finding::new(0, format!("cannot be read: {}", env_file::reason(&error)));
@@ -149,7 +162,11 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, Mistakes> 
         report.add(Finding::new(0, message).help(help));
     }
     let config = decode_file(&report, &Paths::of(file), environment, &mut mistakes);
-    let config = Config { files, ..config };
+    let config = Config {
+        files,
+        read_at,
+        ..config
+    };
     mistakes.splice(0..0, report.into_mistakes(&name));
     if mistakes.is_empty() {
         Ok(config)
@@ -253,6 +270,7 @@ fn decode_file(
         schedules,
         market: general.market,
         files: Vec::new(),
+        read_at: SystemTime::UNIX_EPOCH,
         paths: paths.clone(),
     }
 }

@@ -85,7 +85,7 @@ impl Driver {
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
         redact::learn(&config.redactor);
-        let problems: Vec<String> = config::preflight(&config)
+        let problems: Vec<String> = config::hindrances(&config)
             .iter()
             .map(ToString::to_string)
             .collect();
@@ -149,6 +149,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         schedules,
         market,
         files: _,
+        read_at: _,
         alerts,
         metrics,
         web,

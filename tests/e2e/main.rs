@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod alerts;
 mod alerts_tls;
+mod autostart;
 mod cli;
 mod emergency;
 mod events;
