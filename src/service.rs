@@ -106,6 +106,8 @@ pub struct Spec {
     pub after: Vec<ServiceName>,
     /// The group that it belongs to; commands take it as `@group`.
     pub group: Option<String>,
+    /// Whether it is started with the rest, or only by name, by a schedule or for what is `after` it. Default true.
+    pub autostart: bool,
     /// What happens when it ends by itself.
     pub restart: RestartPolicy,
     /// A run that lived this long (and is ready) counts as proven. Default 1 s.

@@ -53,6 +53,8 @@ fn concern(service: &Service, ports: &[Port], something_starts: bool) -> Concern
         // unless none is on its way up.
         State::Stopped if service.wanted && something_starts => Concern::Starting,
         State::Stopping if service.wanted => Concern::Starting,
+        // It waits to be started by a person, or was stopped by one.
+        State::Stopped | State::Stopping if !service.autostart && !service.wanted => Concern::Fine,
         State::Stopped | State::Stopping | State::Backoff | State::Fatal => Concern::NotRunning,
         State::Exited if ended_well(service) => Concern::Fine,
         State::Exited => Concern::NotRunning,
@@ -127,6 +129,24 @@ mod tests {
         ];
         for (states, expected) in table {
             assert_eq!(of_states(states), *expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_fine_while_it_is_down() {
+        for (state, wanted, expected) in [
+            (Stopped, false, ExitCode::Ok),
+            (Stopping, false, ExitCode::Ok),
+            (Stopped, true, ExitCode::NotRunning),
+            (Fatal, true, ExitCode::NotRunning),
+        ] {
+            let mut by_name = sample::service("x", state, wanted);
+            by_name.autostart = false;
+            assert_eq!(
+                code(&sample::status(vec![by_name])),
+                expected,
+                "{state:?} {wanted}"
+            );
         }
     }
 

@@ -19,6 +19,9 @@ pub struct Command {
     /// Of a reload: only tell what it would change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Of a stop: it is a flush that needs the ports of these services.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_flush: bool,
     /// For an upgrade: the binary that takes over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary: Option<PathBuf>,

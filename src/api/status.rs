@@ -65,6 +65,13 @@ pub struct Supervisor {
     /// How often it was replaced in place since it began.
     #[serde(default)]
     pub upgrades: u32,
+    /// Whether services.toml was written since it was read: a reload would take it in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outdated: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether there is a supervisor and it answers.
@@ -117,6 +124,9 @@ pub struct Service {
     pub run: u64,
     /// Whether it should be running.
     pub wanted: bool,
+    /// Whether it is started with the rest; to be stopped is well for one that is not.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub autostart: bool,
     /// Bytes of its output that could not be written to its log, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_loss: Option<String>,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::api::{Event, Outcome, Phase, Service, ServiceOutcome, ServiceResult, Status};
+use crate::api::{Event, Outcome, Phase, Service, ServiceOutcome, ServiceResult, State, Status};
 use crate::config::Config;
 use crate::exit::ExitCode;
 
@@ -14,7 +14,7 @@ use super::events::Events;
 use super::last_line::last_line;
 use super::look::Look;
 use super::progress::Progress;
-use super::render::{error_lines, summary, words::count, words::shorten};
+use super::render::{OUTDATED, error_lines, summary, words::count, words::shorten};
 use super::terminal::Terminal;
 use super::transaction::{Deed, Transaction};
 use super::trouble::{self, Trouble};
@@ -34,6 +34,8 @@ pub struct Conduct {
     transaction: Transaction,
     /// Services that run and tell of errors, in a line each.
     errors: Vec<String>,
+    /// What was asked for was judged by a services.toml that the supervisor has not read yet.
+    outdated: bool,
 }
 
 /// Why no more events come.
@@ -59,6 +61,7 @@ impl Conduct {
             progress: Progress::on(&terminal),
             transaction: Transaction::new(deed),
             errors: Vec::new(),
+            outdated: false,
         }
     }
 
@@ -156,6 +159,7 @@ impl Conduct {
     }
 
     fn judge(&mut self, look: &Look) -> (bool, String) {
+        self.outdated = look.status.supervisor.outdated;
         let troubles = troubles(look);
         let told = |service: &Service| Some(format!("{}: {}", service.name, error_lines(service)?));
         self.errors = look.status.services.iter().filter_map(told).collect();
@@ -178,13 +182,21 @@ impl Conduct {
             self.transaction.error = failure.clone().map(Into::into);
             self.terminal.print_json(&self.transaction)?;
         }
-        let Some(error) = failure else {
-            self.print_summary()?;
-            return Ok(ExitCode::Ok);
+        let code = match failure {
+            None => {
+                self.print_summary()?;
+                ExitCode::Ok
+            }
+            Some(error) => {
+                let code = error.code();
+                let error = error.details(self.reason_lines(log_dir));
+                self.terminal.complain(&error.to_text(self.terminal.paint_errors));
+                code
+            }
         };
-        let code = error.code();
-        let error = error.details(self.reason_lines(log_dir));
-        self.terminal.complain(&error.to_text(self.terminal.paint_errors));
+        if self.outdated && !self.terminal.quiet {
+            self.terminal.complain(&format!("note: {OUTDATED}\n"));
+        }
         Ok(code)
     }
 
@@ -257,8 +269,11 @@ fn verified(look: &Look) -> String {
         .iter()
         .filter(|service| service.health.latency_ms.is_some())
         .count();
+    let waiting = services
+        .iter()
+        .filter(|service| !service.autostart && service.state == State::Stopped);
     let counted = [
-        (services.len(), "service"),
+        (services.len() - waiting.count(), "service"),
         (ports.len(), "port"),
         (probed, "probe"),
     ];

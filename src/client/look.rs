@@ -56,7 +56,12 @@ impl Look {
     /// # Errors
     /// When the way to the supervisor is barred.
     pub async fn glance(config: &Config) -> Result<Self, Error> {
-        let (mut status, under_way) = ask_supervisor(config, Duration::MAX).await?;
+        let (status, under_way) = ask_supervisor(config, Duration::MAX).await?;
+        Self::with_ports(config, status, under_way)
+    }
+
+    /// The last of every look: who holds the ports, and what it all means.
+    fn with_ports(config: &Config, mut status: Status, under_way: Option<String>) -> Result<Self, Error> {
         status.ports = holders::of_ports(config, &status)?;
         Ok(Self {
             under_way,
@@ -110,11 +115,7 @@ impl Look {
         if status.supervisor.state == SupervisorState::Absent {
             status.services.iter_mut().for_each(disown);
         }
-        status.ports = holders::of_ports(config, &status)?;
-        Ok(Self {
-            under_way,
-            ..Self::of(status)
-        })
+        Self::with_ports(config, status, under_way)
     }
 
     /// The exit code that it means.
@@ -202,6 +203,7 @@ fn unsupervised(config: &Config, state: SupervisorState, pid: Option<i32>) -> St
             uptime_s: None,
             config: house::shown(&config.paths),
             upgrades: 0,
+            outdated: false,
         },
         services: config
             .services
@@ -238,6 +240,7 @@ fn unsupervised_service(spec: &Spec, supervisor: SupervisorState) -> Service {
         health: Health::unasked(HealthStatus::None, None),
         run: 0,
         wanted: false,
+        autostart: spec.autostart,
         log_loss: None,
         errors: crate::api::Errors::default(),
         log: crate::api::Log::default(),

@@ -147,7 +147,7 @@ mod tests {
             Event::Began { phase: Phase::Stop },
             service(State::Stopping, 10.0),
             service(State::Stopped, 110.0),
-            finished(Phase::Stop, 120.0, None),
+            finished(Phase::Stop, 120.0, Some("the supervisor is down")),
             port(8764, "free", serde_json::json!([])),
             port(8765, "freed", holders),
             finished(Phase::Flush, 20.0, Some("freed 1 of 2 ports")),
@@ -170,7 +170,7 @@ mod tests {
     fn plain_lines_hold_what_matters_tomorrow() {
         insta::assert_snapshot!(lines(false), @r"
         trade_stream: stopped in 0.1 s
-        stop: ok, 0.1 s
+        stop: the supervisor is down, 0.1 s
         port 8765: freed from python3 (pid 12, a leftover of ours, SIGTERM)
         flush: freed 1 of 2 ports, 0.02 s
         trade_stream: ready in 0.4 s

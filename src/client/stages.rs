@@ -74,6 +74,8 @@ fn words(state: State, last: Option<State>, reason: Option<&str>, took: &str) ->
         (State::Stopped, Some(State::Stopping)) => (format!("stopped{took}"), Weight::Reached),
         (State::Stopped, _) => (or("stopped"), Weight::Passing),
         (State::Exited, _) => (or("ended"), Weight::Reached),
+        // It was so before anything was asked of it.
+        (State::Backoff | State::Fatal, None) => (or("failed"), Weight::Passing),
         (State::Backoff, _) => (or("failed"), Weight::Trouble),
         (State::Fatal, _) => (or("given up"), Weight::Trouble),
     }
@@ -153,6 +155,18 @@ mod tests {
                 "failure 1 in a row: exit code 1",
                 "given up: exit code 1"
             ]
+        );
+    }
+
+    #[test]
+    fn what_had_failed_before_is_no_news_of_a_shutdown() {
+        let told = steps(&[
+            (State::Fatal, 0.0, Some("given up: exit code 1")),
+            (State::Stopped, 1.0, None),
+        ]);
+        assert!(
+            told.iter().all(|(_, weight)| *weight == Weight::Passing),
+            "{told:?}"
         );
     }
 

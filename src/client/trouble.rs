@@ -62,6 +62,8 @@ fn of_state(service: &Service) -> Option<Trouble> {
             text: because("waits for another service"),
             next: None,
         }),
+        // It waits for a person.
+        State::Stopped if !service.autostart => None,
         State::Stopped => Some(Trouble::new(
             because("stopped by request"),
             format!("sentinel start {name}"),

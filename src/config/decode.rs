@@ -151,6 +151,7 @@ pub(super) fn service(
         sockets: sockets.iter().map(|(address, _)| *address).collect(),
         after: dependencies(&after),
         group: table.item("group").and_then(group),
+        autostart: table.item("autostart").and_then(Item::flag).unwrap_or(true),
         restart: table
             .item("restart")
             .and_then(restart)

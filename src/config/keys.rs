@@ -305,6 +305,7 @@ pub const SERVICE: Section = Section {
             "stop_timeout",
             "kill_timeout",
         ]),
+        recovery::AUTOSTART,
         fleet::GROUP,
         fleet::TEMPLATE_OF,
         fleet::INSTANCES,

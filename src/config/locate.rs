@@ -37,7 +37,7 @@ impl fmt::Display for NotFound {
             }
             Self::Nowhere { from } => write!(
                 f,
-                "no {NAME} in {} or any folder above it; go to its folder, or name it with -c FILE or $SENTINEL_CONFIG",
+                "no {NAME} in {} or any folder above it; go to its folder, or name it with -c FILE or $SENTINEL_CONFIG; `sentinel init` writes a first one",
                 from.display()
             ),
         }

@@ -52,7 +52,7 @@ use toml::de::DeTable;
 pub use error::{Mistake, Mistakes};
 pub use locate::{NotFound, locate};
 pub use operations::Metrics;
-pub use preflight::{Problem, preflight};
+pub use preflight::{Problem, hindrances, preflight};
 pub use program::{find_program, program};
 pub use reference::{man_page, reference};
 pub use schema::schema;
@@ -107,6 +107,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether one of its files changed since it was read.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        !stamp::hold(&self.stamps)
+    }
+
     /// The services as words of the command line can mean them.
     #[must_use]
     pub fn candidates(&self) -> Vec<crate::selector::Candidate<'_>> {

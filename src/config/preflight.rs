@@ -1,6 +1,6 @@
 //! What would make a start fail, asked before anything is stopped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
@@ -64,6 +64,20 @@ pub fn preflight(config: &Config) -> Vec<Problem> {
         problems.extend(faults.map(|fault| problem(Some(spec), fault)));
     }
     problems
+}
+
+/// Those of them that would make a start of the house fail: what waits for a person may still be wrong.
+#[must_use]
+pub fn hindrances(config: &Config) -> Vec<Problem> {
+    let mut needed: HashSet<&ServiceName> = HashSet::new();
+    // What others need stands before them.
+    for spec in config.services.iter().rev() {
+        if spec.autostart || needed.contains(&spec.name) {
+            needed.extend(spec.after.iter().chain([&spec.name]));
+        }
+    }
+    let hinders = |problem: &Problem| problem.service.as_ref().is_none_or(|name| needed.contains(name));
+    preflight(config).into_iter().filter(hinders).collect()
 }
 
 /// Hundreds of services run few programs: what is asked alike is looked for once.

@@ -89,6 +89,7 @@ mod tests {
             sockets: Vec::new(),
             after: Vec::new(),
             group: None,
+            autostart: true,
             restart: crate::service::RestartPolicy::Always,
             min_uptime: std::time::Duration::ZERO,
             start_timeout: std::time::Duration::ZERO,

@@ -54,11 +54,17 @@ impl Driver {
 
     /// Begins what was asked, unless somebody else is at it.
     fn command(&mut self, question: &Question) -> Result<Reply, Failure> {
-        let verb = question.route.path().rsplit('/').next().unwrap_or_default();
+        let verb = match question.command.of_flush {
+            true => "flush",
+            false => question.route.path().rsplit('/').next().unwrap_or_default(),
+        };
         let named = question.command.services.join(" ");
         let command = format!("sentinel {verb} {named}");
         let lock = lock(&self.config.paths.operation_lock(), command.trim_end())?;
-        let names = self.names(&question.command.services)?;
+        let names = match question.command.services.as_slice() {
+            [] => self.unnamed(question.route),
+            named => self.names(named)?,
+        };
         let order = match question.route {
             Route::Start => Order::Start(names),
             Route::Stop => Order::Stop(names),
@@ -100,16 +106,20 @@ impl Driver {
         Reply::Text(String::new())
     }
 
-    /// The named services; all of them if none is named.
+    /// All services, but to start none that waits for a person and was not started by one.
+    fn unnamed(&self, route: Route) -> Vec<ServiceName> {
+        let starts = matches!(route, Route::Start | Route::Restart);
+        let wanted = |name: &ServiceName| self.machine.entry(name).is_some_and(|entry| entry.wanted);
+        self.config
+            .services
+            .iter()
+            .filter(|spec| !starts || spec.autostart || wanted(&spec.name))
+            .map(|spec| spec.name.clone())
+            .collect()
+    }
+
+    /// The named services.
     fn names(&self, named: &[String]) -> Result<Vec<ServiceName>, Failure> {
-        if named.is_empty() {
-            return Ok(self
-                .config
-                .services
-                .iter()
-                .map(|spec| spec.name.clone())
-                .collect());
-        }
         let candidates = self.config.candidates();
         let mut names = Vec::new();
         for word in named {
@@ -160,6 +170,7 @@ impl Driver {
                 uptime_s: Some(report::milliseconds(self.clock.uptime())),
                 config: self.config.paths.config.display().to_string(),
                 upgrades: self.upgrades,
+                outdated: self.config.is_outdated(),
             },
             services,
             schedules: self.timetable.told(),

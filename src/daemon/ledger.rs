@@ -150,11 +150,13 @@ impl Driver {
                 .map(|spec| spec.name.clone())
                 .collect()
         };
-        let names: Vec<ServiceName> = match order {
+        let mut names: Vec<ServiceName> = match order {
             Order::Start(names) | Order::Stop(names) | Order::Restart(names) => names.clone(),
             Order::Shutdown => all(),
             Order::Reload(_) => Vec::new(),
         };
+        // Of what is refused nobody is the cause.
+        names.retain(|name| self.machine.entry(name).is_some());
         if let Order::Stop(names) = order {
             self.record_let_go(names, &cause);
         }

@@ -209,7 +209,10 @@ async fn start(
 
 fn names(plan: &Plan, config: &crate::config::Config) -> Result<Vec<ServiceName>, Failure> {
     let words = match &plan.services {
-        Wanted::All => return Ok(config.services.iter().map(|spec| spec.name.clone()).collect()),
+        Wanted::All => {
+            let rest = config.services.iter().filter(|spec| spec.autostart);
+            return Ok(rest.map(|spec| spec.name.clone()).collect());
+        }
         Wanted::These(words) => words,
     };
     let usage = |message| Failure {

@@ -248,7 +248,7 @@ impl Plan {
                 help: Some(format!("{}; nothing was started", none.help())),
             });
         }
-        let mut problems: Vec<String> = config::preflight(&config)
+        let mut problems: Vec<String> = config::hindrances(&config)
             .iter()
             .map(ToString::to_string)
             .collect();

@@ -85,7 +85,7 @@ impl Driver {
             help: Some("nothing was changed; `sentinel check` shows the same".into()),
         })?;
         redact::learn(&config.redactor);
-        let problems: Vec<String> = config::preflight(&config)
+        let problems: Vec<String> = config::hindrances(&config)
             .iter()
             .map(ToString::to_string)
             .collect();

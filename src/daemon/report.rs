@@ -61,6 +61,7 @@ pub fn service(entry: &Entry, seen: Seen, clock: &Clock) -> Service {
         health: health(entry, seen.health),
         run: entry.run,
         wanted: entry.wanted,
+        autostart: entry.spec.autostart,
         log_loss: seen.log.loss(),
         errors: errors(&seen.log),
         log: log(&seen.log),

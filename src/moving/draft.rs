@@ -34,6 +34,8 @@ pub struct Service {
     pub ports: Vec<(u16, String)>,
     /// What it starts after, by the names that the input uses.
     pub after: Vec<String>,
+    /// Why it is not started with the rest; it is, without.
+    pub by_name: Option<String>,
     /// `always`, `on-failure`, `never`; sentinel's default without.
     pub restart: Option<&'static str>,
     /// Further keys as `name = value` lines in TOML.

@@ -122,8 +122,11 @@ impl Branch {
         }
     }
 
-    /// Takes a table; what is in it is decided there.
+    /// Takes a table; what is in it is decided there. One with nothing in it stays here, to be reported.
     pub fn enter(&mut self, key: &str) -> Option<Branch> {
+        if self.peek(key).is_none_or(Node::is_bare) {
+            return None;
+        }
         let node = self.remove(key)?;
         let path = [self.path.clone(), vec![key.to_owned()]].concat();
         Some(Self::below(&self.file, path, self.service.clone(), node))

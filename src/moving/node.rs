@@ -38,12 +38,15 @@ impl Node {
         }
     }
 
-    /// The paths of all that is no table, below this.
+    /// The paths of all that is no table with something in it, below this.
     #[must_use]
     pub fn leaves(&self) -> Vec<(Vec<String>, &Node)> {
         let Node::Table(entries) = self else {
             return vec![(Vec::new(), self)];
         };
+        if entries.is_empty() {
+            return vec![(Vec::new(), self)];
+        }
         let mut leaves = Vec::new();
         for (key, node) in entries {
             for (path, leaf) in node.leaves() {
@@ -51,6 +54,19 @@ impl Node {
             }
         }
         leaves
+    }
+}
+
+impl Node {
+    /// Whether there is nothing in it that could be taken out.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        match self {
+            Node::Empty => true,
+            Node::Text(_) => false,
+            Node::List(items) => items.is_empty(),
+            Node::Table(entries) => entries.is_empty(),
+        }
     }
 }
 

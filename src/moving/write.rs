@@ -43,7 +43,8 @@ pub fn write(draft: &Draft, ledger: &Ledger, folder: &Path, env_file: &str) -> W
     }
 }
 
-fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
+/// Where it comes from, and what of that is not in it.
+fn remarks(service: &Service, ledger: &Ledger) -> String {
     let mut text = format!("# from {}\n", one_line(&service.origin));
     for comment in &service.comments {
         let _ = writeln!(text, "# {}", one_line(comment));
@@ -61,6 +62,11 @@ fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
             );
         }
     }
+    text
+}
+
+fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
+    let mut text = remarks(service, ledger);
     let _ = writeln!(text, "[services.{}]", key(&service.name));
     let _ = writeln!(text, "command = {}", quote_all(&service.command));
     // Without the `.` in it.
@@ -87,6 +93,9 @@ fn service_text(service: &Service, ledger: &Ledger, folder: &Path) -> String {
     }
     if !service.after.is_empty() {
         let _ = writeln!(text, "after = {}", quote_all(&service.after));
+    }
+    if let Some(why) = &service.by_name {
+        let _ = writeln!(text, "autostart = false  # {}", one_line(why));
     }
     if let Some(restart) = service.restart {
         let _ = writeln!(text, "restart = {}", quote(restart));

@@ -33,6 +33,7 @@ impl Differences {
             sockets,
             after,
             group,
+            autostart,
             restart,
             min_uptime,
             start_timeout,
@@ -57,6 +58,7 @@ impl Differences {
         let in_place = [
             ("after", *after == new.after),
             ("group", *group == new.group),
+            ("autostart", *autostart == new.autostart),
             ("restart", *restart == new.restart),
             ("min_uptime", *min_uptime == new.min_uptime),
             ("start_timeout", *start_timeout == new.start_timeout),

@@ -22,7 +22,7 @@ pub struct Change {
 /// What becomes of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It is new, and is started.
+    /// It is new, and is started, unless its `autostart` is false.
     Add,
     /// It is declared no more: stopped and forgotten.
     Remove,

@@ -8,7 +8,7 @@ use super::action::Action;
 use super::differ::Differences;
 use super::input::RequestId;
 use super::moment::Moment;
-use super::unit::{Goal, Proof, State, Unit, Waiter};
+use super::unit::{Goal, Proof, State, Stopped, Unit, Waiter};
 use crate::service::{ServiceName, Spec};
 
 impl Supervisor {
@@ -24,7 +24,10 @@ impl Supervisor {
             match known {
                 Some(unit) => waits.extend(self.revise(now, unit, spec)),
                 None => {
-                    waits.push((spec.name.clone(), Goal::Up));
+                    // One that waits for a person is only known from now on.
+                    if spec.autostart {
+                        waits.push((spec.name.clone(), Goal::Up));
+                    }
                     let mut unit = Unit::new(spec);
                     unit.next_run = self.retired.remove(&unit.spec.name).unwrap_or(unit.next_run);
                     self.units.push(unit);
@@ -42,7 +45,7 @@ impl Supervisor {
 
     /// Gives a known unit its new spec, and says whether somebody should wait for it.
     fn revise(&mut self, now: Moment, mut unit: Unit, spec: Arc<Spec>) -> Option<(ServiceName, Goal)> {
-        let returns = std::mem::take(&mut unit.removed);
+        let returns = std::mem::take(&mut unit.removed) && spec.autostart;
         let present = unit.next_spec.as_ref().unwrap_or(&unit.spec);
         let differences = Differences::between(present, &spec);
         let same = differences.same_process();
@@ -87,13 +90,28 @@ impl Supervisor {
                 continue;
             };
             match want {
-                Goal::Up => self.start(index),
+                Goal::Up => {
+                    self.start_new_needs(index);
+                    self.start(index);
+                }
                 Goal::Down => self.stop(index),
             }
             self.units[index].waiters.push(Waiter {
                 request: id,
                 want: *want,
             });
+        }
+    }
+}
+
+impl Supervisor {
+    /// What waits to be needed is needed now. What a person stopped stays down.
+    fn start_new_needs(&mut self, index: usize) {
+        for need in self.needs_of(&[index]) {
+            let unit = &self.units[need];
+            if !unit.spec.autostart && unit.state == State::Stopped(Stopped::Never) {
+                self.start(need);
+            }
         }
     }
 }

@@ -155,6 +155,9 @@ fn shown(unit: &Unit) -> Shown {
 
 fn reason(unit: &Unit) -> Option<String> {
     match &unit.state {
+        State::Stopped(Stopped::Never) if !unit.spec.autostart => {
+            Some("not started: autostart is false".into())
+        }
         State::Stopped(Stopped::Never) => Some("not started".into()),
         State::Stopped(Stopped::Asked) => Some("stopped on request".into()),
         State::Stopped(Stopped::Ended(exit)) => {

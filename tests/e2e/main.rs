@@ -4,6 +4,7 @@ mod access;
 mod adoption;
 mod alerts;
 mod alerts_tls;
+mod autostart;
 mod brief;
 mod cli;
 mod emergency;

@@ -50,6 +50,7 @@ watchdog = "30s"
 [services.once]
 command = ["/bin/true"]
 restart = "never"
+autostart = false
 
 [schedules.nightly]
 cron = "0 4 * * *"

@@ -6,6 +6,7 @@ mod host;
 #[allow(dead_code, reason = "the end-to-end tests need more of a house")]
 mod house;
 mod import;
+mod keys;
 mod runs;
 mod shells;
 mod supervisorctl;

@@ -107,9 +107,11 @@ fn runs(files: &[PathBuf]) {
     assert_eq!(start.code, 0, "{shown:?}: {start:?}\n{imported}");
     let status = house.run(&["status", "--json"]).exits(0).json();
     let services = status["services"].as_array().expect("services");
-    let running = |service: &&Value| service["state"] == "RUNNING";
+    let (by_name, services): (Vec<&Value>, Vec<&Value>) =
+        services.iter().partition(|service| service["autostart"] == false);
+    let all = |state: &str, of: &[&Value]| of.iter().all(|service| service["state"] == state);
     assert!(
-        !services.is_empty() && services.iter().all(|one| running(&one)),
+        !services.is_empty() && all("RUNNING", &services) && all("STOPPED", &by_name),
         "{status}"
     );
     // Each was called once, by its own words; an interpreter takes its time to begin.

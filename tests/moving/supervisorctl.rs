@@ -23,6 +23,8 @@ min_uptime = "100ms"
 group = "site"
 "#;
 
+const BY_HAND: &str = "[services.by_hand]\ncommand = [\"/bin/sleep\", \"1000\"]\nautostart = false\n";
+
 /// A house whose supervisor ends with it.
 struct House(TempDir);
 
@@ -203,10 +205,17 @@ fn signals_and_help(house: &House) {
         "{text}"
     );
     house.expect("help nope", "*** No help on nope\n", 0);
-    assert_eq!(
-        (house.ctl("help").1, house.ctl("exit").1, house.ctl("clear web").1),
-        (0, 0, 1)
+    house.expect("help clear", "clear <name>\t\tClear a process' log files.\nclear <name> <name>\tClear multiple process' log files\nclear all\t\tClear all process' log files\n", 0);
+    assert_eq!((house.ctl("help").1, house.ctl("exit").1), (0, 0));
+    house.expect(
+        "clear web nope",
+        "site:web: cleared\nnope: ERROR (no such process)\n",
+        1,
     );
+    house.expect("tail web", "\n", 0);
+    house.expect("fg", "ERROR: no process name supplied\nfg <process>\tConnect to a process in foreground mode\n\t\tCtrl-C to exit\n", 1);
+    house.expect("fg nope", "ERROR: bad process name supplied\n", 1);
+    house.expect("open here", "ERROR: url must be http:// or unix://\n", 1);
 }
 
 #[test]
@@ -263,6 +272,31 @@ fn update_tells_what_came_went_and_changed() {
          web: stopped\nweb: updated process group\nnew: added process group\n",
         0,
     );
+    // By name, as long as nothing else differs.
+    fs::write(
+        house.0.path().join("services.toml"),
+        format!("{changed}{BY_HAND}"),
+    )
+    .expect("written");
+    house.expect("add nope", "ERROR: no such process/group: nope\n", 1);
+    house.expect("add web", "ERROR: process group already active\n", 0);
+    house.expect("update web", "", 0);
+    house.expect("add by_hand", "by_hand: added process group\n", 0);
+    let (text, _) = house.ctl("avail");
+    assert!(
+        text.starts_with("by_hand                          in use    manual    999:999\n"),
+        "{text}"
+    );
+    assert!(house.until("by_hand").contains("STOPPED   Not started"));
+    house.expect("remove web", "ERROR: process/group still running: web\n", 1);
+    house.expect(
+        "remove by_hand",
+        "ERROR: by_hand is still in services.toml: take it out there first\n",
+        1,
+    );
+    fs::write(house.0.path().join("services.toml"), changed).expect("written");
+    house.expect("remove by_hand", "by_hand: removed process group\n", 0);
+    house.expect("reload", "Restarted supervisord\n", 0);
     house.expect("stop all", "new: stopped\nweb: stopped\n", 0);
     house.expect("start all", "new: started\nweb: started\n", 0);
     house.expect("shutdown", "Shut down\n", 0);

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::json;
 
-use crate::api::Route;
+use crate::api::{Command, Route};
 use crate::cli::FlushArgs;
 use crate::client::connection::Connection;
 use crate::client::error::Error;
@@ -188,8 +188,17 @@ fn confirmed() -> bool {
 /// Has the supervisor stop services, so that they do not bounce back.
 async fn stop(paths: &Paths, services: &[String]) -> Result<(), String> {
     let ask = async {
-        let events = Connection::open(paths).await?.ask(Route::Stop, services).await?;
-        events.outcome().await
+        let command = Command {
+            services: services.to_vec(),
+            of_flush: true,
+            ..Command::default()
+        };
+        let connection = Connection::open(paths).await?;
+        connection
+            .send_command(Route::Stop, &command)
+            .await?
+            .outcome()
+            .await
     };
     let outcome = ask.await.map_err(|error: Error| error.message)?;
     match outcome.error {

@@ -14,25 +14,19 @@ use crate::api::{FailureKind, Mode};
 use crate::cli::{InstallArgs, UninstallArgs, UnitArgs};
 use crate::client::error::Error;
 use crate::client::house;
-use crate::client::transaction::Deed;
 use crate::config::{self, Config};
 use crate::exit::ExitCode;
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::systemd::{self, Account, Draft, MARKER, Scope, Unit};
 
+use super::start::START;
 use super::{Caller, restart};
 
 /// What a supervisor may need to go, beyond its services' own stop timeouts.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
 /// What systemd gives a process by itself (systemd.exec(5), "Environment Variables in Spawned Processes").
 const GIVEN: [&str; 6] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG"];
-
-const START: Deed = Deed {
-    mode: "start",
-    verb: "start",
-    done: "started",
-};
 
 pub(super) async fn install(caller: &Caller, args: &InstallArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
@@ -241,10 +235,15 @@ fn tell(caller: &Caller, unit: &Unit, file: &Path) -> Result<(), Error> {
 fn without_systemd(config: &Config) -> Error {
     let program = std::env::current_exe().unwrap_or_else(|_| "sentinel".into());
     let start = format!("{} -c {}", program.display(), config.paths.config.display());
+    // What boots a host does so as root.
+    let of_boot = match owner(&config.paths.config).ok().flatten() {
+        Some(account) => format!("su - {} -c '{start} -q start'", account.user),
+        None => format!("{start} -q start"),
+    };
     Error::failed("systemd does not run this host; nothing was installed")
         .details(vec![
             format!("in crontab (crontab -e):     @reboot {start} -q start"),
-            format!("in /etc/rc.local:            su - USER -c '{start} -q start'"),
+            format!("in /etc/rc.local:            {of_boot}"),
             format!("as a container's command:    {start} run"),
         ])
         .help("`sentinel cron install` writes the crontab, with a watchdog")

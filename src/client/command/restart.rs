@@ -51,6 +51,16 @@ pub(super) async fn run(caller: &Caller, args: &RestartArgs) -> Result<ExitCode,
     }
 }
 
+/// The whole house by a new supervisor, ports left alone.
+pub(super) async fn anew(caller: &Caller, config: &Config) -> Result<ExitCode, Error> {
+    let deed = Deed {
+        mode: Mode::Quick.as_str(),
+        verb: "restart",
+        done: "restarted",
+    };
+    begin(caller, config, Mode::Quick, &[], deed).await
+}
+
 /// Begins a supervisor that takes the house over, and verifies what it says it has done.
 pub(super) async fn begin(
     caller: &Caller,

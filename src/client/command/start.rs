@@ -12,7 +12,7 @@ use crate::paths::Paths;
 
 use super::{Caller, restart};
 
-const START: Deed = Deed {
+pub(super) const START: Deed = Deed {
     mode: "start",
     verb: "start",
     done: "started",

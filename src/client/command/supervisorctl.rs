@@ -5,6 +5,7 @@
 
 mod change;
 mod files;
+mod groups;
 mod help;
 mod signal;
 mod wording;
@@ -51,9 +52,11 @@ pub(super) async fn run(caller: &Caller, words: &[String]) -> Result<ExitCode, E
             let lines = format!("Error: {verb} accepts no arguments\n{}", help::usage(verb));
             call.say(&lines, ExitCode::Failed)?;
         }
-        "add" | "remove" | "clear" | "fg" | "open" | "reload" => {
-            call.say(&help::instead(verb), ExitCode::Failed)?;
-        }
+        "add" => call.add(arguments).await?,
+        "remove" => call.remove(arguments).await?,
+        "clear" => call.clear(arguments).await?,
+        "reload" => call.reload().await?,
+        "fg" | "open" => call.instead(verb, arguments).await?,
         "version" => {
             if let Some(status) = call.up().await? {
                 call.say(&status.supervisor.version, ExitCode::Ok)?;

@@ -45,7 +45,9 @@ fn all_fine(status: &Status) -> String {
         .iter()
         .filter(|service| service.state == State::Exited)
         .count();
-    let run = status.services.len() - ended;
+    let waiting = |service: &&Service| !service.autostart && service.state == State::Stopped;
+    let waiting = status.services.iter().filter(waiting).count();
+    let run = status.services.len() - ended - waiting;
     let probed = status
         .services
         .iter()
@@ -58,13 +60,19 @@ fn all_fine(status: &Status) -> String {
     let who = match (&status.services[..], run) {
         ([only], 1) => format!("{} runs", only.name),
         (_, 1) => "1 service runs".into(),
-        _ if ended == 0 => format!("all {run} services run"),
+        _ if ended + waiting == 0 => format!("all {run} services run"),
         _ => format!("{} run", count(run as u64, "service")),
     };
-    match ended {
-        0 => format!("{who}{healthy}"),
-        _ => format!("{who}{healthy}, {ended} ended as planned"),
+    let mut text = format!("{who}{healthy}");
+    if ended > 0 {
+        text.push_str(&format!(", {ended} ended as planned"));
     }
+    match waiting {
+        0 => {}
+        1 => text.push_str(", 1 waits to be started"),
+        many => text.push_str(&format!(", {many} wait to be started")),
+    }
+    text
 }
 
 fn some_troubled(status: &Status, concerns: &[Concern]) -> String {

@@ -24,4 +24,4 @@ pub use phases::{ended_line, is_worth_telling, phase_line, summary};
 pub use plan::plan;
 pub use rows::rows;
 pub use schedule::schedule_list;
-pub use status::{View, error_lines, status};
+pub use status::{OUTDATED, View, error_lines, status};

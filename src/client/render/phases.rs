@@ -61,10 +61,9 @@ pub fn summary(done: &str, services: usize, took_ms: f64, phases: &[PhaseRecord]
 #[must_use]
 pub fn is_worth_telling(phase: &PhaseRecord) -> bool {
     match phase.phase {
-        // Without a supervisor there is nothing to stop.
-        Phase::Check | Phase::Stop | Phase::Leftovers => {
-            phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok
-        }
+        // Without a supervisor there is nothing to stop, however long it took to see that.
+        Phase::Stop => phase.detail.is_some() || !phase.ok,
+        Phase::Check | Phase::Leftovers => phase.took_ms >= 50.0 || phase.detail.is_some() || !phase.ok,
         Phase::Flush | Phase::Start | Phase::Handover | Phase::Verify => true,
     }
 }
@@ -86,7 +85,10 @@ mod tests {
     fn the_last_line_says_where_the_time_went() {
         let phases = [
             phase(Phase::Check, 4.0),
-            phase(Phase::Stop, 110.0),
+            PhaseRecord {
+                detail: Some("the supervisor is down".into()),
+                ..phase(Phase::Stop, 110.0)
+            },
             phase(Phase::Leftovers, 8.0),
             phase(Phase::Flush, 3.0),
             phase(Phase::Start, 420.0),

@@ -302,15 +302,20 @@ fn alerts(status: &Status, view: View<'_>) -> String {
     format!("\n{}", painted.collect::<String>())
 }
 
+/// What else may explain what is seen.
+pub const OUTDATED: &str = "services.toml was written after it was read; to take it in: sentinel reload";
+
 fn last_line(status: &Status, view: View<'_>) -> Option<String> {
     let supervisor = &status.supervisor;
     let (pid, up) = (supervisor.pid?, uptime(supervisor.uptime_s?));
-    let line = format!("supervisor pid {pid}, up {up}");
-    Some(if view.verbose {
-        format!("{line}, version {}, {}", supervisor.version, supervisor.config)
-    } else {
-        line
-    })
+    let mut line = format!("supervisor pid {pid}, up {up}");
+    if view.verbose {
+        line = format!("{line}, version {}, {}", supervisor.version, supervisor.config);
+    }
+    if supervisor.outdated {
+        line = format!("{line}\n{OUTDATED}");
+    }
+    Some(line)
 }
 
 fn by_concern(paint: Paint, concern: Concern, text: &str) -> String {

@@ -1,9 +1,18 @@
-//! The keys that say how a service comes back after failures, and how its health is judged.
+//! The keys that say when a service starts, how it comes back after failures, and how its health is judged.
 
 use std::time::Duration;
 
 use super::probe::{EXEC, EXPECT, HTTP, SEND, STATUS, TCP, WS};
 use super::{ANY, Key, SOME, Section, Wants, key};
+
+/// `autostart`.
+pub(super) const AUTOSTART: Key = key(
+    "autostart",
+    Wants::Flag,
+    "Whether it is started with the rest. With false it waits until it is started by its name, by a schedule, or because a service that is `after` it starts; to be stopped is well for it then.",
+)
+.default("true")
+.elsewhere(&["auto_start", "disabled", "enabled", "profiles"]);
 
 /// `restart_window`.
 pub(super) const RESTART_WINDOW: Key = key(

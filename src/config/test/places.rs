@@ -43,7 +43,7 @@ fn what_is_not_found_says_where_it_was_looked_for() {
     assert_eq!(
         said(None),
         format!(
-            "no services.toml in {shown} or any folder above it; go to its folder, or name it with -c FILE or $SENTINEL_CONFIG"
+            "no services.toml in {shown} or any folder above it; go to its folder, or name it with -c FILE or $SENTINEL_CONFIG; `sentinel init` writes a first one"
         )
     );
     let end = "name a services.toml with -c FILE or $SENTINEL_CONFIG";

@@ -34,6 +34,9 @@ fn entry(outline: &Outline, service: &Service) -> String {
     for lost in rights::unsaid(spec, &rights::SAID_BY_COMPOSE) {
         let _ = writeln!(text, "    # not carried: {lost}");
     }
+    if !spec.autostart {
+        text.push_str("    profiles: [manual]\n");
+    }
     let plain = |part: &str| part.replace('$', "$$");
     let words = service
         .arguments

@@ -142,7 +142,10 @@ fn workload(outline: &Outline, service: &Service, name: &str, copies: Copies) ->
         Some(Ready::Notify) => Some("ready: READY=1 on $NOTIFY_SOCKET".to_owned()),
         Some(Ready::Probe(_)) | None => None,
     };
-    for lost in super::rights::unsaid(spec, &[]).into_iter().chain(ready) {
+    for lost in super::rights::unsaid(spec, &super::rights::SAID_BY_OTHERS)
+        .into_iter()
+        .chain(ready)
+    {
         let _ = writeln!(text, "# not carried: {lost}");
     }
     let (version, kind) = if once {
@@ -155,7 +158,8 @@ fn workload(outline: &Outline, service: &Service, name: &str, copies: Copies) ->
         "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}, labels: {labels}}}\nspec:"
     );
     if once {
-        let _ = writeln!(text, "  backoffLimit: 0");
+        let suspended = if spec.autostart { "" } else { "  suspend: true\n" };
+        let _ = writeln!(text, "{suspended}  backoffLimit: 0");
     } else {
         text.push_str(&scale(service, name, copies));
     }
@@ -178,6 +182,11 @@ fn workload(outline: &Outline, service: &Service, name: &str, copies: Copies) ->
 /// Two pods of one service would be two holders of one key: the old one goes first.
 fn scale(service: &Service, name: &str, copies: Copies) -> String {
     let (said, replicas, strategy) = match copies {
+        _ if !service.spec.autostart => (
+            "  # Not started with the rest: kubectl scale --replicas=1\n",
+            0,
+            "Recreate",
+        ),
         Copies::One => (
             "  # One replica: it holds the key of the feed, which admits one connection. Scale what serves its data.\n",
             1,

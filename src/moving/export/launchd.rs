@@ -29,7 +29,7 @@ fn text(outline: &Outline, service: &Service) -> String {
         .iter()
         .map(|name| format!("after {name}"))
         .chain(service.probes())
-        .chain(super::rights::unsaid(spec, &[]))
+        .chain(super::rights::unsaid(spec, &super::rights::SAID_BY_OTHERS))
         .chain(outline.unsaid.clone())
     {
         let _ = writeln!(
@@ -76,6 +76,10 @@ fn life(outline: &Outline, service: &Service) -> String {
         RestartPolicy::OnFailure => "<dict><key>SuccessfulExit</key><false/></dict>",
         RestartPolicy::Never => "<false/>",
     };
+    if !spec.autostart {
+        // `launchctl enable` is what starts it then.
+        text.push_str("  <key>Disabled</key><true/>\n");
+    }
     let _ = writeln!(
         text,
         "  <key>RunAtLoad</key><true/>\n  <key>KeepAlive</key>{keep}"

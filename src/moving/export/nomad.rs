@@ -20,7 +20,11 @@ pub fn text(outline: &Outline) -> String {
     );
     for service in &outline.services {
         let name = service.spec.name.as_str();
-        let count = if network::is_copyable(service) { 2 } else { 1 };
+        let count = match network::is_copyable(service) {
+            _ if !service.spec.autostart => 0,
+            true => 2,
+            false => 1,
+        };
         if network::is_holder(service) {
             text.push_str("\n  # One: it holds the key of the feed, which admits one connection. Scale what serves its data.\n");
         }
@@ -87,7 +91,7 @@ fn group(outline: &Outline, service: &Service, name: &str, count: u32) -> String
     for after in &spec.after {
         let _ = writeln!(text, "  # comes after {after}");
     }
-    for lost in super::rights::unsaid(spec, &[]) {
+    for lost in super::rights::unsaid(spec, &super::rights::SAID_BY_OTHERS) {
         let _ = writeln!(text, "  # not carried: {lost}");
     }
     let _ = writeln!(text, "  group {} {{\n    count = {count}", quote(name));

@@ -5,11 +5,20 @@ use std::fmt::Write as _;
 use crate::service::{Limit, Spec};
 
 /// What a target says itself, by our names; the rest is told in comments.
-pub const SAID_BY_SUPERVISORD: [&str; 4] = ["user", "umask", "group", "success_exit"];
+pub const SAID_BY_SUPERVISORD: [&str; 5] = ["autostart", "user", "umask", "group", "success_exit"];
 /// Those that compose says.
-pub const SAID_BY_COMPOSE: [&str; 4] = ["limits", "oom_score_adjust", "no_new_privs", "memory_max"];
+pub const SAID_BY_COMPOSE: [&str; 5] = [
+    "autostart",
+    "limits",
+    "oom_score_adjust",
+    "no_new_privs",
+    "memory_max",
+];
+/// What launchd, Kubernetes and Nomad say.
+pub const SAID_BY_OTHERS: [&str; 1] = ["autostart"];
 /// Those that a unit says.
-pub const SAID_BY_SYSTEMD: [&str; 12] = [
+pub const SAID_BY_SYSTEMD: [&str; 13] = [
+    "autostart",
     "user",
     "unix_group",
     "umask",
@@ -83,6 +92,7 @@ pub fn unsaid(spec: &Spec, said: &[&str]) -> Vec<String> {
     let rights = &spec.rights;
     let limits: Vec<&str> = rights.limits.set().map(|(name, _)| name).collect();
     let all = [
+        ("autostart", (!spec.autostart).then(|| "false".to_owned())),
         ("user", rights.user.clone()),
         ("unix_group", rights.group.clone()),
         ("umask", rights.umask.map(|mask| format!("{mask:03o}"))),

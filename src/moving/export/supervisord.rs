@@ -66,6 +66,9 @@ fn program(outline: &Outline, service: &Service, index: usize) -> String {
         percent(&spec.cwd.display().to_string()),
         (index + 1) * 10
     );
+    if !spec.autostart {
+        text.push_str("autostart=false\n");
+    }
     text.push_str(&rights::supervisord(spec));
     text.push_str(&environment(outline, service));
     text.push_str(&ending(outline, service));

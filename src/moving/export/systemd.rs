@@ -22,6 +22,7 @@ pub fn files(outline: &Outline) -> Vec<File> {
     let names: Vec<String> = outline
         .services
         .iter()
+        .filter(|service| service.spec.autostart)
         .map(|service| format!("{}.service", name(service)))
         .collect();
     let text = format!(
@@ -152,7 +153,9 @@ fn ending(outline: &Outline, service: &Service) -> String {
         signal_name(spec.stop.signal.0)
     );
     let _ = writeln!(text, "TimeoutStopSec={}ms", spec.stop.timeout.as_millis());
-    let _ = write!(text, "\n[Install]\nWantedBy={}.target\n", outline.name);
+    if spec.autostart {
+        let _ = write!(text, "\n[Install]\nWantedBy={}.target\n", outline.name);
+    }
     text
 }
 

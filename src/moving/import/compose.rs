@@ -14,6 +14,7 @@ pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch)
                 service(import, source, &name, keys);
             }
         }
+        services.close(&mut import.ledger, "it says nothing");
     }
     root.leave(
         &mut import.ledger,
@@ -64,6 +65,16 @@ fn service(import: &mut Import<'_>, source: &Source, name: &str, mut keys: Branc
     }
     if let Some(check) = keys.enter("healthcheck") {
         health(import, &mut service, check);
+    }
+    let profiles = keys.carry(&mut import.ledger, "profiles", "autostart", |node| {
+        node.texts()
+            .ok_or_else(|| "a list of names was expected".to_owned())
+    });
+    if let Some(profiles) = profiles.filter(|profiles| !profiles.is_empty()) {
+        service.by_name = Some(format!(
+            "of the profile {}: started by its name alone",
+            profiles.join(", ")
+        ));
     }
     rights::compose(&mut import.ledger, &mut service, &mut keys);
     keys.leave(

@@ -176,19 +176,37 @@ fn seconds(node: &Node) -> Result<String, String> {
     let text = node.text().unwrap_or_default().trim();
     let number = text.strip_suffix('s').unwrap_or(text);
     match number.parse::<f64>() {
-        Ok(n) if n >= 0.0 && n.fract() == 0.0 => Ok(draft::quote(&format!("{n}s"))),
-        Ok(n) if (0.0..1e6).contains(&n) => Ok(draft::quote(&format!("{}ms", (n * 1000.0).round()))),
-        _ => Err(format!("`{text}` is not a number of seconds")),
+        Ok(n) if n >= 0.0 => duration(n * 1000.0),
+        Ok(_) | Err(_) => Err(format!("`{text}` is not a number of seconds")),
     }
 }
 
 /// Milliseconds as a duration of services.toml.
 fn milliseconds(node: &Node) -> Result<String, String> {
     let text = node.text().unwrap_or_default().trim();
-    let number: u64 = text
+    let number: u32 = text
         .parse()
         .map_err(|_| format!("`{text}` is not a number of milliseconds"))?;
-    Ok(draft::quote(&format!("{number}ms")))
+    duration(f64::from(number))
+}
+
+/// Milliseconds in the longest unit that says them whole.
+fn duration(ms: f64) -> Result<String, String> {
+    if ms > 365.0 * 86_400_000.0 {
+        return Err("the longest duration is a year".into());
+    }
+    Ok(draft::quote(&match ms.round() {
+        ms if ms % 1000.0 == 0.0 => format!("{}s", ms / 1000.0),
+        ms => format!("{ms}ms"),
+    }))
+}
+
+/// A time within which something must have happened: there is always one.
+fn limit(time: Result<String, String>) -> Result<String, String> {
+    match time?.as_str() {
+        "\"0s\"" => Err("there is always a limit".into()),
+        time => Ok(time.to_owned()),
+    }
 }
 
 /// A duration like `1m30s`, `500ms` or `90`, as compose and systemd write it.
@@ -218,12 +236,7 @@ fn span(node: &Node) -> Result<String, String> {
     if compact.is_empty() {
         return Err(wrong());
     }
-    let whole_seconds = total_ms % 1000.0 == 0.0;
-    Ok(draft::quote(&if whole_seconds {
-        format!("{}s", total_ms / 1000.0)
-    } else {
-        format!("{}ms", total_ms.round())
-    }))
+    duration(total_ms)
 }
 
 /// A whole number.
@@ -264,7 +277,7 @@ fn steady(service: &mut Service, pause: Option<String>) {
 /// A pause that services.toml can hold: there is always one.
 fn pause(time: Result<String, String>) -> Result<String, String> {
     match time?.as_str() {
-        "\"0s\"" | "\"0ms\"" => Err("there is always a pause, 0.1 s at first".into()),
+        "\"0s\"" => Err("there is always a pause, 0.1 s at first".into()),
         time => Ok(time.to_owned()),
     }
 }
@@ -297,6 +310,11 @@ fn text(node: &Node) -> Result<String, String> {
         .ok_or_else(|| "a text was expected".into())
 }
 
+fn is_name(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(|c: char| legal(c) && !c.is_ascii_digit()) && text.chars().all(legal)
+}
+
 /// `NAME=value` items, or a table of them, as literal names and values; an item without a value has none.
 fn pairs(node: &Node) -> Result<Vec<(String, Option<String>)>, String> {
     match node {
@@ -304,6 +322,8 @@ fn pairs(node: &Node) -> Result<Vec<(String, Option<String>)>, String> {
         Node::Table(entries) => entries
             .iter()
             .map(|(name, value)| match value {
+                _ if name.is_empty() || name.contains('=') => Err(format!("`{name}` is no variable's name")),
+                Node::Empty if !is_name(name) => Err(format!("`{name}` is no variable's name")),
                 Node::Empty => Ok((name.clone(), None)),
                 Node::Text(text) => Ok((name.clone(), Some(text.clone()))),
                 Node::List(_) | Node::Table(_) => Err(format!("the value of `{name}` is not a text")),
@@ -312,10 +332,13 @@ fn pairs(node: &Node) -> Result<Vec<(String, Option<String>)>, String> {
         Node::List(_) | Node::Text(_) => {
             let items = node.texts().ok_or("a list of NAME=value was expected")?;
             let pair = |item: &String| match item.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                None => (item.clone(), None),
+                Some(("", _)) => Err(format!("`{item}` has no name")),
+                Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
+                // Its value is the caller's: it must be possible to name it.
+                None if !is_name(item) => Err(format!("`{item}` is no variable's name")),
+                None => Ok((item.clone(), None)),
             };
-            Ok(items.iter().map(pair).collect())
+            items.iter().map(pair).collect()
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::super::draft::{Service, literal, quote, quote_all};
 use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, exits, milliseconds, number, pairs, pause, rights, span, steady, truth};
+use super::{Import, Source, exits, limit, milliseconds, number, pairs, pause, rights, span, steady, truth};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch) {
     if let Some(mut apps) = root.enter("apps") {
@@ -14,6 +14,7 @@ pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch)
                 instances(import, source, app);
             }
         }
+        apps.close(&mut import.ledger, "it says nothing");
     }
     root.leave(
         &mut import.ledger,
@@ -81,6 +82,9 @@ fn read(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, scrip
             "one environment per house: put what this host needs into `env`",
         );
     }
+    if keys.carry(ledger, "autostart", "autostart", truth) == Some(false) {
+        service.by_name = Some("autostart: false: started by its name alone".into());
+    }
     let respawn = keys
         .carry(ledger, "autorestart", "restart", truth)
         .unwrap_or(true);
@@ -92,7 +96,8 @@ fn read(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, scrip
     if let Some(time) = keys.carry(ledger, "min_uptime", "min_uptime", time) {
         service.lines.push(("min_uptime".into(), time));
     }
-    if let Some(time) = keys.carry(ledger, "listen_timeout", "start_timeout", time) {
+    let most = |node: &Node| limit(time(node));
+    if let Some(time) = keys.carry(ledger, "listen_timeout", "start_timeout", most) {
         service.lines.push(("start_timeout".into(), time));
     }
     recovery(ledger, service, keys);
@@ -149,7 +154,7 @@ fn command(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, sc
     let ledger = &mut import.ledger;
     let interpreter = ["interpreter", "exec_interpreter"]
         .into_iter()
-        .filter_map(|key| keys.carry_text(ledger, key, "command"))
+        .filter_map(|key| keys.carry(ledger, key, "command", something))
         .last()
         .or_else(|| interpreter(script).map(str::to_owned))
         .filter(|interpreter| interpreter != "none");
@@ -157,7 +162,7 @@ fn command(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, sc
     for key in ["interpreter_args", "node_args", "interpreterArgs"] {
         words.extend(keys.carry(ledger, key, "command", arguments).unwrap_or_default());
     }
-    let text = keys.carry(ledger, "script", "command", super::text);
+    let text = keys.carry(ledger, "script", "command", something);
     match text {
         // A program in this folder; anything else is looked up in PATH.
         Some(script) if words.is_empty() && !script.contains('/') && service.cwd.join(&script).is_file() => {
@@ -173,6 +178,14 @@ fn command(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, sc
         words.extend(keys.carry(ledger, key, "command", arguments).unwrap_or_default());
     }
     service.command = words.iter().map(|word| literal(word)).collect();
+}
+
+/// A text that is not empty.
+fn something(node: &Node) -> Result<String, String> {
+    match super::text(node)?.as_str() {
+        "" => Err("it is empty".into()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 fn arguments(node: &Node) -> Result<Vec<String>, String> {

@@ -26,6 +26,7 @@ pub(super) fn import(import: &mut Import<'_>, source: &Source, mut root: Branch)
                 replicas(import, source, &name, keys, (&shell, &general));
             }
         }
+        processes.close(&mut import.ledger, "it says nothing");
     }
     root.leave(
         &mut import.ledger,
@@ -88,15 +89,11 @@ fn process(
     service
         .comments
         .extend(keys.carry(ledger, "description", "a comment", text));
-    if keys.carry(
-        ledger,
-        "disabled",
-        "services start unless they are parked in comments",
-        truth,
-    ) == Some(true)
-    {
-        service.parked = Some("disabled: process-compose does not start it by itself".into());
+    if keys.carry(ledger, "disabled", "autostart", truth) == Some(true) {
+        service.by_name = Some("disabled: started by its name alone".into());
     }
+    by_the_clock(import, service, keys);
+    let ledger = &mut import.ledger;
     let group = keys.carry(ledger, "namespace", "group", |node| match node.text() {
         Some(name) if ServiceName::parse(name).is_ok() => Ok(quote(name)),
         _ => Err("a group has a name of letters, digits and _ - .".to_owned()),
@@ -128,11 +125,36 @@ fn process(
     }
 }
 
+/// A process that is begun by the clock alone.
+fn by_the_clock(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
+    let Some(mut schedule) = keys.enter("schedule") else {
+        return;
+    };
+    let cron = schedule.carry(&mut import.ledger, "cron", "a schedule", |node| {
+        match node.text() {
+            Some(cron) if cron.split_whitespace().count() == 5 => Ok(cron.to_owned()),
+            _ => Err("a schedule has five fields: minute hour day-of-month month day-of-week".to_owned()),
+        }
+    });
+    if cron.is_some() {
+        service.by_name = Some("started by its schedule, below".into());
+        service.cron = cron;
+    }
+    schedule.close(
+        &mut import.ledger,
+        "[schedules.NAME] has `cron`, `timezone`, `missed` and `spread`: see `sentinel schema --markdown`",
+    );
+}
+
 fn command(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch, shell: &str) {
     let ledger = &mut import.ledger;
     let whole = keys.carry(ledger, "command", "command", text);
     let words = keys.carry(ledger, "entrypoint", "command", |node| {
-        node.texts().ok_or_else(|| "a list was expected".into())
+        let words = node.texts().ok_or("a list was expected")?;
+        match words.first().is_none_or(String::is_empty) {
+            true => Err("it is empty".to_owned()),
+            false => Ok(words),
+        }
     });
     match (words, whole) {
         (Some(words), _) => service.command = words.iter().map(|word| literal(word)).collect(),
@@ -237,34 +259,29 @@ fn probe(import: &mut Import<'_>, service: &mut Service, mut keys: Branch, table
 
 fn http_get(import: &mut Import<'_>, service: &mut Service, mut keys: Branch, table: &'static str) {
     let ledger = &mut import.ledger;
+    let scheme = keys
+        .peek("scheme")
+        .map_or_else(|| "http".to_owned(), ToString::to_string);
+    if !scheme.eq_ignore_ascii_case("http") {
+        let why = format!("the probe asks over {scheme}, and probes here speak plain http");
+        return keys.close(ledger, &why);
+    }
     let to = format!("{table}.http");
     let mut part = |key: &str, usual: &str| {
         keys.carry(ledger, key, &to, text)
             .unwrap_or_else(|| usual.to_owned())
     };
-    let (host, port, path, scheme) = (
+    let (host, port, path, _) = (
         part("host", "127.0.0.1"),
         part("port", ""),
         part("path", "/"),
         part("scheme", "http"),
     );
     let port = if port.is_empty() { port } else { format!(":{port}") };
-    if scheme.eq_ignore_ascii_case("http") {
-        service.put(
-            table,
-            "http",
-            quote(&literal(&format!(
-                "http://{host}{port}/{}",
-                path.trim_start_matches('/')
-            ))),
-        );
-        if let Some(status) = keys.carry(ledger, "status_code", &format!("{table}.status"), number) {
-            service.put(table, "status", status.to_string());
-        }
-    } else {
-        service.comments.push(format!(
-            "not carried: its {table} probe asked {scheme}://{host}{port}{path}; probes speak plain http"
-        ));
+    let url = format!("http://{host}{port}/{}", path.trim_start_matches('/'));
+    service.put(table, "http", quote(&literal(&url)));
+    if let Some(status) = keys.carry(ledger, "status_code", &format!("{table}.status"), number) {
+        service.put(table, "status", status.to_string());
     }
     keys.close(ledger, "a probe is a plain GET");
 }
@@ -283,7 +300,7 @@ fn regex_of(line: &str) -> String {
 }
 
 const LOG: &str = "output goes to <service>.log in `log_dir`; `sentinel logs` shows it";
-const LEFT: [(&str, &str); 7] = [
+const LEFT: [(&str, &str); 6] = [
     ("log_location", LOG),
     ("log_configuration", LOG),
     ("disable_ansi_colors", LOG),
@@ -293,8 +310,4 @@ const LEFT: [(&str, &str); 7] = [
     ),
     ("is_foreground", "a service has no terminal"),
     ("is_tty", "a service has no terminal"),
-    (
-        "schedule",
-        "a process that runs by the clock is no service: write [schedules.NAME] with `cron` and `run`",
-    ),
 ];

@@ -187,7 +187,7 @@ const ROTATION: &str = "sentinel.log is rotated as `[logs]` says";
 fn no_equivalent(section: &str) -> &'static str {
     match section {
         "unix_http_server" | "inet_http_server" => {
-            "sentinel is asked over its own socket, which only its user may open; there is no web page"
+            "sentinel is asked over its own socket, which only its user may open; for browsers there are the pages of `main-app`"
         }
         "supervisorctl" => "`sentinel` finds its supervisor by services.toml",
         "rpcinterface" => "there are no XML-RPC plug-ins; scripts read `--json`",

@@ -7,7 +7,9 @@ use std::path::Path;
 use super::super::draft::{Service, literal};
 use super::super::ledger::{Branch, Ledger};
 use super::super::node::Node;
-use super::{Import, Source, Unreadable, exits, ini, number, pause, read, rights, signal, span, steady};
+use super::{
+    Import, Source, Unreadable, exits, ini, limit, number, pause, read, rights, signal, span, steady,
+};
 
 pub(super) fn import(import: &mut Import<'_>, source: &Source, file: &Path) -> Result<(), Unreadable> {
     let mut root = Branch::root(&source.shown, ini::tree(ini::systemd(source)?));
@@ -241,7 +243,10 @@ fn ending(import: &mut Import<'_>, service: &mut Service, keys: &mut Branch) {
         } else {
             format!("{table}.{name}")
         };
-        match keys.carry(ledger, key, &to, |node| span(&last(node))) {
+        match keys.carry(ledger, key, &to, |node| match table {
+            "" => limit(span(&last(node))),
+            _ => span(&last(node)),
+        }) {
             Some(time) if table.is_empty() => service.lines.push((name.into(), time)),
             Some(time) => service.put("stop", name, time),
             None => {}
@@ -298,17 +303,22 @@ fn recovery(ledger: &mut Ledger, service: &mut Service, keys: &mut Branch) {
             false => exits(&Node::Text(since_reset(node).join(" "))),
         },
     );
-    if let Some(good) = good {
-        // 0 always counts there.
-        let all: Vec<String> = std::iter::once("0".to_owned())
-            .chain(good.into_iter().filter(|exit| exit != "0"))
-            .collect();
+    // 0 always counts there.
+    let others = good.iter().flatten().filter(|exit| *exit != "0").cloned();
+    let all: Vec<String> = std::iter::once("0".to_owned()).chain(others).collect();
+    if good.is_some() {
         service
             .lines
             .push(("success_exit".into(), format!("[{}]", all.join(", "))));
     }
     let last_word = keys.carry(ledger, "RestartPreventExitStatus", "fatal_exit", |node| {
-        exits(&Node::Text(since_reset(node).join(" ")))
+        let fatal = exits(&Node::Text(since_reset(node).join(" ")))?;
+        match fatal.iter().find(|exit| all.contains(exit)) {
+            Some(exit) => Err(format!(
+                "{exit} is a good end, after which nothing is tried again"
+            )),
+            None => Ok(fatal),
+        }
     });
     if let Some(exits) = last_word {
         service

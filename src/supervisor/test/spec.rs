@@ -37,6 +37,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
         sockets: Vec::new(),
         after: names(after),
         group: None,
+        autostart: true,
         restart: RestartPolicy::Always,
         min_uptime: MIN_UPTIME,
         start_timeout: START_TIMEOUT,

@@ -61,6 +61,33 @@ fn a_reload_touches_just_what_differs() {
 }
 
 #[test]
+fn what_waits_for_a_person_is_only_known_after_a_reload() {
+    let parked = Spec {
+        autostart: false,
+        ..spec("parked", "")
+    };
+    let mut world = up(&[spec("a", "")]);
+    let asked = world.reload(&[spec("a", ""), parked.clone()]);
+    assert!(world.settle(ms(9000)));
+    assert_eq!(
+        (world.answer(asked), world.entry("parked").run),
+        (String::new(), 0)
+    );
+    // What is new and needs it brings it up.
+    let asked = world.reload(&[spec("a", ""), parked.clone(), spec("needs", "parked")]);
+    assert!(world.settle(ms(9000)));
+    assert_eq!(world.answer(asked), "needs done");
+    assert_eq!((world.entry("parked").run, world.entry("needs").run), (1, 1));
+
+    world.ask(Order::Stop(names("parked needs")));
+    assert!(world.settle(ms(9000)));
+    world.reload(&[spec("a", "")]);
+    world.reload(&[spec("a", ""), parked]);
+    assert!(world.settle(ms(9000)));
+    assert!(!world.entry("parked").wanted);
+}
+
+#[test]
 fn a_removed_service_is_unknown_at_once() {
     let mut world = up(&[spec("a", "")]);
     world.nature("a", slow_to_stop());

@@ -70,10 +70,17 @@ pub struct Service {
     pub health: Health,
     /// Whether it should be running.
     pub wanted: bool,
+    /// Whether it is started with the rest; to be stopped is well for one that is not.
+    #[serde(default = "yes")]
+    pub autostart: bool,
     /// What could not be written to its log.
     pub log_loss: Option<String>,
     /// The error lines of its present run.
     pub errors: Errors,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Error lines in a service's output.

@@ -200,6 +200,7 @@ fn tone(service: &Service) -> Tone {
         ("RUNNING", "starting") => Tone::Busy,
         ("RUNNING", _) => Tone::Good,
         ("STARTING" | "STOPPING", _) => Tone::Busy,
+        ("STOPPED", _) if !service.wanted && !service.autostart => Tone::Idle,
         ("STOPPED", _) if !service.wanted => Tone::Warn,
         ("EXITED", _) if !service.wanted => Tone::Idle,
         _ => Tone::Bad,

@@ -1,6 +1,4 @@
-//! What changes what runs: start, stop, restart, update, shutdown.
-
-use std::collections::BTreeSet;
+//! What changes what runs: start, stop, restart, reload, shutdown.
 
 use crate::api::{Outcome, Route, ServiceResult, State, Status};
 use crate::client::connection::Connection;
@@ -12,6 +10,7 @@ use crate::exit::ExitCode;
 use super::Call;
 use super::help::usage;
 use super::wording::{Name, address};
+use crate::client::command::restart;
 
 impl Call<'_> {
     pub(super) async fn change(&mut self, verb: &str, names: &[String]) -> Result<(), Error> {
@@ -106,7 +105,11 @@ impl Call<'_> {
         let asked = services
             .iter()
             .filter_map(|name| outcome.services.iter().find(|service| service.name == *name));
-        let asked: Vec<_> = asked.collect();
+        let mut asked: Vec<_> = asked.collect();
+        if route == Route::Start {
+            // supervisord sees at once which programs it cannot run; the last word decides the exit code.
+            asked.sort_by_key(|service| self.unusable(&service.name).is_none());
+        }
         for service in asked {
             let shown = self.shown(&service.name);
             match (service.result, route == Route::Start) {
@@ -130,7 +133,7 @@ impl Call<'_> {
         }
     }
 
-    async fn outcome(&mut self, route: Route, services: &[String]) -> Result<Outcome, Error> {
+    pub(super) async fn outcome(&self, route: Route, services: &[String]) -> Result<Outcome, Error> {
         let connection = Connection::open(&self.paths).await?;
         connection.ask(route, services).await?.outcome().await
     }
@@ -153,55 +156,21 @@ impl Call<'_> {
         })
     }
 
-    pub(super) async fn update(&mut self, groups: &[String]) -> Result<(), Error> {
-        let before = match self.ask_status().await {
-            Ok(status) => names(&status),
-            Err(answer) => return self.say(&format!("error: {}", self.absent(&answer)), ExitCode::Failed),
-        };
-        let declared = match house::read(&self.paths) {
-            Ok(config) => house::names(&config),
-            Err(mistakes) => return self.say(&format!("ERROR: CANT_REREAD: {mistakes}"), ExitCode::Failed),
-        };
-        let known = |group: &&String| *group == "all" || before.contains(*group) || declared.contains(*group);
-        if let Some(unknown) = groups.iter().find(|group| !known(group)) {
-            return self.say(&format!("ERROR: no such group: {unknown}"), ExitCode::Failed);
+    /// Everything anew, by a new supervisor.
+    pub(super) async fn reload(&mut self) -> Result<(), Error> {
+        if self.up().await?.is_none() {
+            return Ok(());
         }
-        if !groups.is_empty() && groups.iter().all(|group| group != "all") {
-            // To update one and leave the others as they are is more than `reload` can.
-            return self.say(
-                "ERROR: sentinel updates all that differs at once: write `update` alone",
-                ExitCode::Failed,
-            );
+        let mut caller = self.caller.clone();
+        caller.terminal.quiet = true;
+        let config = house::load(&caller.flags)?;
+        let code = restart::anew(&caller, &config).await?;
+        // supervisorctl does not wait for the services: that a supervisor is there is all that it says.
+        if code != ExitCode::Ok && self.ask_status().await.is_err() {
+            self.code = code;
+            return Ok(());
         }
-        let outcome = self.outcome(Route::Reload, &[]).await?;
-        let after = match self.ask_status().await {
-            Ok(status) => names(&status),
-            Err(answer) => return self.say(&self.absent(&answer), ExitCode::Failed),
-        };
-        for name in before.difference(&after) {
-            self.say(
-                &format!("{name}: stopped\n{name}: removed process group"),
-                ExitCode::Ok,
-            )?;
-        }
-        for service in outcome
-            .services
-            .iter()
-            .filter(|service| before.contains(&service.name) && after.contains(&service.name))
-        {
-            let name = &service.name;
-            self.say(
-                &format!("{name}: stopped\n{name}: updated process group"),
-                ExitCode::Ok,
-            )?;
-        }
-        for name in after.difference(&before) {
-            self.say(&format!("{name}: added process group"), ExitCode::Ok)?;
-        }
-        match outcome.error {
-            Some(failure) => self.say(&format!("ERROR: {}", failure.message), ExitCode::Failed),
-            None => Ok(()),
-        }
+        self.say("Restarted supervisord", ExitCode::Ok)
     }
 
     pub(super) async fn shutdown(&mut self) -> Result<(), Error> {
@@ -217,16 +186,8 @@ impl Call<'_> {
     }
 }
 
-fn names(status: &Status) -> BTreeSet<String> {
-    status
-        .services
-        .iter()
-        .map(|service| service.name.clone())
-        .collect()
-}
-
 /// supervisord's RUNNING_STATES.
-fn running(state: State) -> bool {
+pub(super) fn running(state: State) -> bool {
     match state {
         State::Running | State::Starting | State::Backoff => true,
         State::Stopped | State::Stopping | State::Exited | State::Fatal => false,

@@ -1,8 +1,11 @@
 //! What is read from files: logs for `tail`, services.toml for `avail` and `reread`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::ops::ControlFlow;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::client::error::Error;
 use crate::client::house;
@@ -12,24 +15,66 @@ use crate::service::ServiceName;
 
 use super::Call;
 use super::help::usage;
-use super::wording::{Name, avail_line};
+use super::wording::{Name, address_of, avail_line};
 
 /// What supervisorctl shows of a log.
 const TAIL_BYTES: usize = 1600;
 
 impl Call<'_> {
     pub(super) async fn avail(&mut self) -> Result<(), Error> {
-        let used: BTreeSet<String> = match self.ask_status().await {
-            Ok(status) => status.services.into_iter().map(|service| service.name).collect(),
+        let used: BTreeMap<String, bool> = match self.ask_status().await {
+            Ok(status) => status
+                .services
+                .into_iter()
+                .map(|service| (service.name, service.autostart))
+                .collect(),
             Err(answer) => return self.say(&format!("error: {}", self.absent(&answer)), ExitCode::Failed),
         };
-        let declared: BTreeSet<String> = match house::read(&self.paths) {
-            Ok(config) => house::names(&config).into_iter().collect(),
+        let declared: BTreeMap<String, bool> = match house::read(&self.paths) {
+            Ok(config) => config
+                .services
+                .iter()
+                .map(|spec| (spec.name.to_string(), spec.autostart))
+                .collect(),
             Err(mistakes) => return self.say(&format!("ERROR: CANT_REREAD: {mistakes}"), ExitCode::Failed),
         };
-        for name in used.union(&declared) {
-            let shown = self.shown(name);
-            self.say(&avail_line(&shown, used.contains(name)), ExitCode::Ok)?;
+        let all: BTreeMap<&String, &bool> = used.iter().chain(&declared).collect();
+        for (name, autostart) in all {
+            let line = avail_line(&self.shown(name), used.contains_key(name), *autostart);
+            self.say(&line, ExitCode::Ok)?;
+        }
+        Ok(())
+    }
+
+    /// Empties logs; what was rotated away before stays.
+    pub(super) async fn clear(&mut self, names: &[String]) -> Result<(), Error> {
+        let Some(status) = self.up().await? else {
+            return Ok(());
+        };
+        if names.is_empty() {
+            let lines = format!("Error: clear requires a process name\n{}", usage("clear"));
+            return self.say(&lines, ExitCode::Failed);
+        }
+        let config = house::load(&self.caller.flags)?;
+        let all = names.iter().any(|name| name == "all");
+        for name in names.iter().take(if all { 1 } else { names.len() }) {
+            let name = Name::parse(name);
+            let mut found = false;
+            for service in status
+                .services
+                .iter()
+                .filter(|service| all || name.means(service))
+            {
+                found = true;
+                let shown = address_of(service);
+                match empty(&house::log_of(&config.log_dir, &service.name)) {
+                    Ok(()) => self.say(&format!("{shown}: cleared"), ExitCode::Ok)?,
+                    Err(error) => self.say(&format!("{shown}: ERROR ({error})"), ExitCode::Failed)?,
+                }
+            }
+            if !found {
+                self.say(&name.unknown(), ExitCode::Failed)?;
+            }
         }
         Ok(())
     }
@@ -77,8 +122,7 @@ impl Call<'_> {
             }
             [] => return self.say("Error: tail requires process name", ExitCode::Failed),
             [name] => (name, "stdout".to_owned()),
-            [name, channel] => (name, channel.to_lowercase()),
-            _ => return self.say("Error: too many arguments", ExitCode::Failed),
+            [name, .., channel] => (name, channel.to_lowercase()),
         };
         let stream = match channel.as_str() {
             "stdout" => Stream::Stdout,
@@ -156,6 +200,19 @@ impl Call<'_> {
         let tail = &text[text.len().saturating_sub(bytes)..];
         self.say(&String::from_utf8_lossy(tail), ExitCode::Ok)
     }
+}
+
+/// The supervisor follows: it writes at the end, wherever that is.
+fn empty(log: &Path) -> std::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match rustix::fs::open(log, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        file => std::fs::File::from(file?),
+    };
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(())
 }
 
 /// A line of a followed log; whoever stops reading ends it.

@@ -154,40 +154,24 @@ fn uptime(seconds: f64) -> String {
 }
 
 /// One line of `avail`.
-pub fn avail_line(name: &str, in_use: bool) -> String {
+pub fn avail_line(name: &str, in_use: bool, autostart: bool) -> String {
     let used = if in_use { "in use" } else { "avail" };
-    format!("{name:<32} {used:<9} {:<9} 999:999", "auto")
+    let start = if autostart { "auto" } else { "manual" };
+    format!("{name:<32} {used:<9} {start:<9} 999:999")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Health, HealthStatus, LastExit};
+    use crate::api::LastExit;
+    use crate::client::sample;
 
     fn service(name: &str, state: State) -> Service {
         Service {
-            group: None,
-            name: name.into(),
-            state,
             pid: Some(123),
             uptime_s: Some(62.9),
-            restarts: 0,
-            last_exit: None,
             reason: Some("the program /x is not executable".into()),
-            cpu_percent: None,
-            memory_bytes: None,
-            ports: Vec::new(),
-            health: Health::unasked(HealthStatus::None, None),
-            run: 1,
-            wanted: true,
-            log_loss: None,
-            errors: crate::api::Errors::default(),
-            log: crate::api::Log::default(),
-            status_text: None,
-            reloading: false,
-            tree_memory_bytes: None,
-            last_cause: None,
-            retry_in_s: None,
+            ..sample::service(name, state, true)
         }
     }
 
@@ -274,7 +258,7 @@ mod tests {
         assert_eq!(Name::parse("a:b").unknown(), "a:b: ERROR (no such process)");
         assert_eq!(Name::parse("a:*").unknown(), "a: ERROR (no such group)");
         assert_eq!(
-            avail_line("bad", true),
+            avail_line("bad", true, true),
             "bad                              in use    auto      999:999"
         );
     }

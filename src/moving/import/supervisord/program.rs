@@ -98,14 +98,8 @@ fn read(
     for (name, value) in own.unwrap_or_default() {
         service.set(&name, value);
     }
-    if keys.carry(
-        ledger,
-        "autostart",
-        "services start unless they are parked in comments",
-        truth,
-    ) == Some(false)
-    {
-        service.parked = Some("autostart=false: supervisord does not start it by itself".into());
+    if keys.carry(ledger, "autostart", "autostart", truth) == Some(false) {
+        service.by_name = Some("started by its name alone".into());
     }
     restart(import, service, keys);
     stop(import, service, keys);
@@ -203,6 +197,7 @@ fn bytes(text: &str) -> Result<String, String> {
         _ => return Err(format!("`{text}` is no size")),
     };
     match digits.parse::<u64>() {
+        Ok(1..4096) if unit.is_empty() => Err("a log is rotated at 4 KiB or more".into()),
         Ok(0) => Err("0 means that it is never rotated; here every log has an end".into()),
         Ok(number) => Ok(quote(&format!(
             "{number}{}",
