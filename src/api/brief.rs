@@ -62,6 +62,8 @@ impl Plain {
             health: Health::unasked(HealthStatus::None, None),
             run,
             wanted: true,
+            // It matters only of one that is stopped.
+            autostart: true,
             log_loss: None,
             errors: Errors::default(),
             log: Log::default(),
