@@ -82,6 +82,7 @@ impl Hub {
                 put_one(&mut self.topics, &trade, false);
             }
         }
+        self.look_into_leaps();
     }
 
     /// How long what has just been published was inside.
