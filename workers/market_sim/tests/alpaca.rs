@@ -42,7 +42,7 @@ async fn event(events: &mut Receiver<Event>, wanted: impl Fn(&Event) -> bool) ->
 
 async fn trade_of(events: &mut Receiver<Event>, symbol: &str) {
     event(events, |event| match event {
-        Event::Trades(trades) => trades.iter().any(|trade| trade.symbol == symbol),
+        Event::Trades(trades) => trades.iter().any(|trade| trade.symbol() == symbol),
         _ => false,
     })
     .await;
@@ -64,9 +64,9 @@ async fn from_subscription_to_trades_to_a_clean_close() {
     let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
         panic!("trades were asked for");
     };
-    assert_eq!(trades[0].exchange.name(), "IEX");
-    assert!(trades[0].price.to_f64() > 200.0);
-    assert!(trades[0].timestamp.ends_with('Z'));
+    assert_eq!(trades[0].exchange().name(), "IEX");
+    assert!(price(&trades[0]) > 200.0);
+    assert!(trades[0].timestamp().ends_with('Z'));
     let status = data.status().borrow().clone();
     assert_eq!(status.state, State::Live);
     assert_eq!((status.desired, status.confirmed), (confirmed.clone(), confirmed));
@@ -89,9 +89,9 @@ async fn msgpack_carries_the_same() {
     let Event::Trades(trades) = event(&mut events, |e| matches!(e, Event::Trades(_))).await else {
         panic!("trades were asked for");
     };
-    assert_eq!((trades[0].symbol.as_str(), trades[0].id), ("AAPL", 1));
-    assert!(trades[0].price.to_f64() > 200.0 && !trades[0].conditions.is_empty());
-    assert!(trades[0].timestamp.starts_with("20") && trades[0].timestamp.ends_with('Z'));
+    assert_eq!((trades[0].symbol(), trades[0].id()), ("AAPL", 1));
+    assert!(price(&trades[0]) > 200.0 && trades[0].conditions().len() > 0);
+    assert!(trades[0].timestamp().starts_with("20") && trades[0].timestamp().ends_with('Z'));
     assert_eq!(data.status().borrow().confirmed, topics(&["AAPL"]));
 }
 
@@ -259,4 +259,8 @@ async fn closing_all_closes_what_others_still_hold() {
     let mut events = again.events();
     again.subscribe(&symbols(&["AAPL"]));
     trade_of(&mut events, "AAPL").await;
+}
+
+fn price(trade: &alpaca::Trade) -> f64 {
+    trade.price().parse().expect("a number")
 }

@@ -144,7 +144,7 @@ async fn one_symbol_can_be_silent_and_what_was_withheld_can_be_asked_for() {
         else {
             panic!("trades were asked for");
         };
-        assert!(trades.iter().all(|trade| trade.symbol == "AAPL"));
+        assert!(trades.iter().all(|trade| trade.symbol() == "AAPL"));
     }
     let keys = "APCA-API-KEY-ID: K\r\nAPCA-API-SECRET-KEY: S\r\n";
     let get = |target: &str, keys: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\n{keys}\r\n");
