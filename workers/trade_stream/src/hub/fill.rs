@@ -105,6 +105,16 @@ impl Hub {
         self.confirmed(&named);
     }
 
+    /// Some of what has just come left time out, which its clock did not tell.
+    pub(super) fn look_into_leaps(&mut self) {
+        let leapt = self.late.leapt();
+        if !leapt.is_empty() {
+            warn!("time was left out: {}", leapt.join(", "));
+            let named: Vec<&str> = leapt.iter().map(String::as_str).collect();
+            self.confirmed(&named);
+        }
+    }
+
     /// Something may be missing, and whose is not known: all are looked up, but not for each doubt that
     /// follows soon.
     pub(super) fn doubted(&mut self, silence: Duration) {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use alpaca::Trade;
 use jiff::Timestamp;
+use stream_protocol::rfc3339;
 
 use super::recent::{Key, Recent, made};
 use fetched::Fetched;
@@ -41,6 +42,8 @@ pub struct Late {
     pausing: usize,
     /// When the first of what is held may have waited long enough.
     hold_until: Option<Instant>,
+    /// Symbols whose trades left time out.
+    leapt: Vec<String>,
     holes: u64,
     /// Live trades that came twice.
     doubles: u64,
@@ -75,7 +78,11 @@ impl Late {
     pub fn pass(&mut self, trade: Trade) -> Option<Trade> {
         let key = Key::of(&trade);
         let passed = match self.symbols.get_mut(trade.symbol()) {
-            Some(symbol) => symbol.pass(trade, key),
+            Some(symbol) => {
+                let leaps = symbol.leaves_out(&trade);
+                self.leapt.extend(leaps.then(|| trade.symbol().to_owned()));
+                symbol.pass(trade, key)
+            }
             None => {
                 let symbol = self.symbols.entry(trade.symbol().to_owned()).or_default();
                 symbol.pass(trade, key)
@@ -148,6 +155,11 @@ impl Late {
             }
         }
         lacking
+    }
+
+    /// Symbols whose trades left out so much time that some may be missing: to be `confirmed`.
+    pub fn leapt(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.leapt)
     }
 
     /// What was known of a symbol by the process before this one.
@@ -225,13 +237,8 @@ impl Late {
 
     /// The filling of these is over: what waited may go on.
     pub fn finish(&mut self, holes: &[Hole]) -> Vec<Trade> {
-        let mut free = Vec::new();
-        for hole in holes {
-            if let Some(symbol) = self.symbols.get_mut(&hole.symbol) {
-                free.append(&mut symbol.finish(hole));
-            }
-        }
-        free
+        let mut finish = |hole: &Hole| Some(self.symbols.get_mut(&hole.symbol)?.finish(hole));
+        holes.iter().filter_map(&mut finish).flatten().collect()
     }
 
     /// What has waited long enough.
@@ -321,6 +328,23 @@ impl Symbol {
             }
             Some(_) | None => Passed::On(trade),
         }
+    }
+
+    /// Whether this trade leaves time out after the last one since the confirmation; then a loss begins.
+    fn leaves_out(&mut self, trade: &Trade) -> bool {
+        let has_come = self
+            .confirmed
+            .is_some_and(|(_, count)| count < self.recent.count());
+        if !has_come || self.lost.is_some() || self.recent.left_out(trade.timestamp()).is_none() {
+            return false;
+        }
+        let last = self
+            .recent
+            .last()
+            .map_or(SystemTime::UNIX_EPOCH, SystemTime::from);
+        let (since, start) = (rfc3339(last), last - MARGIN);
+        self.lose(&Loss { since, start });
+        true
     }
 
     /// A loss begins, unless one has begun.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use alpaca::Trade;
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +16,12 @@ const AT_MOST: usize = 16 * 1024;
 const MARK_EVERY: u64 = 128;
 /// What a loss may fetch again is remembered, unless that is too much.
 const REACH: SignedDuration = SignedDuration::from_secs(3);
-/// Of an RFC 3339 time, the date.
+/// Of an RFC 3339 time, the date, and all but the fraction of a second.
 const DAY: usize = 10;
+const TO_THE_SECOND: usize = 19;
+/// Less time is not called left out, nor so many times the mean between two trades.
+const SHORTEST: Duration = Duration::from_millis(500);
+const BEYOND_CHANCE: u32 = 62;
 
 /// What tells a trade from others of its symbol: its exchange, its id and its day (ids begin anew),
 /// as a hash. `DefaultHasher::new` has fixed keys, so that another process of the same build makes
@@ -97,6 +102,22 @@ impl Recent {
     /// When the last one was made.
     pub fn last(&self) -> Option<Timestamp> {
         self.last.parse().ok()
+    }
+
+    /// How much time lies between the last one and this, if that is far more than between those before
+    /// it: trades of that time may be missing, however they arrive. Costs a comparison of a few bytes
+    /// but once a second.
+    pub fn left_out(&self, timestamp: &str) -> Option<Duration> {
+        let (last, next) = (self.last.as_bytes(), timestamp.as_bytes());
+        if last.get(..TO_THE_SECOND) == next.get(..TO_THE_SECOND) {
+            return None;
+        }
+        let (last, next) = (self.last()?, timestamp.parse::<Timestamp>().ok()?);
+        let gap = Duration::try_from(next.duration_since(last)).ok()?;
+        let (number, since) = self.marks.iter().rev().nth(1)?;
+        let span = last.duration_since(since.parse().ok()?).unsigned_abs();
+        let mean = span / u32::try_from(self.count - number).ok()?;
+        (gap >= SHORTEST && gap > mean * BEYOND_CHANCE).then_some(gap)
     }
 
     /// What was made from `start` on, and the time before which all had come even though it is not

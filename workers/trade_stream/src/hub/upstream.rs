@@ -83,6 +83,7 @@ impl Hub {
                 put_one(&mut self.topics, &trade, false);
             }
         }
+        self.look_into_leaps();
     }
 
     /// Counts what has just been published, and how long it was inside: nobody had to wait for that.

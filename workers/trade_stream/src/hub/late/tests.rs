@@ -228,6 +228,24 @@ fn only_a_pause_that_leaves_trades_out_is_looked_into() {
 }
 
 #[test]
+fn time_that_the_trades_leave_out_is_a_hole_though_no_clock_told() {
+    let mut late = Late::default();
+    confirm(&mut late, &["A"], 0);
+    for id in 1..=300 {
+        late.pass(trade("A", id));
+    }
+    assert!(late.leapt().is_empty());
+    late.pass(trade("A", 330));
+    assert!(late.leapt().is_empty(), "30 times the usual may be chance");
+    late.pass(trade("A", 430));
+    assert_eq!(late.leapt(), ["A"]);
+    late.pass(trade("A", 431));
+    let holes = confirm(&mut late, &["A"], 431);
+    assert_eq!(holes[0].start, at(328));
+    assert_eq!(fetch(&mut late, 330..=431), (331..=429).collect::<Vec<u64>>());
+}
+
+#[test]
 fn what_is_remembered_is_bounded() {
     let mut late = Late::default();
     confirm(&mut late, &["A"], 0);
