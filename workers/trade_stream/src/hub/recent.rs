@@ -16,11 +16,11 @@ const AT_MOST: usize = 16 * 1024;
 const MARK_EVERY: u64 = 128;
 /// What a loss may fetch again is remembered, unless that is too much.
 const REACH: SignedDuration = SignedDuration::from_secs(3);
-/// Of an RFC 3339 time, the date, and all but the fraction of a second.
+/// Of an RFC 3339 time, the date, and all up to a tenth of a second.
 const DAY: usize = 10;
-const TO_THE_SECOND: usize = 19;
+const TO_A_TENTH: usize = 21;
 /// Less time is not called left out, nor so many times the mean between two trades.
-const SHORTEST: Duration = Duration::from_millis(500);
+const SHORTEST: Duration = Duration::from_millis(150);
 const BEYOND_CHANCE: u32 = 62;
 
 /// What tells a trade from others of its symbol: its exchange, its id and its day (ids begin anew),
@@ -106,10 +106,11 @@ impl Recent {
 
     /// How much time lies between the last one and this, if that is far more than between those before
     /// it: trades of that time may be missing, however they arrive. Costs a comparison of a few bytes
-    /// but once a second.
+    /// but ten times a second.
     pub fn left_out(&self, timestamp: &str) -> Option<Duration> {
         let (last, next) = (self.last.as_bytes(), timestamp.as_bytes());
-        if last.get(..TO_THE_SECOND) == next.get(..TO_THE_SECOND) {
+        let is_soon = |tenth| next.get(..TO_A_TENTH) == Some(tenth);
+        if last.get(..TO_A_TENTH).is_some_and(is_soon) {
             return None;
         }
         let (last, next) = (self.last()?, timestamp.parse::<Timestamp>().ok()?);
