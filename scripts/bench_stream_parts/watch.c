@@ -68,7 +68,7 @@ static void readable(struct browser *browser, int index, int symbols, int each) 
     if (got <= 0) return leave(browser);
     uint64_t now = now_ns();
     if (browser->last_read && now - browser->last_read > browser->longest) browser->longest = now - browser->last_read;
-    if (browser->subscribed == each) browser->last_read = now;
+    if (browser->subscribed >= each) browser->last_read = now;
     size_t there = browser->carried + (size_t)got;
     buffer[there] = 0;
     if (!browser->open) {

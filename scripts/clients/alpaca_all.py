@@ -4,9 +4,10 @@
     pip install alpaca-py
     python scripts/clients/alpaca_all.py ws://127.0.0.1:8764 http://127.0.0.1:8764      # the simulator
     python scripts/clients/alpaca_all.py ws://127.0.0.1:8765 http://127.0.0.1:8764      # through trade_stream
+    python scripts/clients/alpaca_all.py ws://127.0.0.1:8765 http://127.0.0.1:8764 sip  # of another feed
 
-StockDataStream (msgpack): trades, quotes and bars are subscribed, trades and quotes must come, and an
-unsubscribe must hold. The same feed in JSON with `websockets`. TradingStream: an order placed at the
+StockDataStream (msgpack), with objects and with raw data: trades, quotes and bars are subscribed, trades and
+quotes must come. The same feed in JSON with `websockets`. TradingStream: an order placed at the
 second address must be told as new, partial_fill and fill. Exits 0 when all of it happened.
 """
 
@@ -26,46 +27,59 @@ from alpaca.trading.stream import TradingStream
 SECRET = os.environ.get("TRADE_STREAM_TOKEN", "secret")
 
 
-def data_by_msgpack(url):
+def data_by_msgpack(url, feed, raw_data):
+    symbol = symbols(feed)[0]
     seen = {"trades": 0, "quotes": 0}
-    stream = StockDataStream("key", SECRET, url_override=url + "/v2/iex")
+    stream = StockDataStream("key", SECRET, raw_data=raw_data, url_override=f"{url}/v2/{feed}")
 
     async def on_trade(trade):
-        assert trade.symbol == "AAPL" and trade.price > 0 and trade.timestamp.tzinfo, trade
+        if raw_data:
+            assert trade["S"] == symbol and trade["p"] > 0 and trade["t"].to_datetime().tzinfo, trade
+        else:
+            assert trade.symbol == symbol and trade.price > 0 and trade.timestamp.tzinfo, trade
         seen["trades"] += 1
         await enough()
 
     async def on_quote(quote):
-        assert quote.symbol == "AAPL" and 0 < quote.bid_price < quote.ask_price, quote
+        bid, ask = (quote["bp"], quote["ap"]) if raw_data else (quote.bid_price, quote.ask_price)
+        assert 0 < bid < ask, quote
         seen["quotes"] += 1
         await enough()
 
     async def on_bar(bar):
-        assert bar.low <= bar.close <= bar.high, bar
+        assert raw_data or bar.low <= bar.close <= bar.high, bar
 
     async def enough():
         if min(seen.values()) >= 5:
             await stream.stop_ws()
 
-    stream.subscribe_trades(on_trade, "AAPL")
-    stream.subscribe_quotes(on_quote, "AAPL")
-    stream.subscribe_bars(on_bar, "SPY")
+    stream.subscribe_trades(on_trade, symbol)
+    stream.subscribe_quotes(on_quote, symbol)
+    stream.subscribe_bars(on_bar, symbols(feed)[-1])
     stream.run()
-    print(f"StockDataStream, msgpack: {seen['trades']} trades, {seen['quotes']} quotes")
+    form = "raw" if raw_data else "objects"
+    print(f"StockDataStream of {feed}, msgpack, {form}: {seen['trades']} trades, {seen['quotes']} quotes")
 
 
-async def data_by_json(url):
-    async with websockets.connect(url + "/v2/iex") as socket:
+def symbols(feed):
+    """The test feed has only one."""
+    return ["FAKEPACA"] if feed == "test" else ["AAPL", "TSLA", "SPY"]
+
+
+async def data_by_json(url, feed):
+    symbol = symbols(feed)[-1]
+    async with websockets.connect(f"{url}/v2/{feed}") as socket:
         assert json.loads(await socket.recv())[0]["msg"] == "connected"
         await socket.send(json.dumps({"action": "auth", "key": "other", "secret": SECRET}))
         assert json.loads(await socket.recv())[0]["msg"] == "authenticated"
-        await socket.send(json.dumps({"action": "subscribe", "trades": ["TSLA"], "dailyBars": ["SPY"]}))
+        await socket.send(json.dumps({"action": "subscribe", "trades": [symbol], "bars": [symbol]}))
         told = json.loads(await socket.recv())[0]
-        assert told["T"] == "subscription" and told["trades"] == ["TSLA"] and told["cancelErrors"] == ["TSLA"], told
+        assert told["T"] == "subscription" and told["trades"] == [symbol] and told["bars"] == [symbol], told
+        assert feed == "test" or told["cancelErrors"] == [symbol], told
         trades = 0
         while trades < 5:
             trades += sum(one["T"] == "t" for one in json.loads(await socket.recv()))
-    print(f"websockets, JSON: {trades} trades")
+    print(f"websockets, JSON, {feed}: {trades} trades")
 
 
 def orders(url, rest):
@@ -94,8 +108,10 @@ def main():
     deadline = threading.Timer(60, lambda: os._exit(1))
     deadline.daemon = True
     deadline.start()
-    data_by_msgpack(url)
-    asyncio.run(data_by_json(url))
+    feed = sys.argv[3] if len(sys.argv) > 3 else "iex"
+    for raw_data in (False, True):
+        data_by_msgpack(url, feed, raw_data)
+    asyncio.run(data_by_json(url, feed))
     orders(url, rest)
     return 0
 

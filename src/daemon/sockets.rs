@@ -3,12 +3,24 @@
 //! While the service restarts, clients wait in the socket's queue instead of being refused.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::ports::{Listener, listeners};
 use crate::process::{Identity, fetch_socket};
 use crate::service::{ServiceName, Spec};
+
+/// Connections that may wait while nobody accepts them (the kernel's own bound, 4096, may be lower). A
+/// client beyond tries again after a second, which is what std's 128 cost all but the first of them.
+const MAY_WAIT: i32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    // Listening once more changes nothing else.
+    rustix::net::listen(&socket, MAY_WAIT)?;
+    Ok(socket)
+}
 
 /// The sockets of all services.
 #[derive(Debug, Default)]
@@ -24,8 +36,7 @@ impl Sockets {
         bound.retain(|(address, _)| spec.sockets.contains(address));
         for &address in &spec.sockets {
             if bound.iter().all(|(known, _)| *known != address) {
-                let socket =
-                    TcpListener::bind(address).map_err(|error| format!("cannot bind {address}: {error}"))?;
+                let socket = bind(address).map_err(|error| format!("cannot bind {address}: {error}"))?;
                 bound.push((address, socket.into()));
             }
         }

@@ -9,6 +9,7 @@ mod cli;
 mod emergency;
 mod events;
 mod fleet;
+mod hops;
 mod house;
 mod logs;
 mod logs_disk;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -51,6 +52,27 @@ fn clients_wait_while_it_restarts() {
     assert_eq!(
         status["ports"][0]["pid"], status["services"][0]["pid"],
         "the service is named, not its keeper"
+    );
+}
+
+#[test]
+fn hundreds_may_wait_at_once() {
+    let port = free_port();
+    let house = House::new(&activated(port));
+    house.run(&["start"]).exits(0);
+    let stopped = house.pid("web");
+    signal(stopped, Signal::SIGSTOP);
+    // Beyond the queue a connection is made in the second try at the soonest, a second later.
+    let began = Instant::now();
+    let waiting: Vec<_> = (0..400)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).expect("it waits"))
+        .collect();
+    let took = began.elapsed();
+    signal(stopped, Signal::SIGCONT);
+    assert!(
+        took < Duration::from_millis(900),
+        "{} took {took:?}",
+        waiting.len()
     );
 }
 

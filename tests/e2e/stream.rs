@@ -13,15 +13,16 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::house::{House, PATIENCE, free_port, signal, until};
 
 /// The three services of the shipped services.toml, on ports of their own.
-struct Stream {
-    house: House,
-    backend: u16,
-    proxy: u16,
+pub struct Stream {
+    pub house: House,
+    pub sim: u16,
+    pub backend: u16,
+    pub proxy: u16,
 }
 
 impl Stream {
     /// Brought up by one `sentinel restart`.
-    fn up() -> Self {
+    pub fn up() -> Self {
         let [sim, backend, proxy] = [free_port(), free_port(), free_port()];
         let health = |port| {
             format!(
@@ -44,29 +45,49 @@ impl Stream {
         house.run(&["restart"]).exits(0);
         Self {
             house,
+            sim,
             backend,
             proxy,
         }
     }
 
-    fn health(&self, service: &str) -> Value {
+    /// A second backend with the same key, in the same house; its port.
+    pub fn add_backend(&self) -> u16 {
+        let port = free_port();
+        let sim = self.sim;
+        let mut services = fs::read_to_string(self.house.path("services.toml")).expect("written");
+        services.push_str(&format!(
+                "[services.second]\ncommand = \"trade-stream --feed iex\"\nports = [{port}]\n\
+                 env = {{ TRADE_STREAM_PORT = \"{port}\", ALPACA_DATA_URL = \"ws://127.0.0.1:{sim}/v2/iex\" }}\n\
+                 health = {{ ws = \"ws://127.0.0.1:{port}\", send = {{ action = \"health\" }} }}\n"
+        ));
+        fs::write(self.house.path("services.toml"), services).expect("written");
+        self.house.run(&["reload"]).exits(0);
+        port
+    }
+
+    pub fn health(&self, service: &str) -> Value {
         self.house.service(service)["health"].clone()
     }
 }
 
 /// A client that knows JSON and patience.
-struct Client(WebSocketStream<TcpStream>);
+pub struct Client(pub WebSocketStream<TcpStream>);
 
 impl Client {
-    async fn of(port: u16) -> Self {
+    pub async fn of(port: u16) -> Self {
+        Self::at(port, "/").await
+    }
+
+    pub async fn at(port: u16, path: &str) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
-        let (socket, _) = client_async(format!("ws://127.0.0.1:{port}/"), stream)
+        let (socket, _) = client_async(format!("ws://127.0.0.1:{port}{path}"), stream)
             .await
             .expect("accepted");
         Self(socket)
     }
 
-    async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.0
             .send(Message::text(message.to_string()))
             .await
@@ -74,7 +95,7 @@ impl Client {
     }
 
     /// The next message of this kind; the kinds that came are noted.
-    async fn until(&mut self, kind: &str, seen: &mut BTreeSet<String>) -> Value {
+    pub async fn until(&mut self, kind: &str, seen: &mut BTreeSet<String>) -> Value {
         let hear = async {
             loop {
                 let Some(Ok(Message::Text(text))) = self.0.next().await else {
@@ -92,7 +113,7 @@ impl Client {
         waited.unwrap_or_else(|_| panic!("no {kind}"))
     }
 
-    async fn gets_a_trade(port: u16) -> Value {
+    pub async fn gets_a_trade(port: u16) -> Value {
         let mut client = Self::of(port).await;
         client.say(json!({"action": "subscribe", "symbol": "AAPL"})).await;
         client.until("trade", &mut BTreeSet::new()).await

@@ -41,6 +41,13 @@ pub enum Event {
         /// Each with its silence.
         symbols: Vec<(String, Duration)>,
     },
+    /// Of any symbol something may be missing that was made within this time: a message could not be read
+    /// (then the time is zero), or data comes again on a connection that was made because the feed was
+    /// mute, and was mute itself for so long.
+    Doubted {
+        /// How long ago all was well.
+        silence: Duration,
+    },
     /// Alpaca will not send these. They are no longer desired; the others are not affected.
     Refused {
         /// In alphabetical order.

@@ -212,6 +212,23 @@ mod tests {
         second.take().expect("ours");
     }
 
+    #[tokio::test]
+    async fn a_waiter_that_another_overtakes_is_told_the_new_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut first = lease(folder.path(), "KEY", URL);
+        first.take().expect("free");
+        let mut waiter = lease(folder.path(), "KEY", URL);
+        let Err(NotYet::HeldBy(_)) = waiter.take() else {
+            panic!("it is taken");
+        };
+        // As whoever is faster signs it.
+        std::fs::write(&first.path, "trade-stream (process 8) since noon\n").expect("written");
+        let Err(NotYet::HeldBy(holder)) = waiter.take() else {
+            panic!("it is taken");
+        };
+        assert_eq!(holder, "trade-stream (process 8) since noon");
+    }
+
     #[test]
     fn other_keys_and_endpoints_have_leases_of_their_own_and_names_tell_no_key() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -58,6 +58,7 @@ fn pass(sender: &mpsc::Sender<Event>, event: Event, dropped: &mut u64) -> bool {
         | Event::Subscribed { .. }
         | Event::Muted { .. }
         | Event::Paused { .. }
+        | Event::Doubted { .. }
         | Event::Refused { .. }
         | Event::Fatal { .. } => match sender.try_send(event) {
             Ok(()) => true,

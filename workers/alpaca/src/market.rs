@@ -129,14 +129,6 @@ impl MarketClock {
         self.venue.tells_halts()
     }
 
-    /// How old something of this time is by the market's clock; `None` when it is no time.
-    pub(crate) fn age_of(&self, timestamp: &str) -> Option<Duration> {
-        let at: Timestamp = timestamp.parse().ok()?;
-        let host = Timestamp::now();
-        let now = host.saturating_add(self.shift).unwrap_or(host);
-        Some(now.duration_since(at).try_into().unwrap_or_default())
-    }
-
     /// The phase at this time by the host's clock, and how long it lasts at least.
     pub(crate) fn phase(&self, host: SystemTime) -> (MarketPhase, Duration) {
         const UNKNOWN: (MarketPhase, Duration) = (MarketPhase::Closed, Duration::from_secs(60));

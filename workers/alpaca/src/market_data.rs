@@ -1,7 +1,7 @@
 //! A handle on a shared market-data connection.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
@@ -11,9 +11,6 @@ use crate::{Event, Status, Topic};
 
 /// How many events may wait for a receiver; an event of trades can carry many.
 const EVENT_QUEUE: usize = 4096;
-
-/// The host's clock and the exchanges' may differ by this.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 /// What a handle asks of the driver.
 #[derive(Debug)]
@@ -87,12 +84,12 @@ impl MarketData {
         self.ask(Command::Reconnect);
     }
 
-    /// Fetches the trades of these symbols that were made from `start` on, by the market's clock, up
-    /// to now: what was missed while there was no connection. The feeds of stocks and crypto have
+    /// Fetches the trades of these symbols that were made from `start` to `end`, by the market's clock:
+    /// what was missed while there was no connection. The feeds of stocks and crypto have
     /// them; of others it fails at once. Must be called inside a tokio runtime.
-    pub fn backfill(&self, symbols: Vec<String>, start: SystemTime) -> Backfill {
+    pub fn backfill(&self, symbols: Vec<String>, start: SystemTime, end: SystemTime) -> Backfill {
         match self.0.past.trades.clone() {
-            Some(past) => past.fetch(symbols, start, self.market_time() + CLOCKS_DIFFER),
+            Some(past) => past.fetch(symbols, start, end),
             None => Backfill::failed("this feed has no past trades"),
         }
     }

@@ -12,13 +12,20 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::client::{Response, generate_key, generate_request};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Uri};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 /// One attempt to connect and shake hands takes no longer.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
 /// Pauses between attempts double from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
+/// The headers that are passed on: bearer tokens, and what Alpaca's clients say (msgpack, their keys).
+const PASSED: [&str; 4] = [
+    "authorization",
+    "content-type",
+    "apca-api-key-id",
+    "apca-api-secret-key",
+];
 /// The longest answer head that is read.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -77,13 +84,29 @@ pub(crate) struct Dialled {
     pub(crate) rest: BytesMut,
 }
 
-/// What of a browser's request concerns the backend.
-#[derive(Debug)]
+/// What of a browser's request concerns the backend; not for a log, since keys are in it.
 pub(crate) struct Visitor {
     /// Path and query.
     pub(crate) path: String,
-    /// The `Authorization` header.
-    pub(crate) authorization: Option<HeaderValue>,
+    /// Who it is and how it wants to be spoken to, as far as it says.
+    pub(crate) headers: Box<[(HeaderName, HeaderValue)]>,
+    /// It is sentinel, which the backend does not count.
+    pub(crate) is_probe: bool,
+}
+
+impl Visitor {
+    /// Someone who asks for this path, with these headers.
+    pub(crate) fn new(path: String, headers: &HeaderMap, is_probe: bool) -> Self {
+        let passed = PASSED.into_iter().filter_map(|name| {
+            let value = headers.get(name)?.clone();
+            Some((HeaderName::from_static(name), value))
+        });
+        Self {
+            path,
+            headers: passed.collect(),
+            is_probe,
+        }
+    }
 }
 
 impl Backend {
@@ -144,8 +167,11 @@ impl Backend {
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", generate_key());
-        if let Some(authorization) = &visitor.authorization {
-            request = request.header("Authorization", authorization);
+        for (name, value) in &visitor.headers {
+            request = request.header(name, value);
+        }
+        if visitor.is_probe {
+            request = request.header("User-Agent", "sentinel/proxied");
         }
         let request = request.body(()).map_err(io::Error::other)?;
         generate_request(request).map_err(io::Error::other)

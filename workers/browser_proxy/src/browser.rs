@@ -28,14 +28,14 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// A browser that said `rest` together with its request.
-    pub(crate) fn new(stream: TcpStream, rest: BytesMut) -> Self {
+    /// A browser that said `rest` together with its request, in the stream's own protocol or another.
+    pub(crate) fn new(stream: TcpStream, rest: BytesMut, is_understood: bool) -> Self {
         let (read, write) = stream.into_split();
         Self {
             read,
             to: Outlet::new(write),
             inlet: Inlet::with(rest),
-            wishes: Mutex::default(),
+            wishes: Mutex::new(Wishes::new(is_understood)),
             waiting: BytesMut::new(),
         }
     }
@@ -55,18 +55,20 @@ impl Browser {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The backend is gone: tells the browser, and prepares what to ask of the next one.
-    pub(crate) fn lose_backend(&mut self) {
+    /// The backend is gone: tells the browser, and prepares what to ask of the next one. Returns how
+    /// many of the browser's requests are asked again.
+    pub(crate) fn lose_backend(&mut self) -> usize {
         self.inlet.skip_long();
         let mut wishes = lock(&self.wishes);
         for symbol in wishes.subscribed_symbols() {
             let connecting = ServerMessage::connecting(symbol).to_json();
             self.to.push(&frame::text(connecting.as_bytes()));
         }
-        for request in wishes.requests() {
-            let request = frame::masked_text(request.to_json().as_bytes());
-            self.waiting.extend_from_slice(&request);
+        if let Some(pong) = wishes.take_pong() {
+            self.to.push(&pong);
         }
+        self.waiting = wishes.begin_anew();
+        wishes.count_unanswered()
     }
 
     /// Keeps what the browser says while there is no backend, and answers its pings. Returns when
@@ -79,7 +81,8 @@ impl Browser {
             wishes,
             waiting,
         } = self;
-        while waiting.len() < MAX_WAITING {
+        let most = waiting.len() + MAX_WAITING;
+        while waiting.len() < most {
             if to.unstick().await.is_err() || inlet.readable(read).await.is_err() {
                 return;
             }
@@ -92,7 +95,7 @@ impl Browser {
                         pongs.extend_from_slice(&frame::pong(&frame.payload()));
                         After::Hold
                     }
-                    Kind::Text | Kind::Close | Kind::Other => wishes.note(&frame),
+                    Kind::Text | Kind::Binary | Kind::Close | Kind::Pong | Kind::Other => wishes.note(&frame),
                 },
                 &mut |bytes| {
                     waiting.extend_from_slice(bytes);

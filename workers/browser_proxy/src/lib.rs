@@ -10,9 +10,9 @@
 //! hops. It reads just enough to take up the conversation elsewhere: when the backend goes away for
 //! reasons of its own (no Close frame, or 1001 or 1012), the browser stays connected, is told
 //! `connecting`, and the next backend is asked for the same subscriptions from the last trade that
-//! was passed on; what cannot be had any more that backend tells as a `gap`. A request that was
-//! under way just then, other than a subscription, is lost. On other paths than `/` (Alpaca's own
-//! protocol) nothing is understood, and the browser is closed with 1012.
+//! was passed on; what cannot be had any more that backend tells as a `gap`. Requests that were not
+//! answered yet are asked of the next backend in their order, and a ping is answered here. On other
+//! paths than `/` (Alpaca's own protocol) nothing is understood, and the browser is closed with 1012.
 //!
 //! A slow browser stops the reading of its own backend connection and nothing else; the backend's
 //! bound on slow clients then applies.
@@ -23,6 +23,7 @@ mod counts;
 mod link;
 mod relay;
 mod session;
+mod unanswered;
 mod wishes;
 
 use std::sync::Arc;
@@ -54,8 +55,7 @@ pub async fn run(listener: TcpListener, settings: Settings, stop: Stop) {
     let places = settings.places;
     let settings = Arc::new(settings);
     ws_listener::serve(listener, places, stop.clone(), move |stream, peer| {
-        let (settings, stop) = (Arc::clone(&settings), stop.clone());
-        async move { session::run(stream, peer, &settings, stop).await }
+        session::run(stream, peer, Arc::clone(&settings), stop.clone())
     })
     .await;
 }

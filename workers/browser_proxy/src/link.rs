@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
-use ws_listener::frame::{self, Kind, Sender};
+use ws_listener::frame::{self, Kind, Sender, Whole};
 use ws_listener::{Outlet, drain};
 
 use crate::backend::Dialled;
 use crate::browser::{Browser, lock};
+use crate::counts::Counts;
 use crate::relay::{After, Inlet, SourceGone};
-use crate::wishes::Wishes;
+use crate::wishes::{Heard, Wishes};
 
 /// How long the other side has to take our Close and close too.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -68,11 +69,11 @@ impl Link {
 
     /// Passes frames on until one side ends. A side is only read while the other keeps up, so that
     /// what is stuck stays within one read.
-    pub(crate) async fn relay(&mut self, browser: &mut Browser) -> Left {
+    pub(crate) async fn relay(&mut self, browser: &mut Browser, counts: &Counts) -> Left {
         let (from_browser, inlet, to_browser, wishes) = browser.sides();
         tokio::select! {
-            left = down(&self.read, &mut self.inlet, to_browser, wishes) => left,
-            left = up(from_browser, inlet, &mut self.to, wishes) => left,
+            left = down(&self.read, &mut self.inlet, to_browser, wishes, counts) => left,
+            left = up(from_browser, inlet, &mut self.to, wishes, counts) => left,
         }
     }
 
@@ -98,37 +99,48 @@ pub(crate) async fn say_goodbye(mut to: Outlet, mut read: OwnedReadHalf, close: 
     let _ = timeout(CLOSE_DEADLINE, goodbye).await;
 }
 
-async fn down(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+async fn down(
+    from: &OwnedReadHalf,
+    inlet: &mut Inlet,
+    to: &mut Outlet,
+    wishes: &Mutex<Wishes>,
+    counts: &Counts,
+) -> Left {
+    let mut waiting = counts.waiting();
     loop {
-        if to.unstick().await.is_err() {
-            return Left::Browser;
+        if to.waiting() > 0 {
+            waiting.are(to.waiting());
+            // Boxed, since most are never stuck.
+            if Box::pin(to.unstick()).await.is_err() {
+                return Left::Browser;
+            }
+            waiting.are(0);
         }
         if inlet.readable(from).await.is_err() {
             return Left::Backend(None);
         }
-        let mut close = None;
+        let (mut close, mut bytes) = (None, 0);
         let mut wishes = lock(wishes);
         let step = inlet.step(
             from,
             &mut |frame| match frame.kind {
-                Kind::Text => {
-                    wishes.told(&frame.payload());
-                    After::Pass
-                }
                 Kind::Close => {
-                    let reason = frame
-                        .payload()
-                        .get(2..)
-                        .map(String::from_utf8_lossy)
-                        .unwrap_or_default()
-                        .into_owned();
-                    close = Some(Close::new(frame.close_code(), reason));
+                    close = Some(goodbye(&frame));
                     After::Hold
                 }
-                Kind::Ping | Kind::Other => After::Pass,
+                Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong | Kind::Other => {
+                    match wishes.heard(&frame) {
+                        Heard::Other => After::Pass,
+                        Heard::Health => After::Instead(with_own_health(&frame.payload(), counts)),
+                    }
+                }
             },
-            &mut |bytes| to.offer(bytes),
+            &mut |passed| {
+                bytes += passed.len();
+                to.offer(passed)
+            },
         );
+        counts.down(bytes, wishes.take_passed());
         match step {
             Err(SourceGone) => return Left::Backend(None),
             Ok(Err(_)) => return Left::Browser,
@@ -138,9 +150,32 @@ async fn down(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: 
     }
 }
 
-async fn up(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &Mutex<Wishes>) -> Left {
+/// What a Close frame says.
+fn goodbye(frame: &Whole<'_>) -> Close {
+    let payload = frame.payload();
+    let reason = payload.get(2..).map(String::from_utf8_lossy).unwrap_or_default();
+    Close::new(frame.close_code(), reason)
+}
+
+/// The backend's answer to `health`, with the figures of this hop in it.
+fn with_own_health(told: &[u8], counts: &Counts) -> Bytes {
+    let told = told.trim_ascii_end();
+    let Some(open) = told.strip_suffix(b"}") else {
+        return frame::text(told);
+    };
+    let own = format!(",\"proxy\":{}}}", counts.health());
+    frame::text(&[open, own.as_bytes()].concat())
+}
+
+async fn up(
+    from: &OwnedReadHalf,
+    inlet: &mut Inlet,
+    to: &mut Outlet,
+    wishes: &Mutex<Wishes>,
+    counts: &Counts,
+) -> Left {
     loop {
-        if to.unstick().await.is_err() {
+        if to.waiting() > 0 && Box::pin(to.unstick()).await.is_err() {
             return Left::Backend(None);
         }
         if inlet.readable(from).await.is_err() {
@@ -148,6 +183,7 @@ async fn up(from: &OwnedReadHalf, inlet: &mut Inlet, to: &mut Outlet, wishes: &M
         }
         let mut wishes = lock(wishes);
         let step = inlet.step(from, &mut |frame| wishes.note(&frame), &mut |bytes| {
+            counts.up(bytes.len());
             to.offer(bytes)
         });
         match step {

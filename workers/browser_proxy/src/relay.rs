@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::net::tcp::OwnedReadHalf;
 use ws_listener::frame::{self, Next, Whole};
 use ws_listener::{SCRATCH_LEN, with_scratch};
@@ -23,12 +23,14 @@ pub(crate) struct Inlet {
 }
 
 /// What to do after a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Pass it on, and look at the next.
     Pass,
     /// Keep it from the other side; it is dealt with.
     Hold,
+    /// Pass this on in its place.
+    Instead(Bytes),
 }
 
 /// Why no more can be read.
@@ -63,7 +65,7 @@ impl Inlet {
     }
 
     /// One read. Every whole frame is shown to `look`; `pass` gets all that is to be passed on,
-    /// once, or once more for each frame that was held.
+    /// once, or more often if frames were held or replaced.
     pub(crate) fn step(
         &mut self,
         from: &OwnedReadHalf,
@@ -94,8 +96,14 @@ impl Inlet {
             match frame::next(&bytes[at..]) {
                 Next::Whole(whole) => {
                     let end = at + whole.bytes.len();
-                    if look(whole) == After::Hold {
+                    let instead = match look(whole) {
+                        After::Pass => None,
+                        After::Hold => Some(Bytes::new()),
+                        After::Instead(frame) => Some(frame),
+                    };
+                    if let Some(frame) = instead {
                         pass(&bytes[start..at])?;
+                        pass(&frame)?;
                         start = end;
                     }
                     at = end;

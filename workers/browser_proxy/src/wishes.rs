@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use bytes::BytesMut;
 use stream_protocol::{Channel, ClientMessage, Gap, Position, ServerMessage};
-use ws_listener::frame::{Kind, Whole};
+use ws_listener::frame::{self, Kind, Whole};
 
+use crate::counts::Passed;
 use crate::relay::After;
+use crate::unanswered::{Awaits, Unanswered};
 
 /// How a trade begins, to the letter of stream_protocol; what is not spelled so is read in full.
 const TRADE: &[u8] = br#"{"type":"trade","symbol":""#;
@@ -16,16 +19,32 @@ const SEQ: &[u8] = br#""seq":"#;
 /// As many symbols as the stream grants a client; no more are taken note of.
 const MAX_SYMBOLS: usize = 10_000;
 
-/// One browser's subscriptions.
+/// One browser's subscriptions, and what it waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
-    symbols: HashMap<Box<str>, Wish>,
+    /// It speaks the stream's own protocol; of others only the end is understood.
+    is_understood: bool,
+    /// The symbols it is subscribed to, and the last trade of each that was passed on.
+    symbols: HashMap<Box<str>, Option<Position>>,
     /// Channels besides trades: asked for anew, since only trades are replayed.
     besides: BTreeSet<(Box<str>, Channel)>,
     orders: bool,
     heartbeat: bool,
     is_closing: bool,
     row: Row,
+    unanswered: Unanswered,
+    /// The payload of its last ping that was not answered.
+    ping: Option<Box<[u8]>>,
+    passed: Passed,
+}
+
+/// What a frame of the backend's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The answer to `health`, to which this hop adds its own.
+    Health,
+    /// To be passed on as it is.
+    Other,
 }
 
 /// Trades of one symbol in a row: only the last one's number counts, so that most are merely
@@ -37,57 +56,36 @@ struct Row {
     seq: u64,
 }
 
-#[derive(Debug, Default)]
-struct Wish {
-    /// The last trade that was passed on.
-    at: Option<Position>,
-    /// The browser no longer wants it, and the backend has not said so yet.
-    is_leaving: bool,
-}
-
 impl Wishes {
-    /// Takes note of what the browser says; what is no request is none of ours.
-    fn asked(&mut self, text: &[u8]) {
-        let message = std::str::from_utf8(text).ok().map(ClientMessage::parse);
-        match message {
-            Some(Ok(ClientMessage::Subscribe {
-                symbols,
-                channels,
-                since,
-            })) => {
-                for (symbol, channel) in pairs(&symbols, &channels) {
-                    match channel {
-                        Channel::Trades => self.wants(symbol.to_owned(), since.as_ref()),
-                        other => self.wants_besides(symbol, other),
-                    }
-                }
-            }
-            Some(Ok(ClientMessage::Unsubscribe { symbols, channels })) => {
-                for (symbol, channel) in pairs(&symbols, &channels) {
-                    self.besides.remove(&(symbol.into(), channel));
-                    if let Some(wish) = self.symbols.get_mut(symbol)
-                        && channel == Channel::Trades
-                    {
-                        wish.is_leaving = true;
-                    }
-                }
-            }
-            Some(Ok(ClientMessage::SubscribeOrders)) => self.orders = true,
-            Some(Ok(ClientMessage::UnsubscribeOrders)) => self.orders = false,
-            Some(Ok(ClientMessage::Heartbeat)) => self.heartbeat = true,
-            Some(Ok(ClientMessage::Ping | ClientMessage::Health | ClientMessage::Reconnect) | Err(_))
-            | None => {}
+    /// Those of a browser that speaks the stream's own protocol, or another.
+    pub(crate) fn new(is_understood: bool) -> Self {
+        Self {
+            is_understood,
+            ..Self::default()
         }
     }
 
     /// Takes note of a frame of the browser's.
     pub(crate) fn note(&mut self, frame: &Whole<'_>) -> After {
         match frame.kind {
-            Kind::Text => self.asked(&frame.payload()),
+            Kind::Text if self.is_understood => self.asked(frame),
+            // It is told that this is of no use.
+            Kind::Binary if self.is_understood => self.unanswered.ask(Awaits::Error, frame.bytes, None),
+            Kind::Ping => self.ping = Some(frame.payload().into()),
             Kind::Close => self.is_closing = true,
-            Kind::Ping | Kind::Other => {}
+            Kind::Text | Kind::Binary | Kind::Pong | Kind::Other => {}
         }
         After::Pass
+    }
+
+    fn asked(&mut self, frame: &Whole<'_>) {
+        let payload = frame.payload();
+        let message = std::str::from_utf8(&payload).ok().map(ClientMessage::parse);
+        let (awaits, since) = match message {
+            Some(Ok(message)) => (Awaits::of(&message), since(message)),
+            Some(Err(_)) | None => (Awaits::Error, None),
+        };
+        self.unanswered.ask(awaits, frame.bytes, since);
     }
 
     /// Whether the browser has said goodbye.
@@ -95,21 +93,47 @@ impl Wishes {
         self.is_closing
     }
 
-    /// Takes note of what the backend says.
-    pub(crate) fn told(&mut self, text: &[u8]) {
+    /// Takes note of a frame of the backend's.
+    pub(crate) fn heard(&mut self, frame: &Whole<'_>) -> Heard {
+        match frame.kind {
+            Kind::Text if self.is_understood => return self.told(&frame.payload()),
+            Kind::Pong if self.ping.as_deref() == Some(&frame.payload()) => self.ping = None,
+            Kind::Text | Kind::Binary | Kind::Ping | Kind::Pong | Kind::Close | Kind::Other => {}
+        }
+        Heard::Other
+    }
+
+    /// How much has passed since this was asked last.
+    pub(crate) fn take_passed(&mut self) -> Passed {
+        std::mem::take(&mut self.passed)
+    }
+
+    fn told(&mut self, text: &[u8]) -> Heard {
         if let Some(seq) = seq_at_end(text) {
             if !self.row.start.is_empty() && text.starts_with(&self.row.start) {
                 self.row.seq = seq;
-                return;
+                self.passed.trades += 1;
+                return Heard::Other;
             }
             if let Some(start) = start_of_trade(text) {
                 self.finish_row();
                 self.row.start.extend_from_slice(start);
                 self.row.seq = seq;
-                return;
+                self.passed.trades += 1;
+                return Heard::Other;
             }
         }
+        self.finish_row();
+        let Ok(text) = std::str::from_utf8(text) else {
+            return Heard::Other;
+        };
+        // It is long, and all that matters is that it came.
+        if ServerMessage::type_of(text).as_deref() == Some("health") {
+            self.unanswered.answered(Awaits::Health);
+            return Heard::Health;
+        }
         self.read(text);
+        Heard::Other
     }
 
     fn finish_row(&mut self) {
@@ -119,140 +143,181 @@ impl Wishes {
         let symbol = symbol
             .strip_suffix(b"\"")
             .and_then(|symbol| std::str::from_utf8(symbol).ok());
-        if let Some(Wish { at: Some(at), .. }) = symbol.and_then(|symbol| self.symbols.get_mut(symbol)) {
+        if let Some(Some(at)) = symbol.and_then(|symbol| self.symbols.get_mut(symbol)) {
             at.seq = self.row.seq;
         }
         self.row.start.clear();
     }
 
-    fn read(&mut self, text: &[u8]) {
-        self.finish_row();
-        let Some(message) = std::str::from_utf8(text).ok().map(ServerMessage::parse) else {
-            return;
-        };
-        match message {
+    fn read(&mut self, text: &str) {
+        match ServerMessage::parse(text) {
             Ok(ServerMessage::Subscribed {
                 symbol,
                 position,
                 recovered,
-                channel: None,
+                channel,
                 ..
-            }) => {
-                self.subscribed(&symbol, position, recovered == Some(true));
-            }
-            Ok(ServerMessage::Unsubscribed {
-                symbol,
-                channel: None,
-                ..
-            }) => self.unsubscribed(&symbol),
-            Ok(ServerMessage::Gap(Gap {
-                symbol,
-                seq,
-                to,
-                channel: None,
-                ..
-            })) => {
-                if let Some(seq) = seq.or(to) {
-                    self.reached(&symbol, seq);
+            }) => self.subscribed(&symbol, channel, position, recovered == Some(true)),
+            Ok(ServerMessage::Unsubscribed { symbol, channel, .. }) => {
+                self.unanswered.answered(Awaits::Unsubscribed(1));
+                match channel {
+                    None => drop(self.symbols.remove(&*symbol)),
+                    Some(channel) => drop(self.besides.remove(&((&*symbol).into(), channel))),
                 }
             }
+            Ok(ServerMessage::Gap(gap)) => {
+                self.passed.gaps += 1;
+                self.missed(&gap);
+            }
+            Ok(ServerMessage::Error { code, .. }) => self.refused(&code),
             Ok(
-                ServerMessage::Trade { .. }
-                | ServerMessage::Subscribed { .. }
-                | ServerMessage::Unsubscribed { .. }
-                | ServerMessage::Gap(_)
-                | ServerMessage::OrdersSubscribed { .. }
+                message @ (ServerMessage::OrdersSubscribed { .. }
                 | ServerMessage::OrdersUnsubscribed { .. }
-                | ServerMessage::OrdersGap { .. }
                 | ServerMessage::Heartbeat { .. }
-                | ServerMessage::Connecting { .. }
                 | ServerMessage::Pong { .. }
                 | ServerMessage::Health(_)
                 | ServerMessage::ReconnectInitiated { .. }
-                | ServerMessage::Error { .. },
-            )
-            | Err(_) => {}
+                | ServerMessage::Trade { .. }
+                | ServerMessage::OrdersGap { .. }
+                | ServerMessage::Connecting { .. }),
+            ) => self.answered(&message),
+            Err(_) => {}
         }
     }
 
-    fn wants(&mut self, symbol: String, since: Option<&Position>) {
-        if self.symbols.len() >= MAX_SYMBOLS && !self.symbols.contains_key(symbol.as_str()) {
-            return;
-        }
-        let wish = self.symbols.entry(symbol.into()).or_default();
-        wish.is_leaving = false;
-        if let Some(since) = since {
-            wish.at = Some(since.clone());
-        }
+    /// An answer that there is one of.
+    fn answered(&mut self, message: &ServerMessage<'_>) {
+        let answer = match message {
+            ServerMessage::OrdersSubscribed { .. } => {
+                self.orders = true;
+                Awaits::OrdersOn
+            }
+            ServerMessage::OrdersUnsubscribed { .. } => {
+                self.orders = false;
+                Awaits::OrdersOff
+            }
+            ServerMessage::Heartbeat { .. } => {
+                self.heartbeat = true;
+                Awaits::Heartbeat
+            }
+            ServerMessage::Pong { .. } => Awaits::Pong,
+            ServerMessage::Health(_) => Awaits::Health,
+            ServerMessage::ReconnectInitiated { .. } => Awaits::Reconnecting,
+            ServerMessage::Trade { .. }
+            | ServerMessage::Gap(_)
+            | ServerMessage::OrdersGap { .. }
+            | ServerMessage::Connecting { .. }
+            | ServerMessage::Subscribed { .. }
+            | ServerMessage::Unsubscribed { .. }
+            | ServerMessage::Error { .. } => return,
+        };
+        self.unanswered.answered(answer);
     }
 
-    fn wants_besides(&mut self, symbol: &str, channel: Channel) {
-        if self.besides.len() < MAX_SYMBOLS {
-            self.besides.insert((symbol.into(), channel));
+    fn refused(&mut self, code: &str) {
+        match code {
+            "bad_request" => self.unanswered.refused(),
+            "orders_off" | "forbidden" => drop(self.unanswered.answered(Awaits::OrdersOn)),
+            // It answers nothing: what was subscribed is no more.
+            _ => {}
         }
     }
 
     /// After a recovery the replay follows: the browser is where it was, not yet where the backend is.
-    fn subscribed(&mut self, symbol: &str, position: Option<Position>, recovered: bool) {
-        if let Some(wish) = self.symbols.get_mut(symbol)
-            && (!recovered || wish.at.is_none())
+    fn subscribed(
+        &mut self,
+        symbol: &str,
+        channel: Option<Channel>,
+        position: Option<Position>,
+        recovered: bool,
+    ) {
+        let since = self.unanswered.answered(Awaits::Subscribed(1));
+        let is_full = self.symbols.len() + self.besides.len() >= MAX_SYMBOLS;
+        if is_full && !self.symbols.contains_key(symbol) {
+            return;
+        }
+        if let Some(channel) = channel {
+            self.besides.insert((symbol.into(), channel));
+            return;
+        }
+        let at = self.symbols.entry(symbol.into()).or_default();
+        if !recovered {
+            *at = position;
+        } else if let Some(since) = since {
+            *at = Some(since);
+        } else if at.is_none() {
+            *at = position;
+        }
+    }
+
+    fn missed(&mut self, gap: &Gap<'_>) {
+        if gap.channel.is_none()
+            && let Some(seq) = gap.seq.or(gap.to)
+            && let Some(Some(at)) = self.symbols.get_mut(&*gap.symbol)
         {
-            wish.at = position;
-        }
-    }
-
-    fn unsubscribed(&mut self, symbol: &str) {
-        if self.symbols.get(symbol).is_some_and(|wish| wish.is_leaving) {
-            self.symbols.remove(symbol);
-        }
-    }
-
-    fn reached(&mut self, symbol: &str, seq: u64) {
-        if let Some(Wish { at: Some(at), .. }) = self.symbols.get_mut(symbol) {
             at.seq = seq;
         }
     }
 
     /// The symbols that are subscribed, for telling the browser about them.
     pub(crate) fn subscribed_symbols(&self) -> impl Iterator<Item = &str> {
-        let wanted = self.symbols.iter().filter(|(_, wish)| !wish.is_leaving);
-        wanted.map(|(symbol, _)| symbol.as_ref())
+        self.symbols.keys().map(AsRef::as_ref)
     }
 
-    /// What to ask of a new backend.
-    pub(crate) fn requests(&mut self) -> Vec<ClientMessage> {
+    /// The pong that the last backend did not send any more; it answers all pings before it, too.
+    pub(crate) fn take_pong(&mut self) -> Option<bytes::Bytes> {
+        Some(frame::pong(&self.ping.take()?))
+    }
+
+    /// How many requests `begin_anew` has repeated.
+    pub(crate) fn count_unanswered(&self) -> usize {
+        self.unanswered.count()
+    }
+
+    /// What to send to a new backend: requests for the same subscriptions, and what the last one has
+    /// not answered.
+    pub(crate) fn begin_anew(&mut self) -> BytesMut {
+        let own = self.requests();
+        self.unanswered.begin_anew(&own);
+        let mut frames = BytesMut::new();
+        for request in own {
+            frames.extend_from_slice(&frame::masked_text(request.to_json().as_bytes()));
+        }
+        for asked in self.unanswered.frames() {
+            frames.extend_from_slice(asked);
+        }
+        frames
+    }
+
+    fn requests(&mut self) -> Vec<ClientMessage> {
         self.finish_row();
         let heartbeat = self.heartbeat.then_some(ClientMessage::Heartbeat);
-        let symbols = self.symbols.iter().map(|(symbol, wish)| {
-            let (symbols, channels) = (vec![symbol.to_string()], vec![Channel::Trades]);
-            if wish.is_leaving {
-                ClientMessage::Unsubscribe { symbols, channels }
-            } else {
-                let since = wish.at.clone();
-                ClientMessage::Subscribe {
-                    symbols,
-                    channels,
-                    since,
-                }
-            }
-        });
-        let besides = self
-            .besides
-            .iter()
-            .map(|(symbol, channel)| ClientMessage::Subscribe {
-                symbols: vec![symbol.to_string()],
-                channels: vec![*channel],
-                since: None,
-            });
+        let subscribe = |symbol: &str, channel, since| ClientMessage::Subscribe {
+            symbols: vec![symbol.to_owned()],
+            channels: vec![channel],
+            since,
+        };
+        let symbols = self.symbols.iter();
+        let symbols = symbols.map(|(symbol, at)| subscribe(symbol, Channel::Trades, at.clone()));
+        let besides = self.besides.iter();
+        let besides = besides.map(|(symbol, channel)| subscribe(symbol, *channel, None));
         let orders = self.orders.then_some(ClientMessage::SubscribeOrders);
         symbols.chain(besides).chain(orders).chain(heartbeat).collect()
     }
 }
 
-/// Each symbol with each channel.
-fn pairs<'a>(symbols: &'a [String], channels: &'a [Channel]) -> impl Iterator<Item = (&'a str, Channel)> {
-    let each = |symbol: &'a String| channels.iter().map(move |channel| (symbol.as_str(), *channel));
-    symbols.iter().flat_map(each)
+/// Where a subscription is to go on from.
+fn since(message: ClientMessage) -> Option<Position> {
+    match message {
+        ClientMessage::Subscribe { since, .. } => since,
+        ClientMessage::Unsubscribe { .. }
+        | ClientMessage::SubscribeOrders
+        | ClientMessage::UnsubscribeOrders
+        | ClientMessage::Ping
+        | ClientMessage::Health
+        | ClientMessage::Heartbeat
+        | ClientMessage::Reconnect => None,
+    }
 }
 
 /// `{"type":"trade","symbol":"AAPL"`
@@ -272,83 +337,5 @@ fn seq_at_end(text: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use stream_protocol::ClientMessage;
-
-    use super::Wishes;
-
-    fn told(wishes: &mut Wishes, texts: &[&str]) {
-        for text in texts {
-            wishes.told(text.as_bytes());
-        }
-    }
-
-    fn requests(wishes: &mut Wishes) -> Vec<String> {
-        let mut requests: Vec<String> = wishes.requests().iter().map(ClientMessage::to_json).collect();
-        requests.sort_unstable();
-        requests
-    }
-
-    fn trade(symbol: &str, seq: u64) -> String {
-        format!(r#"{{"type":"trade","symbol":"{symbol}","data":{{"price":1}},"seq":{seq}}}"#)
-    }
-
-    const SUBSCRIBED: &str = r#"{"type":"subscribed","symbol":"A","message":"","epoch":"e.1","seq":40}"#;
-
-    #[test]
-    fn what_was_asked_is_asked_again_with_the_place_reached() {
-        let mut wishes = Wishes::default();
-        wishes.asked(br#"{"action":"subscribe","symbols":["a","b"]}"#);
-        wishes.asked(br#"{"action":"heartbeat"}"#);
-        wishes.asked(b"hello");
-        told(
-            &mut wishes,
-            &[
-                SUBSCRIBED,
-                &trade("A", 41),
-                &trade("B", 7),
-                &trade("A", 42),
-                &trade("A", 43),
-            ],
-        );
-        assert_eq!(
-            requests(&mut wishes),
-            [
-                r#"{"action":"heartbeat"}"#,
-                r#"{"action":"subscribe","since":{"epoch":"e.1","seq":43},"symbol":"A"}"#,
-                r#"{"action":"subscribe","symbol":"B"}"#,
-            ],
-            "B's subscription was never answered, so nothing of it was missed"
-        );
-    }
-
-    #[test]
-    fn gaps_with_numbers_count_and_a_replay_begins_where_the_browser_was() {
-        let mut wishes = Wishes::default();
-        wishes.asked(br#"{"action":"subscribe","symbol":"A","since":{"epoch":"e.1","seq":10}}"#);
-        let recovered = SUBSCRIBED.replace('}', r#","recovered":true}"#);
-        told(&mut wishes, &[&recovered]);
-        assert!(requests(&mut wishes)[0].contains(r#""seq":10"#));
-        let gap = r#"{"type":"gap","symbol":"A","from":11,"to":20,"missed":10,"reason":"slow"}"#;
-        told(&mut wishes, &[gap]);
-        assert!(requests(&mut wishes)[0].contains(r#""seq":20"#));
-    }
-
-    #[test]
-    fn an_unsubscription_is_repeated_until_it_is_answered() {
-        let mut wishes = Wishes::default();
-        wishes.asked(br#"{"action":"subscribe","symbol":"A"}"#);
-        told(&mut wishes, &[SUBSCRIBED]);
-        wishes.asked(br#"{"action":"unsubscribe","symbol":"A"}"#);
-        assert_eq!(wishes.subscribed_symbols().count(), 0);
-        assert_eq!(
-            requests(&mut wishes),
-            [r#"{"action":"unsubscribe","symbol":"A"}"#]
-        );
-        told(
-            &mut wishes,
-            &[r#"{"type":"unsubscribed","symbol":"A","message":""}"#],
-        );
-        assert_eq!(requests(&mut wishes), [""; 0]);
-    }
-}
+#[path = "wishes/tests.rs"]
+mod tests;

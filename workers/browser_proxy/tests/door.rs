@@ -91,3 +91,26 @@ async fn metrics_are_told_to_plain_http() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\nbrowser_proxy_browsers 1\n"), "{answer}");
 }
+
+#[tokio::test]
+async fn what_a_bot_says_of_itself_reaches_the_backend_and_nothing_else_does() {
+    let (listener, address) = listen().await;
+    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let mut bot = TcpStream::connect(proxy.address).await.expect("connects");
+    let own = "content-type: application/msgpack\r\napca-api-key-id: KEY\r\napca-api-secret-key: SECRET\r\n";
+    let request = format!("GET /v2/iex HTTP/1.1\r\n{UPGRADE}{own}Cookie: private\r\n\r\n");
+    bot.write_all(request.as_bytes()).await.expect("sent");
+    let (mut backend, _) = soon("the proxy dials", listener.accept())
+        .await
+        .expect("accepted");
+    let mut asked = vec![0; 2048];
+    let length = soon("its request", backend.read(&mut asked))
+        .await
+        .expect("readable");
+    let asked = String::from_utf8_lossy(&asked[..length]).to_lowercase();
+    assert!(asked.starts_with("get /v2/iex http/1.1\r\n"), "{asked}");
+    for line in own.lines() {
+        assert!(asked.contains(&line.to_lowercase()), "{line}: {asked}");
+    }
+    assert!(!asked.contains("private"), "{asked}");
+}

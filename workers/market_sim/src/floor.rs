@@ -164,13 +164,14 @@ impl Floor {
             self.next_at = Some(at.max(now - LONGEST_LAG.min(lag)) + self.interval());
             let index = self.random.below(self.active.len());
             let (key, viewers) = &self.active[index];
+            // What is halted makes no trade, and uses up no id.
+            if self.halted.contains(&*key.1) {
+                continue;
+            }
             let Some(tape) = self.tapes.get_mut(key) else {
                 continue;
             };
             let trade = tape.trade(clock.saturating_sub(lag).unwrap_or(clock));
-            if self.halted.contains(&*key.1) {
-                continue;
-            }
             self.made += 1;
             self.ledger.enter(key.0, &trade);
             let told = match self.bars.get_mut(key) {

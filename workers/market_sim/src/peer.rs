@@ -192,9 +192,10 @@ impl Peer {
             }
             Ok(channels) => {
                 self.channels = channels;
+                // Whoever hears of it misses nothing that is made from then on.
                 vec![
-                    Reply::Say(Answer::Subscription(self.channels.told())),
                     Reply::Watch(self.channels.wants()),
+                    Reply::Say(Answer::Subscription(self.channels.told())),
                 ]
             }
         }
@@ -262,8 +263,8 @@ mod tests {
     fn lists(replies: &[Reply]) -> Vec<(&str, Vec<&str>)> {
         match replies {
             [
-                Reply::Say(Answer::Subscription(Subscription(lists))),
                 Reply::Watch(_),
+                Reply::Say(Answer::Subscription(Subscription(lists))),
             ] => lists
                 .iter()
                 .map(|(name, symbols)| (*name, symbols.iter().map(String::as_str).collect()))
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!(lists(&replies)[0], ("trades", vec![]));
         let quotes_and_bars = [&[][..], &["AMD", "CLDR"], &["*"], &[], &[], &[]];
         let wants = quotes_and_bars.map(|symbols| symbols.iter().map(ToString::to_string).collect());
-        assert_eq!(replies[1], Reply::Watch(Wants(wants)));
+        assert_eq!(replies[0], Reply::Watch(Wants(wants)));
     }
 
     #[test]

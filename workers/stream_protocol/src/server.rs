@@ -188,6 +188,12 @@ impl<'a> ServerMessage<'a> {
         serde_json::to_string(self).expect("every message has only text keys")
     }
 
+    /// What a text frame of the server says its `type` is, whatever else it says.
+    pub fn type_of(text: &str) -> Option<Cow<'_, str>> {
+        let tag: Tag<'_> = read(text).ok()?;
+        Some(tag.r#type)
+    }
+
     /// Reads a text frame of the server. Fields this version does not know are ignored.
     pub fn parse(text: &str) -> Result<ServerMessage<'static>, Unreadable> {
         let tag: Tag<'_> = read(text)?;

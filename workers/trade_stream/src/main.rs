@@ -74,11 +74,11 @@ struct Arguments {
     /// Seconds until a silent client is pinged; after three pings without an answer it is closed.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     ping: u64,
-    /// Trades kept per symbol for clients that come back.
-    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    /// Trades kept per symbol for clients that come back: ten seconds of the busiest.
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
     keep_trades: usize,
     /// Bytes kept per symbol for clients that come back.
-    #[arg(long, default_value_t = 256 << 10, value_name = "BYTES")]
+    #[arg(long, default_value_t = 8 << 20, value_name = "BYTES")]
     keep_bytes: usize,
     /// Bytes kept of all symbols together.
     #[arg(long, default_value_t = 64 << 20, value_name = "BYTES")]

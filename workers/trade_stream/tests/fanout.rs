@@ -124,3 +124,40 @@ async fn the_other_policy_closes_a_slow_client_with_a_reason() {
     let health = lively.ask(r#"{"action":"health"}"#).await;
     assert_eq!(health["figures"]["slow_closed"], 1, "{health}");
 }
+
+#[tokio::test]
+async fn conflated_a_slow_client_has_the_newest_and_is_told_of_the_rest() {
+    let alpaca = Alpaca::start().await;
+    let stream = Stream::with(alpaca.address, |settings| {
+        settings.limits.bytes = 32 * 1024;
+        settings.limits.slow = Slow::Conflate;
+    })
+    .await;
+    let (mut lively, mut slow) = tokio::join!(stream.client(), Client::narrow(stream.address));
+    lively.subscribe(&alpaca, "AAPL").await;
+    slow.subscribe(&alpaca, "AAPL").await;
+    let bursts = 50;
+    flood(&alpaca, &mut lively, bursts).await;
+    let waiting = lively.ask(r#"{"action":"health"}"#).await["figures"]["queue_bytes"].clone();
+    assert!(waiting.as_u64() < Some(40 * 1024), "{waiting} bytes wait");
+
+    let (mut next, mut missed) = (1, 0);
+    while next <= bursts * 100 {
+        let message = slow.hear().await;
+        match message["type"].as_str() {
+            Some("trade") => assert_eq!(message["seq"], next, "in order, and the newest is among them"),
+            Some("gap") => {
+                assert_eq!(message["from"], next, "{message}");
+                missed += message["missed"].as_u64().expect("a number");
+                next = message["to"].as_u64().expect("a number");
+            }
+            other => panic!("{other:?}"),
+        }
+        next += 1;
+    }
+    let dropped = lively.ask(r#"{"action":"health"}"#).await["figures"]["missed"].clone();
+    assert!(
+        missed > 0 && dropped == missed,
+        "{dropped} of which it was told {missed}"
+    );
+}

@@ -66,6 +66,24 @@ async fn one_address_has_its_share_of_places() {
 }
 
 #[tokio::test]
+async fn there_are_so_many_places_in_total_and_one_that_is_left_is_free() {
+    let alpaca = Alpaca::start().await;
+    let stream = Stream::with(alpaca.address, |settings| settings.places.total = 2).await;
+    let (_first, second) = (stream.client().await, stream.client().await);
+    let url = format!("ws://{}/", stream.address);
+    let (status, why) = refused(&url, None).await.expect("refused");
+    assert_eq!(
+        (status, why.trim_end()),
+        (503, "all 2 places are taken: try again later")
+    );
+    drop(second);
+    let free = async { while refused(&url, None).await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(5), free)
+        .await
+        .expect("free again");
+}
+
+#[tokio::test]
 async fn a_client_has_its_share_of_symbols() {
     let alpaca = Alpaca::start().await;
     let stream = Stream::with(alpaca.address, |settings| settings.max_symbols = 2).await;

@@ -3,40 +3,14 @@
 
 mod common;
 
+use common::sim::{order, post, start};
 use common::{Client, Stream, soon};
 use futures_util::{SinkExt, StreamExt};
 use market_sim::Settings;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
-use ws_listener::{Stop, StopTrigger};
-
-async fn simulator() -> (std::net::SocketAddr, StopTrigger) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    let (trigger, stop) = Stop::new();
-    tokio::spawn(market_sim::run(listener, Settings::default(), stop));
-    (address, trigger)
-}
-
-async fn post(address: std::net::SocketAddr, path: &str, body: &Value) -> String {
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nAPCA-API-KEY-ID: K\r\nAPCA-API-SECRET-KEY: S\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = soon("connect", TcpStream::connect(address))
-        .await
-        .expect("connected");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut answer = String::new();
-    soon("an answer", stream.read_to_string(&mut answer))
-        .await
-        .expect("read");
-    answer
-}
 
 async fn live(client: &mut Client) {
     loop {
@@ -50,7 +24,7 @@ async fn live(client: &mut Client) {
 
 #[tokio::test]
 async fn what_becomes_of_an_order_is_told_in_both_protocols() {
-    let (sim, _running) = simulator().await;
+    let (sim, _running) = start(Settings::default()).await;
     let stream = Stream::start(sim).await;
     let mut browser = stream.client().await;
     let subscribed = browser.ask(r#"{"action":"subscribe_orders"}"#).await;
@@ -82,8 +56,7 @@ async fn what_becomes_of_an_order_is_told_in_both_protocols() {
     assert_eq!(browser.ask(r#"{"action":"ping"}"#).await["type"], "pong");
 
     let asked = json!({"symbol":"AAPL","qty":"10","side":"buy","type":"market","time_in_force":"day"});
-    let answer = post(sim, "/v2/orders", &asked).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    post(sim, "/v2/orders", &asked.to_string()).await;
     for event in ["new", "partial_fill", "fill"] {
         let ours = browser.hear().await;
         assert_eq!(
@@ -99,7 +72,7 @@ async fn what_becomes_of_an_order_is_told_in_both_protocols() {
     let health = browser.ask(r#"{"action":"health"}"#).await;
     assert_eq!(health["figures"]["order_updates"], 3);
 
-    post(sim, "/control", &json!({"blow":"drop"})).await;
+    order(sim, r#"{"blow":"drop"}"#).await;
     assert_eq!(browser.hear().await["type"], "orders_gap", "nothing is replayed");
 }
 

@@ -49,6 +49,14 @@ pub struct Opening {
     pub compressed: bool,
 }
 
+impl Opening {
+    /// Whether a probe of sentinel's asks, which is no client: it comes and goes every few seconds.
+    pub fn is_probe(&self) -> bool {
+        let agent = self.headers.get("user-agent");
+        agent.is_some_and(|agent| agent.as_bytes().starts_with(b"sentinel/"))
+    }
+}
+
 /// Why a visitor did not become a client.
 #[derive(Debug)]
 pub enum Refused {

@@ -12,6 +12,7 @@
 mod deflate;
 pub mod frame;
 mod handshake;
+mod histogram;
 mod inherited;
 mod metrics;
 mod origin;
@@ -23,6 +24,7 @@ mod tokens;
 
 pub use deflate::{Deflater, inflate};
 pub use handshake::{Door, Opening, Refused, answer_metrics};
+pub use histogram::Histogram;
 pub use metrics::Metrics;
 pub use origin::{Origins, is_loopback};
 pub use outlet::{Outlet, SCRATCH_LEN, with_scratch};

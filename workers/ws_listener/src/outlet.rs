@@ -56,6 +56,11 @@ impl Outlet {
         Ok(())
     }
 
+    /// Bytes that wait for the peer.
+    pub fn waiting(&self) -> usize {
+        self.stuck.len()
+    }
+
     /// Keeps bytes for the next [`unstick`](Self::unstick).
     pub fn push(&mut self, bytes: &[u8]) {
         self.stuck.extend_from_slice(bytes);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt};
+use nix::sys::socket::{Backlog, Shutdown, listen, setsockopt, shutdown, sockopt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -36,6 +36,9 @@ pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
         Some(inherited) => TcpListener::from_std(inherited)?,
         None => TcpListener::bind((host, port)).await.map_err(in_words)?,
     };
+    // Many come at once when a worker is back: with a short queue all but the first would come a
+    // second later. Listening once more changes nothing else.
+    listen(&listener, Backlog::MAXALLOWABLE).map_err(io::Error::from)?;
     // Accepted sockets inherit it.
     setsockopt(&listener, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
     Ok(listener)

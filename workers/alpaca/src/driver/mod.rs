@@ -188,7 +188,11 @@ impl Driver {
 
     fn frame(&mut self, frame: Frame) {
         if frame.broken > 0 {
-            debug!("{} unreadable elements in a message", frame.broken);
+            warn!("{} unreadable elements in a message", frame.broken);
+            if self.session.is_receiving() {
+                let silence = Duration::ZERO;
+                self.emit(Event::Doubted { silence });
+            }
         }
         if frame.trades.is_empty() && frame.data.is_empty() && frame.controls.is_empty() {
             self.news(News::Heard);
@@ -222,16 +226,12 @@ impl Driver {
         }
     }
 
-    /// Counts these, and returns which symbols had been silent for too long. A trade that is as old as
-    /// the silence was only late: this process was stopped, or its line.
+    /// Counts these, and returns which symbols had been silent for too long. Those who listen tell by the
+    /// times of the trades whether any were left out, or all were only late.
     fn count(&mut self, now: Instant, trades: &[Trade]) -> Vec<(String, Duration)> {
         let mut paused = Vec::new();
         for trade in trades {
-            let Some(silence) = self.session.count(now, &trade.symbol) else {
-                continue;
-            };
-            let age = self.endpoint.market.age_of(&trade.timestamp);
-            if age.is_some_and(|age| age < silence / 2) {
+            if let Some(silence) = self.session.count(now, &trade.symbol) {
                 paused.push((trade.symbol.clone(), silence));
             }
         }
@@ -315,6 +315,7 @@ impl Driver {
             | Event::Data(_)
             | Event::Muted { .. }
             | Event::Paused { .. }
+            | Event::Doubted { .. }
             | Event::Connected
             | Event::Disconnected { .. }
             | Event::Fatal { .. }) => other,

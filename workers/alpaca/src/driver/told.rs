@@ -36,7 +36,8 @@ pub(super) fn says_why(action: &Action) -> bool {
 
 pub(super) fn log(event: &Event) {
     match event {
-        Event::Trades(_) | Event::Data(_) => {}
+        // Unreadable parts are logged where they are read; a pause may only have been lateness.
+        Event::Trades(_) | Event::Data(_) | Event::Doubted { .. } | Event::Paused { .. } => {}
         Event::Connected => info!("connected to Alpaca"),
         Event::Disconnected { reason } => warn!("disconnected from Alpaca: {reason}"),
         Event::Subscribed { topics } => info!("subscribed at Alpaca: {}", topic::list(topics)),
@@ -46,7 +47,6 @@ pub(super) fn log(event: &Event) {
                 silences(symbols)
             );
         }
-        Event::Paused { symbols } => warn!("silent for a while, without a reason: {}", silences(symbols)),
         Event::Refused {
             topics,
             code,

@@ -24,8 +24,9 @@ const PAGE: usize = 10_000;
 const SYMBOLS: usize = 200;
 /// Pages that may wait to be taken.
 const QUEUE: usize = 4;
-/// Trouble without a word about when it is over is tried again this often.
-const TRIES: u32 = 2;
+/// Trouble without a word about when it is over is tried again this often, after a wait that doubles.
+const TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// What is not there by then is given up: a gap that is told beats one that is still being filled.
 const IN_ALL: Duration = Duration::from_secs(60);
 
@@ -154,7 +155,8 @@ impl PastTrades {
             if wait.is_none() && tries >= TRIES {
                 return Err(why);
             }
-            pause(wait.unwrap_or(Duration::from_secs(1)), deadline, &why).await?;
+            let patience = FIRST_WAIT * 2_u32.pow(tries.min(TRIES) - 1);
+            pause(wait.unwrap_or(patience), deadline, &why).await?;
         }
     }
 }

@@ -8,8 +8,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 const AT_ONCE_EVERY: Duration = Duration::from_secs(5);
 
 /// 1 s doubling to 60 s, each with a jitter of a quarter either way. A connection that has proved
-/// itself, by data or a confirmed subscription, starts the count anew, and its loss is answered by
-/// an attempt at once.
+/// itself starts the count anew, and its loss is answered by an attempt at once. What proves a
+/// market-data connection is data alone: trades, quotes, bars, statuses, corrections; never a welcome, an
+/// accepted key, a confirmed subscription or a pong, all of which a sick server can give again and again.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     failures: u32,

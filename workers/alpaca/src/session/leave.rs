@@ -2,13 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::patience;
 use super::phase::{Next, Phase, Step};
 use super::{ASKED_EVERY, Action, CLOSE, Session};
 use crate::Event;
-
-/// How long to wait for a place that another connection holds. Alpaca frees the place of a
-/// connection that died without a Close after about 90 s.
-const HELD: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Connects anew because a person asked.
@@ -62,7 +59,7 @@ impl Session {
 
     /// The socket has ended by itself.
     pub(super) fn ended(&mut self, now: Instant, reason: &str, actions: &mut Vec<Action>) {
-        self.disconnected(reason, actions);
+        self.disconnected(now, reason, actions);
         self.retry(now, reason);
     }
 
@@ -93,7 +90,7 @@ impl Session {
         self.slot_held = true;
         self.say(Some(format!(
             "another connection with this key holds the only place ({answer}); \
-             trying again every 5 s, a dead one frees it after about 90 s"
+             it is asked for again and again, a dead one frees it after about 90 s"
         )));
     }
 
@@ -114,8 +111,10 @@ impl Session {
         }
     }
 
-    pub(super) fn held_wait(&mut self) -> Duration {
-        self.backoff.jittered(HELD)
+    /// Until the next connection is tried for a place that is held.
+    pub(super) fn held_wait(&mut self, now: Instant) -> Duration {
+        let wait = self.backoff.jittered(patience::LONGEST);
+        patience::next_connection(self.patience.refused(now), wait)
     }
 
     pub(super) fn say(&mut self, detail: Option<String>) {
@@ -135,15 +134,16 @@ impl Session {
             }
         );
         if self.slot_held && between_tries {
-            return self.held_wait();
+            return self.held_wait(now);
         }
         self.slot_held = false;
+        self.patience.over();
         self.say(Some(reason.to_owned()));
         self.backoff.after_loss(now)
     }
 
     fn say_close(&mut self, now: Instant, next: Next, reason: &str, actions: &mut Vec<Action>) {
-        self.disconnected(reason, actions);
+        self.disconnected(now, reason, actions);
         self.phase = Phase::Closing {
             deadline: now + CLOSE,
             next,
@@ -151,10 +151,11 @@ impl Session {
         actions.push(Action::Close);
     }
 
-    fn disconnected(&mut self, reason: &str, actions: &mut Vec<Action>) {
+    fn disconnected(&mut self, now: Instant, reason: &str, actions: &mut Vec<Action>) {
         self.subscriptions.lost();
         self.watch.offline(None);
         if self.connected_at.take().is_some() {
+            self.patience.lost(now);
             actions.push(Action::Emit(Event::Disconnected {
                 reason: reason.to_owned(),
             }));

@@ -3,7 +3,7 @@
 //! ```text
 //!                 wanted                 opened            welcome             authenticated
 //!   Idle ----------------> Opening ----------------> Welcome ------> Auth --------------> Online
-//!    ^                      ^   |                       |              | ^ 406    5 s |      |
+//!    ^                      ^   |                       |              | ^ 406  again |      |
 //!    |  nothing wanted      |   | failed, late          | late         | v            |      |
 //!    +------------------ Waiting <-- Closing <----------+--------------+ Held --------+      |
 //!                                      |  ^---------- lost, late, dead, code 401 404 407 500 +
@@ -26,6 +26,7 @@ mod input;
 mod leave;
 mod life;
 mod news;
+mod patience;
 mod phase;
 mod pulse;
 mod quarantine;
@@ -46,6 +47,7 @@ pub use life::VitalSigns;
 pub use state::State;
 
 pub(crate) use backoff::Backoff;
+use patience::Patience;
 use phase::{Phase, Step};
 pub(crate) use pulse::{Beat, Pulse};
 use quarantine::Quarantine;
@@ -80,6 +82,8 @@ pub struct Session {
     renewed_symbols: u64,
     /// Set from the first 406 or 429 until authenticated, or until something else is wrong.
     slot_held: bool,
+    /// Since when the place is waited for.
+    patience: Patience,
     /// Upgrades refused in a row by an HTTP status that is our own fault.
     denied: u32,
     authenticated: u64,
@@ -134,6 +138,7 @@ impl Session {
             mute_alarms: 0,
             renewed_symbols: 0,
             slot_held: false,
+            patience: Patience::default(),
             denied: 0,
             authenticated: 0,
             connected_at: None,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::patience;
 use super::phase::{Phase, Step};
 use super::pulse::Pulse;
 use super::reaction::{self, Reaction};
@@ -41,7 +42,9 @@ impl Session {
                 self.last_data = Some(now);
                 if matches!(step, Step::Online { .. }) {
                     self.backoff.proven();
-                    self.watch.heard(now);
+                    if let Some(silence) = self.watch.heard(now) {
+                        actions.push(Action::Emit(Event::Doubted { silence }));
+                    }
                 }
             }
             (Phase::Up { pulse, .. }, News::Halt(halt)) => {
@@ -90,7 +93,7 @@ impl Session {
             } => {
                 let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
                 self.hold("HTTP 429 too many requests");
-                let until = now + self.held_wait().max(asked);
+                let until = now + self.held_wait(now).max(asked);
                 self.phase = Phase::Waiting { until };
             }
             OpenFailure::Http { status, .. } => {
@@ -137,6 +140,7 @@ impl Session {
         };
         *step = Step::Online { answer_due: None };
         self.slot_held = false;
+        self.patience.over();
         self.authenticated += 1;
         if self.authenticated > 1 {
             self.reconnects.add(now);
@@ -148,9 +152,6 @@ impl Session {
     }
 
     fn subscription(&mut self, now: Instant, topics: Vec<Topic>, actions: &mut Vec<Action>) {
-        if self.subscriptions.is_in_flight() {
-            self.backoff.proven();
-        }
         let subscriptions = &self.subscriptions;
         let wanted = |symbol: &str| subscriptions.is_desired(&Topic::trades(symbol));
         self.watch.subscribed(now, &topics, wanted);
@@ -207,7 +208,9 @@ impl Session {
     /// The place is taken: the socket stays usable for another try, until the server closes it.
     fn held(&mut self, now: Instant, code: u16, message: &str) {
         self.hold(&format!("{message} (code {code})"));
-        let retry_at = now + self.held_wait();
+        let held = self.patience.refused(now);
+        let pause = patience::next_ask(held);
+        let retry_at = now + pause.unwrap_or_else(|| self.backoff.jittered(patience::LONGEST));
         if let Phase::Up { step, .. } = &mut self.phase {
             *step = Step::Held { retry_at };
         }

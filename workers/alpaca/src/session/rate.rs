@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 const MEMORY: f64 = 60.0;
 /// What comes within so short a time came together, and counts once.
 const TOGETHER: Duration = Duration::from_millis(20);
-/// Nothing is judged from fewer than so many, or from a shorter time.
+/// Nothing is judged from fewer than so many, or from a shorter time, unless there are many.
 const ENOUGH: u32 = 20;
 const LONG_ENOUGH: f64 = 5.0;
+const MANY: u32 = 60;
+const LONG_ENOUGH_FOR_MANY: f64 = 2.0;
 /// A silence with a chance of one in 10^9 is so many times the mean gap: ln(10^9).
 const BEYOND_CHANCE: f64 = 20.7;
 /// Trades come in clusters: the least factor by which a silence may be longer than Poisson's.
@@ -69,13 +71,18 @@ impl Rate {
     /// Per second, before the present silence; `None` while too little is known.
     pub(super) fn per_second(&self) -> Option<f64> {
         let known_for = self.last.saturating_duration_since(self.since).as_secs_f64();
-        if self.count < ENOUGH || known_for < LONG_ENOUGH {
-            return None;
-        }
+        let is_known = self.count >= ENOUGH && known_for >= LONG_ENOUGH
+            || self.count >= MANY && known_for >= LONG_ENOUGH_FOR_MANY;
+        self.mean_rate().filter(|_| is_known)
+    }
+
+    /// The same from however short a time.
+    fn mean_rate(&self) -> Option<f64> {
+        let known_for = self.last.saturating_duration_since(self.since).as_secs_f64();
         let remembered = MEMORY * (1.0 - (-known_for / MEMORY).exp());
         let rate = self.gaps / remembered;
         // Nothing is left when every source has gone, and a sum of nothing is minus zero.
-        (rate > 0.0).then_some(rate)
+        (rate > 0.0 && self.count >= ENOUGH).then_some(rate)
     }
 
     /// Only this part of the sources is left.
@@ -92,9 +99,9 @@ impl Rate {
     }
 
     /// The silence that is worth a look, once it is over: looking costs little, so that no margin is
-    /// needed.
+    /// needed, and little need be known.
     pub(super) fn improbable(&self) -> Option<Duration> {
-        let seconds = BEYOND_CHANCE * self.variation().max(1.0) / self.per_second()?;
+        let seconds = BEYOND_CHANCE * self.variation().max(1.0) / self.mean_rate()?;
         let silence = Duration::try_from_secs_f64(seconds).ok()?;
         Some(silence.max(SHORTEST_PAUSE))
     }
@@ -196,6 +203,14 @@ mod tests {
             rate.add(start + n * Duration::from_secs(1));
         }
         assert_eq!(rate.limit(), None);
+        let (opening, _) = poisson(10_000.0, 2.1, 1);
+        assert_eq!(opening.limit(), Some(SHORTEST), "a busy feed is known soon");
+        let (opening, _) = poisson(10.0, 2.5, 1);
+        assert_eq!(opening.limit(), None, "others are not");
+        let silence = opening
+            .improbable()
+            .expect("but a silence that is over is looked into");
+        assert!((1.0..6.0).contains(&silence.as_secs_f64()), "{silence:?}");
         let (busy, _) = poisson(10_000.0, 10.0, 1);
         assert_eq!(busy.limit(), Some(SHORTEST));
         let (thin, _) = poisson(0.01, 10_000.0, 1);

@@ -153,8 +153,11 @@ impl Watch {
         self.subscribed = topics.iter().filter(|topic| topic.channel.is_lively()).count();
     }
 
-    /// Data came.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// Data came. Returns how long the feed was mute, if this connection was made because it was: the one
+    /// before and this one may both have left something out.
+    pub(super) fn heard(&mut self, now: Instant) -> Option<Duration> {
+        let silence = now.saturating_duration_since(self.silent_since);
+        let doubted = (self.in_vain > 0).then_some(silence);
         self.rate.add(now);
         self.silent_since = now;
         self.in_vain = 0;
@@ -165,19 +168,22 @@ impl Watch {
         if self.judge_at.is_some_and(|at| due < at) {
             self.judge_at = Some(due);
         }
+        doubted
     }
 
-    /// Data of this symbol came. Returns the silence before it, if chance cannot explain that.
+    /// Data of this symbol came. Returns the silence before it, if chance cannot explain that, or if it
+    /// was subscribed anew for being mute.
     pub(super) fn heard_of(&mut self, now: Instant, symbol: &str) -> Option<Duration> {
         let clock = self.symbols.get_mut(symbol)?;
         let silence = now.saturating_duration_since(clock.silent_since);
         // Trades that come together are the rule, and cost no arithmetic.
         let is_judged = silence >= OFTEN && !clock.halted && self.phase.is_open();
         let limit = is_judged.then(|| clock.rate.improbable()).flatten();
+        let was_mute = std::mem::take(&mut clock.in_vain) > 0;
         clock.rate.add(now);
         clock.silent_since = now;
-        clock.in_vain = 0;
-        limit.filter(|limit| silence > *limit).map(|_| silence)
+        let is_long = limit.is_some_and(|limit| silence > limit);
+        (was_mute || is_long).then_some(silence)
     }
 
     /// Trading of this symbol is halted, or goes on.

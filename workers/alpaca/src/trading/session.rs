@@ -14,6 +14,8 @@ use crate::session::{Backoff, Beat, OpenFailure, Pulse};
 
 const STEP: Duration = Duration::from_secs(5);
 const CLOSE: Duration = Duration::from_secs(3);
+/// Who has the lease is looked up so often.
+const LEASE_LOOK: Duration = Duration::from_secs(2);
 /// How long to wait for a place that another connection holds.
 const HELD: Duration = Duration::from_secs(5);
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
@@ -157,7 +159,7 @@ impl Session {
             OpenFailure::Leased { holder } => {
                 self.slot_held = true;
                 self.detail = Some(format!("waits for {holder} to close its connection for orders"));
-                LONGEST_ASKED
+                LEASE_LOOK
             }
             OpenFailure::Http {
                 status: 429,

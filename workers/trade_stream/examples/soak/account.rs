@@ -11,6 +11,9 @@ const BLOCK: u64 = 32;
 /// gap is told when the last trade of any symbol came.
 const MARGIN_MS: i64 = 3000;
 
+/// So many of what came twice are shown.
+const SHOWN: usize = 20;
+
 /// Of all clients.
 #[derive(Default)]
 pub struct Account(Mutex<Books>);
@@ -25,6 +28,10 @@ struct Books {
     /// Times at which the bot itself was too slow.
     slow: Vec<i64>,
     twice: u64,
+    /// The first of those that came twice: symbol, id, and when.
+    doubles: Vec<(String, u64, i64)>,
+    /// What was struck, and when.
+    faults: Vec<(&'static str, i64)>,
     fetched: u64,
     /// By how much the market's clock is ahead, in milliseconds.
     shift: Option<i64>,
@@ -60,7 +67,17 @@ impl Account {
         };
         if !ids.note(id, at, shift) {
             books.twice += 1;
+            if books.doubles.len() < SHOWN {
+                let now = Timestamp::now().as_millisecond();
+                books.doubles.push((symbol.to_owned(), id, now));
+            }
         }
+    }
+
+    /// A fault is struck.
+    pub fn struck(&self, name: &'static str) {
+        let now = Timestamp::now().as_millisecond();
+        self.lock().faults.push((name, now));
     }
 
     /// A trade came to a client of the stream's own protocol.
@@ -130,10 +147,17 @@ impl Account {
                     true => told += to - from + 1,
                     false => {
                         unnoticed += to - from + 1;
-                        println!("  UNNOTICED: {symbol} {from}..={to}, between {began} and {ended} (ms)");
+                        println!(
+                            "  UNNOTICED: {symbol} {from}..={to}, {} ms long, {}",
+                            ended - began,
+                            books.after_what(began)
+                        );
                     }
                 }
             }
+        }
+        for (symbol, id, at) in &books.doubles {
+            println!("  TWICE: {symbol} {id}, {}", books.after_what(*at));
         }
         for what in &books.breaks {
             println!("  BROKEN: {what}");
@@ -156,6 +180,17 @@ impl Account {
 
     fn lock(&self) -> MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    /// The faults before this time.
+    fn after_what(&self, at: i64) -> String {
+        let before = self.faults.iter().rev().filter(|(_, struck)| *struck <= at + 100);
+        let named = before
+            .take(2)
+            .map(|(name, struck)| format!("{} ms after {name:?}", at - struck));
+        named.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::account::Account;
 use crate::clients::http;
 
 /// The name, the order, and for how many seconds it lasts; zero for a moment.
@@ -72,6 +74,7 @@ const FAULTS: [(&str, &str, u64); 23] = [
 pub async fn strike(
     sim: u16,
     is_calm: bool,
+    account: Arc<Account>,
     mut stopped: watch::Receiver<bool>,
 ) -> BTreeMap<&'static str, u64> {
     let mut struck = BTreeMap::new();
@@ -86,6 +89,7 @@ pub async fn strike(
         }
         let (name, order, seconds) = FAULTS[left.swap_remove(random(left.len() as u64) as usize)];
         *struck.entry(name).or_default() += 1;
+        account.struck(name);
         http(sim, "POST", "/control", order).await;
         let pause = Duration::from_millis(seconds * 1000);
         if over(&mut stopped, pause).await {

@@ -66,7 +66,7 @@ async fn main() -> ExitCode {
     // Nothing can be judged before a rate is known.
     sleep(Duration::from_secs(12)).await;
     let is_calm = std::env::var_os("SOAK_CALM").is_some();
-    let striking = tokio::spawn(faults::strike(sim, is_calm, stopped));
+    let striking = tokio::spawn(faults::strike(sim, is_calm, Arc::clone(&account), stopped));
     let memory = watch_memory(&arguments, &account).await;
     stop.send_replace(true);
     let struck = striking.await.expect("no panic");

@@ -48,6 +48,7 @@ pub struct Reception {
 struct Client {
     id: ClientId,
     peer: SocketAddr,
+    is_probe: bool,
     outbox: Arc<Outbox>,
     requests_per_s: u32,
     hub: mpsc::Sender<Request>,
@@ -126,6 +127,7 @@ fn let_in(peer: SocketAddr, id: ClientId, reception: &Reception, opening: &Openi
     let client = Client {
         id,
         peer,
+        is_probe: opening.is_probe(),
         outbox,
         requests_per_s: reception.requests_per_s,
         hub: reception.hub.clone(),
@@ -191,6 +193,7 @@ impl Client {
         Request::Joined {
             id: self.id,
             peer: self.peer,
+            is_probe: self.is_probe,
             outbox: Arc::clone(&self.outbox),
         }
     }

@@ -61,6 +61,8 @@ pub struct Chunk {
     pub trades: usize,
     /// Whole frames, one per trade.
     pub frames: Bytes,
+    /// They come all at once, out of their turn, which is not the fault of any client.
+    pub is_late: bool,
 }
 
 impl Chunk {

@@ -25,6 +25,9 @@ const BESIDES: [Channel; 8] = [
     Channel::Corrections,
 ];
 
+/// Messages and bytes kept of each: what is missed of these is soon of no use.
+const MOST_KEPT: (usize, usize) = (1000, 256 << 10);
+
 /// All topics besides trades.
 #[derive(Debug)]
 pub struct Channels {
@@ -36,6 +39,11 @@ pub struct Channels {
 
 impl Channels {
     pub fn new(linger: std::time::Duration, retention: Retention) -> Self {
+        let retention = Retention {
+            trades: retention.trades.min(MOST_KEPT.0),
+            bytes: retention.bytes.min(MOST_KEPT.1),
+            total_bytes: retention.total_bytes / 4,
+        };
         Self {
             topics: BESIDES.map(|channel| Topics::new(channel, linger, retention)),
             lost: HashMap::new(),

@@ -23,7 +23,7 @@ impl Hub {
         let connected = status.state.is_connected();
         Health {
             alpaca_connected: connected,
-            total_clients: self.clients.len(),
+            total_clients: self.count_clients(),
             alpaca_task_status: task_status(&status, down.is_some()),
             alpaca_subscribed: symbols(&status),
             last_data_received: status.last_data.map(rfc3339),

@@ -1,105 +1,92 @@
-//! Which trades were lost while there was no upstream connection, and which of those that are
-//! fetched later are new. Pure.
+//! Which trades were lost while there was no upstream connection, or while a symbol was mute, and which
+//! of those that are fetched later are new. Pure.
 //!
 //! Alpaca replays nothing, so a symbol that was confirmed before a loss has a hole until it is
 //! confirmed again. What is fetched to fill it overlaps with what came before and after; a trade is
 //! told from another by its symbol, exchange and id.
+//!
+//! A hole ends a moment after the confirmation, and is nobody's business any more once it is filled or
+//! told: a later loss is a hole of its own, also while the first is still being filled. Of each symbol
+//! is remembered what came live of late (`Recent`) and what was fetched of late (`Fetched`), by the
+//! times of the trades, not by ours: a feed may be late.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod fetched;
+mod hole;
+
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use alpaca::Trade;
+use jiff::Timestamp;
 
-use super::recent::{Key, Recent};
+use super::recent::{Key, Recent, made};
+use fetched::Fetched;
+pub use hole::Hole;
+use hole::{Filling, Lost};
 
 /// Live trades of one symbol that may wait for a backfill.
 const MOST_HELD: usize = 20_000;
-/// Live trades of one symbol that are remembered during a backfill, which bounds what is fetched.
-const MOST_REMEMBERED: usize = 1_000_000;
-
-/// Live trades after a backfill among which some may be that it had fetched.
-const OVERLAP: u32 = 100_000;
-
 /// Trades come in order of their times but for so much.
 const MARGIN: Duration = Duration::from_secs(2);
 /// A feed is not later than this.
 const LATEST: Duration = Duration::from_secs(120);
+/// The clocks of the exchanges, of the server of past trades and ours may differ by this.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Late {
-    confirmed: BTreeSet<String>,
-    recent: HashMap<String, Recent>,
-    lost: HashMap<String, Lost>,
-    filling: HashMap<String, Filling>,
-    /// What was fetched of a symbol, and how many live trades came since: the last of it may come
-    /// live as well.
-    fetched: HashMap<String, (HashSet<Key>, u32)>,
+    symbols: HashMap<String, Symbol>,
+    /// How many of them paused, and `pauses` has not said yet what that meant.
+    pausing: usize,
+    /// When the first of what is held may have waited long enough.
+    hold_until: Option<Instant>,
+    holes: u64,
     /// Live trades that came twice.
     doubles: u64,
 }
 
-/// A symbol's hole.
+/// When something was lost.
 #[derive(Clone, Debug)]
-pub struct Lost {
-    /// Since when, as `gap` tells it.
+pub struct Loss {
+    /// The last moment at which all was known to be well, as `gap` tells it.
     pub since: String,
     /// The same by the market's clock, a little earlier.
     pub start: SystemTime,
-    /// What came shortly before, or is filled already.
-    known: HashSet<Key>,
-    /// Whatever was made before then had come.
-    floor: Option<String>,
 }
 
-#[derive(Debug)]
-struct Filling {
-    lost: Lost,
-    /// Live trades that wait; `None` once they are passed on as they come.
-    held: Option<Vec<Trade>>,
-    hold_until: Instant,
+#[derive(Debug, Default)]
+struct Symbol {
+    /// When its subscription was confirmed, by the market's clock, and how many trades had come by then;
+    /// `None` while it is not.
+    confirmed: Option<(SystemTime, u64)>,
+    recent: Recent,
+    lost: Option<Lost>,
+    fillings: Vec<Filling>,
+    fetched: Fetched,
+    /// Live trades that wait for older ones, and until when.
+    held: Option<(Instant, Vec<Trade>)>,
+    /// It was silent for so long, as far as is known.
+    pause: Option<Duration>,
 }
 
 impl Late {
     /// Takes note of a live trade; gives it back unless it has to wait or has come before.
     pub fn pass(&mut self, trade: Trade) -> Option<Trade> {
         let key = Key::of(&trade);
-        let was_fetched = self.has_come(&trade.symbol, key);
-        let is_double = self.is_double(&trade, key);
-        if was_fetched || is_double {
-            self.doubles += 1;
-            return None;
-        }
-        // Of a symbol that is being subscribed anew: what comes before that need not be fetched.
-        if !self.lost.is_empty()
-            && let Some(lost) = self.lost.get_mut(&trade.symbol)
-            && lost.known.len() < MOST_REMEMBERED
-        {
-            lost.known.insert(key);
-        }
-        if self.filling.is_empty() {
-            return Some(trade);
-        }
-        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
-            return Some(trade);
-        };
-        if filling.lost.known.len() < MOST_REMEMBERED {
-            filling.lost.known.insert(key);
-        }
-        match &mut filling.held {
-            Some(held) if held.len() < MOST_HELD => held.push(trade),
-            Some(_) | None => return Some(trade),
-        }
-        None
-    }
-
-    /// Remembers a live trade; true when it came a moment ago.
-    fn is_double(&mut self, trade: &Trade, key: Key) -> bool {
-        match self.recent.get_mut(&trade.symbol) {
-            Some(recent) => !recent.note_live(trade, key),
+        let passed = match self.symbols.get_mut(&trade.symbol) {
+            Some(symbol) => symbol.pass(trade, key),
             None => {
-                let recent = self.recent.entry(trade.symbol.clone()).or_default();
-                !recent.note_live(trade, key)
+                let symbol = self.symbols.entry(trade.symbol.clone()).or_default();
+                symbol.pass(trade, key)
+            }
+        };
+        match passed {
+            Passed::On(trade) => Some(trade),
+            Passed::Held => None,
+            Passed::Twice => {
+                self.doubles += 1;
+                None
             }
         }
     }
@@ -109,159 +96,271 @@ impl Late {
         self.doubles
     }
 
-    /// The connection is gone; `since` is when it was last known to be good, `start` the same by the
-    /// market's clock. Returns the trades that waited for a backfill which is of no use now.
-    pub fn disconnected(&mut self, since: &str, start: SystemTime) -> Vec<Trade> {
-        let held = self.release(|_| true);
-        for (symbol, filling) in self.filling.drain() {
-            self.confirmed.remove(&symbol);
-            self.lost.insert(symbol, filling.lost);
-        }
-        for symbol in std::mem::take(&mut self.confirmed) {
-            self.lose(symbol, since, start);
-        }
-        held
-    }
-
-    /// A symbol was silent from `since` on and is subscribed anew; `start` as above.
-    pub fn muted(&mut self, symbol: &str, since: &str, start: SystemTime) {
-        if self.confirmed.contains(symbol) && !self.filling.contains_key(symbol) {
-            self.lose(symbol.to_owned(), since, start);
+    /// The connection is gone. What is being filled still is; the rest begins with the confirmation.
+    pub fn disconnected(&mut self, loss: &Loss) {
+        for symbol in self.symbols.values_mut() {
+            if symbol.confirmed.is_some() {
+                symbol.lose(loss);
+                symbol.confirmed = None;
+            }
         }
     }
 
-    fn lose(&mut self, symbol: String, since: &str, start: SystemTime) {
-        let recent = self.recent.get(&symbol);
-        // What came last may have been late, so that more is missing than the clock says.
-        let made = recent.and_then(Recent::made).map_or(start, |made| made - MARGIN);
-        let start = made.clamp(start - LATEST, start);
-        self.lost.entry(symbol).or_insert_with(|| Lost {
-            since: since.to_owned(),
-            start,
-            known: recent.map(Recent::keys).unwrap_or_default(),
-            floor: recent.and_then(Recent::floor),
-        });
+    /// A symbol is subscribed anew, since nothing came of it, or not all that came could be read.
+    pub fn muted(&mut self, symbol: &str, loss: &Loss) {
+        if let Some(symbol) = self.symbols.get_mut(symbol)
+            && symbol.confirmed.is_some()
+        {
+            symbol.lose(loss);
+        }
     }
 
-    /// What was known of a symbol by the process before this one, which ended at `since`.
-    pub fn resume(&mut self, symbol: &str, since: &str, start: SystemTime, recent: Recent) {
-        let lost = Lost {
-            since: since.to_owned(),
-            start,
-            known: recent.keys(),
-            floor: recent.floor(),
+    /// A symbol was silent for so long, which chance cannot explain, and trades come again: `pauses`
+    /// will say whether any were left out.
+    pub fn paused(&mut self, symbol: &str, silence: Duration) {
+        if let Some(symbol) = self.symbols.get_mut(symbol)
+            && symbol.confirmed.is_some()
+        {
+            self.pausing += usize::from(symbol.pause.is_none());
+            symbol.pause = Some(silence);
+        }
+    }
+
+    /// Of the symbols that paused, those whose trades leave out as much time as nothing came: the others
+    /// were late.
+    pub fn pauses(&mut self, trades: &[Trade]) -> Vec<(String, Duration)> {
+        let mut lacking = Vec::new();
+        for trade in trades {
+            if self.pausing == 0 {
+                break;
+            }
+            let Some(symbol) = self.symbols.get_mut(&trade.symbol) else {
+                continue;
+            };
+            let Some(silence) = symbol.pause.take() else {
+                continue;
+            };
+            self.pausing -= 1;
+            let left_out = symbol.recent.last().zip(made(trade));
+            let left_out = left_out.map(|(last, next)| next.duration_since(last).unsigned_abs());
+            if left_out.is_none_or(|left_out| left_out > silence / 2) {
+                lacking.push((trade.symbol.clone(), silence));
+            }
+        }
+        lacking
+    }
+
+    /// What was known of a symbol by the process before this one.
+    pub fn resume(&mut self, symbol: &str, loss: &Loss, recent: Recent) {
+        let (known, old_before) = recent.since(None);
+        let lost = Lost::new(loss.since.clone(), loss.start, known, old_before);
+        let resumed = Symbol {
+            recent,
+            lost: Some(lost),
+            ..Symbol::default()
         };
-        self.lost.insert(symbol.to_owned(), lost);
-        self.recent.insert(symbol.to_owned(), recent);
+        self.symbols.insert(symbol.to_owned(), resumed);
     }
 
-    /// The upstream confirmed these. Returns those with a hole, and since when; their live trades
-    /// wait up to `hold` for it to be filled.
+    /// The upstream confirmed these, at this time of the market. Returns the holes that are to be
+    /// filled; live trades wait for that, until `hold_until`.
     pub fn confirmed<'a>(
         &mut self,
         symbols: impl IntoIterator<Item = &'a str>,
-        now: Instant,
-        hold: Duration,
-    ) -> Vec<(String, Lost)> {
+        market: SystemTime,
+        hold_until: Instant,
+    ) -> Vec<Hole> {
         let mut holes = Vec::new();
-        for symbol in symbols {
-            self.confirmed.insert(symbol.to_owned());
-            let Some(lost) = self.lost.remove(symbol) else {
+        for name in symbols {
+            let symbol = self.symbols.entry(name.to_owned()).or_default();
+            symbol.confirmed = Some((market, symbol.recent.count()));
+            let Some(lost) = symbol.lost.take() else {
                 continue;
             };
-            holes.push((symbol.to_owned(), lost.clone()));
-            let filling = Filling {
-                lost,
-                held: Some(Vec::new()),
-                hold_until: now + hold,
-            };
-            self.filling.insert(symbol.to_owned(), filling);
+            self.holes += 1;
+            let end = market + CLOCKS_DIFFER;
+            holes.push(Hole {
+                symbol: name.to_owned(),
+                since: lost.since.clone(),
+                start: lost.start,
+                end,
+                number: self.holes,
+            });
+            symbol.fillings.push(lost.fill(self.holes, market, end));
+            symbol.held.get_or_insert_with(|| (hold_until, Vec::new()));
+            self.hold_until = Some(self.hold_until.map_or(hold_until, |until| until.min(hold_until)));
         }
         holes
     }
 
-    /// Whether a fetched trade is one that nobody has got.
-    pub fn is_new(&mut self, trade: &Trade) -> bool {
-        let Some(filling) = self.filling.get_mut(&trade.symbol) else {
-            return false;
-        };
-        let lost = &mut filling.lost;
-        let is_old = lost.floor.as_ref().is_some_and(|floor| trade.timestamp < *floor);
-        let key = Key::of(trade);
-        let is_new = !is_old && lost.known.insert(key);
-        if is_new {
-            let fetched = self.fetched.entry(trade.symbol.clone()).or_default();
-            fetched.0.insert(key);
-            fetched.1 = 0;
-            // It counts as known at the next loss, too.
-            let recent = self.recent.entry(trade.symbol.clone()).or_default();
-            recent.note(key, &trade.timestamp);
+    /// What is fetched next belongs to these.
+    pub fn fetch(&mut self, holes: &[Hole]) {
+        for hole in holes {
+            if let Some(symbol) = self.symbols.get_mut(&hole.symbol) {
+                for filling in &mut symbol.fillings {
+                    filling.is_fetched = filling.is(hole);
+                }
+            }
         }
-        is_new
     }
 
-    /// Whether a live trade was fetched already.
-    fn has_come(&mut self, symbol: &str, key: Key) -> bool {
-        if self.fetched.is_empty() {
-            return false;
-        }
-        let Some((keys, since)) = self.fetched.get_mut(symbol) else {
-            return false;
+    /// Whether a fetched trade is one that nobody has got.
+    pub fn is_new(&mut self, trade: &Trade) -> bool {
+        self.symbols
+            .get_mut(&trade.symbol)
+            .is_some_and(|symbol| symbol.is_new(trade))
+    }
+
+    /// The holes among these between whose fetched and live trades something may be missing.
+    pub fn unmet(&self, holes: &[Hole]) -> Vec<Hole> {
+        let rest = |hole: &Hole| {
+            let fillings = &self.symbols.get(&hole.symbol)?.fillings;
+            fillings
+                .iter()
+                .find(|filling| filling.is(hole))?
+                .rest(hole, MARGIN)
         };
-        let has_come = keys.remove(&key);
-        *since += 1;
-        if *since > OVERLAP {
-            self.fetched.remove(symbol);
-        }
-        has_come
+        holes.iter().filter_map(rest).collect()
     }
 
     /// The filling of these is over: what waited may go on.
-    pub fn finish(&mut self, symbols: &[String]) -> Vec<Trade> {
-        let held = self.release(|symbol| symbols.iter().any(|one| one == symbol));
-        self.filling.retain(|symbol, _| !symbols.contains(symbol));
-        held
+    pub fn finish(&mut self, holes: &[Hole]) -> Vec<Trade> {
+        let mut free = Vec::new();
+        for hole in holes {
+            if let Some(symbol) = self.symbols.get_mut(&hole.symbol) {
+                free.append(&mut symbol.finish(hole));
+            }
+        }
+        free
     }
 
     /// What has waited long enough.
     pub fn overdue(&mut self, now: Instant) -> Vec<Trade> {
-        let due: Vec<String> = self
-            .filling
-            .iter()
-            .filter(|(_, filling)| filling.hold_until <= now)
-            .map(|(symbol, _)| symbol.clone())
-            .collect();
-        self.release(|symbol| due.iter().any(|one| one == symbol))
+        let mut free = Vec::new();
+        for symbol in self.symbols.values_mut() {
+            if let Some((_, mut held)) = symbol.held.take_if(|(until, _)| *until <= now) {
+                free.append(&mut held);
+            }
+        }
+        let held = self.symbols.values().filter_map(|symbol| symbol.held.as_ref());
+        self.hold_until = held.map(|(until, _)| *until).min();
+        free
     }
 
-    /// When `overdue` has something to do.
+    /// When `overdue` may have something to do.
     pub fn next_overdue(&self) -> Option<Instant> {
-        let held = self.filling.values().filter(|filling| filling.held.is_some());
-        held.map(|filling| filling.hold_until).min()
+        self.hold_until
     }
 
     /// The symbol is no longer carried.
     pub fn forget(&mut self, symbol: &str) {
-        self.confirmed.remove(symbol);
-        self.lost.remove(symbol);
-        self.filling.remove(symbol);
-        self.recent.remove(symbol);
-        self.fetched.remove(symbol);
+        let gone = self.symbols.remove(symbol);
+        self.pausing -= usize::from(gone.is_some_and(|gone| gone.pause.is_some()));
     }
 
-    /// What came of a symbol lately.
-    pub fn recent(&self, symbol: &str) -> Option<&Recent> {
-        self.recent.get(symbol)
+    /// What came of a symbol lately, for the process after this one, and since when something is lost.
+    pub fn leave(&self, symbol: &str) -> (Recent, Option<SystemTime>) {
+        let Some(symbol) = self.symbols.get(symbol) else {
+            return Default::default();
+        };
+        let lost = symbol.lost.as_ref().map(|lost| lost.start);
+        (symbol.recent.with(symbol.fetched.keys()), lost)
     }
 
-    fn release(&mut self, which: impl Fn(&str) -> bool) -> Vec<Trade> {
-        let mut all = Vec::new();
-        for (symbol, filling) in &mut self.filling {
-            if which(symbol) {
-                all.append(&mut filling.held.take().unwrap_or_default());
+    /// Symbols with holes that are not filled, and since when.
+    pub fn open(&self) -> Vec<(String, String)> {
+        let mut open = Vec::new();
+        for (name, symbol) in &self.symbols {
+            let since = symbol.fillings.iter().map(Filling::since);
+            open.extend(since.map(|since| (name.clone(), since.to_owned())));
+        }
+        open
+    }
+}
+
+/// What becomes of a live trade.
+enum Passed {
+    On(Trade),
+    Held,
+    Twice,
+}
+
+impl Symbol {
+    fn pass(&mut self, trade: Trade, key: Key) -> Passed {
+        let was_fetched = self.fetched.has(key);
+        let came_before = !self.recent.note_live(&trade, key);
+        if was_fetched || came_before {
+            for filling in &mut self.fillings {
+                filling.meet();
+            }
+            return Passed::Twice;
+        }
+        if !self.fetched.is_empty()
+            && self.recent.is_at_mark()
+            && let Some(last) = self.recent.last()
+        {
+            self.fetched.passed(last);
+        }
+        // Of a symbol that is being subscribed anew: what comes before that need not be fetched.
+        if let Some(lost) = &mut self.lost {
+            lost.note(key);
+        }
+        if !self.fillings.is_empty() {
+            let at = made(&trade);
+            for filling in &mut self.fillings {
+                filling.note_live(key, at);
             }
         }
-        all
+        match &mut self.held {
+            Some((_, held)) if held.len() < MOST_HELD => {
+                held.push(trade);
+                Passed::Held
+            }
+            Some(_) | None => Passed::On(trade),
+        }
+    }
+
+    /// A loss begins, unless one has begun.
+    fn lose(&mut self, loss: &Loss) {
+        if self.lost.is_some() {
+            return;
+        }
+        // What came last may have been late, so that more is missing than our clock says. If nothing came
+        // since the confirmation, what was made before that is the business of the hole before this one.
+        let last = self.recent.last();
+        let fresh = self.confirmed.filter(|(_, count)| *count == self.recent.count());
+        let fresh = fresh.and_then(|(at, _)| Timestamp::try_from(at).ok());
+        let begins = last.max(fresh).and_then(|at| at.checked_sub(MARGIN).ok());
+        let start = begins.map_or(loss.start, SystemTime::from);
+        let start = start.clamp(loss.start - LATEST, loss.start);
+        let known_from = last.and_then(|last| last.checked_sub(MARGIN).ok());
+        let (mut known, floor) = self.recent.since(known_from.min(begins));
+        known.extend(self.fetched.keys());
+        // What is fetched for others begins earlier.
+        let old_before = begins.max(floor);
+        self.lost = Some(Lost::new(loss.since.clone(), start, known, old_before));
+    }
+
+    fn is_new(&mut self, trade: &Trade) -> bool {
+        let Some(filling) = self.fillings.iter_mut().find(|filling| filling.is_fetched) else {
+            return false;
+        };
+        let (key, at) = (Key::of(trade), made(trade));
+        filling.is_missing(key, at) && self.fetched.add(key, at)
+    }
+
+    fn finish(&mut self, hole: &Hole) -> Vec<Trade> {
+        let Some(place) = self.fillings.iter().position(|filling| filling.is(hole)) else {
+            return Vec::new();
+        };
+        let filled = self.fillings.swap_remove(place);
+        if !self.fillings.is_empty() {
+            return Vec::new();
+        }
+        if let Some(overlap) = filled.overlap().and_then(|at| at.checked_sub(CLOCKS_DIFFER).ok()) {
+            self.fetched.forget_before(overlap);
+        }
+        self.held.take().map(|(_, held)| held).unwrap_or_default()
     }
 }
 

@@ -36,7 +36,7 @@ impl Hub {
         all.gauge(
             "trade_stream_clients",
             "Clients connected now.",
-            self.clients.len() as f64,
+            self.count_clients() as f64,
         );
         all.gauge(
             "trade_stream_symbols",

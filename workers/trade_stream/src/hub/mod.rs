@@ -10,7 +10,6 @@ mod fill;
 mod health;
 mod history;
 mod late;
-mod latency;
 mod metrics;
 mod orders;
 mod positions;
@@ -31,6 +30,7 @@ use alpaca::{MarketData, Status, Topic, TradingStream};
 use stream_protocol::{BadRequest, Channel, ClientMessage, Figures, ServerMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
+use ws_listener::Histogram;
 
 use crate::client::{Ask, Outbox};
 use crate::{Fatal, Settings};
@@ -39,7 +39,6 @@ use dashboard::Dashboard;
 use fill::Fillings;
 pub use history::Retention;
 use late::Late;
-use latency::Histogram;
 use orders::Orders;
 pub use positions::Resumable;
 use rate::PerMinute;
@@ -62,6 +61,8 @@ pub enum Request {
         id: ClientId,
         /// Its address, for the log.
         peer: SocketAddr,
+        /// It is sentinel, asking how we are; it is not counted.
+        is_probe: bool,
         /// Where its messages go.
         outbox: Arc<Outbox>,
     },
@@ -113,6 +114,8 @@ pub struct Hub {
     /// Clients had to show a token, so that any of them may see orders.
     open_to_all: bool,
     fillings: Fillings,
+    /// What else is doubted until then is looked up together with what is.
+    doubted_until: Option<Instant>,
     /// How long live trades wait for those that were missed.
     hold: Duration,
     /// Where an earlier process was, for symbols that were not asked for again yet.
@@ -141,6 +144,7 @@ pub struct Hub {
 
 struct Client {
     peer: SocketAddr,
+    is_probe: bool,
     outbox: Arc<Outbox>,
     pairs: BTreeSet<Pair>,
     wants_heartbeats: bool,
@@ -163,6 +167,7 @@ impl Hub {
             orders: Orders::new(orders),
             open_to_all: !settings.door.tokens.is_open(),
             fillings: Fillings::default(),
+            doubted_until: None,
             hold: settings.hold,
             resumable: Resumable::default(),
             inside: Histogram::default(),
@@ -188,6 +193,7 @@ impl Hub {
         let mut listening = true;
         let mut batch = Vec::with_capacity(EVENTS_AT_ONCE);
         loop {
+            let fill_at = self.fillings.next_due();
             tokio::select! {
                 Some(request) = requests.recv() => self.request(request),
                 count = events.recv_many(&mut batch, EVENTS_AT_ONCE), if listening => {
@@ -206,6 +212,8 @@ impl Hub {
                 }
                 event = self.orders.next() => self.order_event(event),
                 page = self.fillings.next() => self.filled(page),
+                () = at(fill_at) => self.fill_next(),
+                () = at(self.doubted_until) => self.look_into_doubts(),
                 () = at(self.late.next_overdue()) => self.let_go_overdue(),
                 () = at(self.topics.next_expiry()) => self.expire(),
                 () = at(self.channels.next_expiry()) => self.expire(),
@@ -229,20 +237,12 @@ impl Hub {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Joined { id, peer, outbox } => {
-                info!("client {peer}: connected");
-                self.clients.insert(
-                    id,
-                    Client {
-                        peer,
-                        outbox,
-                        pairs: BTreeSet::new(),
-                        wants_heartbeats: false,
-                        unanswered: 0,
-                    },
-                );
-                self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
-            }
+            Request::Joined {
+                id,
+                peer,
+                is_probe,
+                outbox,
+            } => self.joined(id, peer, is_probe, outbox),
             Request::Asked { id, asked } => self.asked(id, asked),
             Request::Bot { id, ask } => self.bot_asks(id, ask),
             Request::Metrics { reply } => {
@@ -252,6 +252,30 @@ impl Hub {
             Request::Elsewhere { topics } => self.want_elsewhere(topics),
             Request::Left { id } => self.left(id),
         }
+    }
+
+    fn joined(&mut self, id: ClientId, peer: SocketAddr, is_probe: bool, outbox: Arc<Outbox>) {
+        // Probes come and go without a word.
+        if !is_probe {
+            info!("client {peer}: connected");
+        }
+        self.clients.insert(
+            id,
+            Client {
+                peer,
+                is_probe,
+                outbox,
+                pairs: BTreeSet::new(),
+                wants_heartbeats: false,
+                unanswered: 0,
+            },
+        );
+        self.next_ping.get_or_insert_with(|| Instant::now() + self.ping);
+    }
+
+    /// How many are connected, sentinel's probes aside.
+    fn count_clients(&self) -> usize {
+        self.clients.values().filter(|client| !client.is_probe).count()
     }
 
     fn asked(&mut self, id: ClientId, asked: Result<ClientMessage, BadRequest>) {
@@ -297,6 +321,7 @@ impl Hub {
         self.counted.missed += client.outbox.missed() as u64;
         self.counted.slow_closed += u64::from(client.outbox.was_too_slow());
         match client.outbox.missed() {
+            0 if client.is_probe => {}
             0 => info!("client {}: disconnected", client.peer),
             missed => info!(
                 "client {}: disconnected, was too slow for {missed} trades",

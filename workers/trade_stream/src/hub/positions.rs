@@ -15,6 +15,7 @@ use stream_protocol::{Position, rfc3339};
 use tracing::{info, warn};
 
 use super::Hub;
+use super::late::Loss;
 use super::recent::Recent;
 
 /// After a longer pause clients start anew: fetching hours of trades would help nobody.
@@ -36,6 +37,10 @@ pub struct Positions {
 struct Place {
     position: Position,
     recent: Recent,
+    /// Since when trades are missing, by the market's clock in milliseconds of UNIX time, if they were
+    /// at the end.
+    #[serde(default)]
+    lost_ms: Option<u64>,
 }
 
 /// What an earlier process left, as far as nobody has asked for it yet.
@@ -111,22 +116,40 @@ impl Hub {
             return;
         }
         let start = self.upstream.market_time() - pause - BEFORE;
+        let lost = place
+            .lost_ms
+            .map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        let loss = Loss {
+            since: rfc3339(ended),
+            start: lost.map_or(start, |lost| lost.min(start)),
+        };
         self.topics.resume(symbol, place.position);
-        self.late.resume(symbol, &rfc3339(ended), start, place.recent);
+        self.late.resume(symbol, &loss, place.recent);
     }
 
-    /// Where everything is, for the next process.
-    pub fn positions(&self) -> Positions {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    /// Where everything is, for the next process. What is being filled just now is told as a gap: the
+    /// next fills only what is missing from here on.
+    pub fn positions(&mut self) -> Positions {
+        self.tell_open_holes();
         let places = self.topics.positions().map(|(symbol, position)| {
-            let recent = self.late.recent(symbol).cloned().unwrap_or_default();
-            (symbol.to_owned(), Place { position, recent })
+            let (recent, lost) = self.late.leave(symbol);
+            let place = Place {
+                position,
+                recent,
+                lost_ms: lost.map(milliseconds),
+            };
+            (symbol.to_owned(), place)
         });
         Positions {
-            ended_ms: u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or_default(),
+            ended_ms: milliseconds(SystemTime::now()),
             symbols: places.collect(),
         }
     }
+}
+
+fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -146,6 +169,7 @@ mod tests {
                 seq: 7,
             },
             recent: Recent::default(),
+            lost_ms: None,
         };
         Positions {
             ended_ms: u64::try_from(since.as_millis()).expect("this century"),

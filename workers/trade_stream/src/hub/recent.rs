@@ -1,18 +1,20 @@
-//! The last trades of a symbol, by what tells them apart. Pure, bounded.
+//! The last live trades of a symbol, by what tells them apart. Pure, bounded.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::SystemTime;
 
 use alpaca::Trade;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::doubles::Doubles;
 
-/// Trades that are remembered, and how often the time of one is.
-const REMEMBERED: usize = 1024;
+/// Trades that are remembered at least, and at most, and how often the time of one is.
+const AT_LEAST: usize = 1024;
+const AT_MOST: usize = 16 * 1024;
 const MARK_EVERY: u64 = 128;
+/// What a loss may fetch again is remembered, unless that is too much.
+const REACH: SignedDuration = SignedDuration::from_secs(3);
 /// Of an RFC 3339 time, the date.
 const DAY: usize = 10;
 
@@ -39,7 +41,12 @@ impl Key {
     }
 }
 
-/// The last trades of one symbol.
+/// When a trade was made; `None` when that is no time.
+pub fn made(trade: &Trade) -> Option<Timestamp> {
+    trade.timestamp.parse().ok()
+}
+
+/// The last live trades of one symbol.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     keys: VecDeque<Key>,
@@ -47,6 +54,9 @@ pub struct Recent {
     count: u64,
     /// The number and the time of some, so that it is known how far back the keys reach.
     marks: VecDeque<(u64, String)>,
+    /// The time of the last.
+    #[serde(default)]
+    last: String,
     #[serde(skip)]
     live: Doubles,
 }
@@ -54,16 +64,12 @@ pub struct Recent {
 impl Recent {
     /// One more came.
     pub fn note(&mut self, key: Key, timestamp: &str) {
-        if self.keys.len() == REMEMBERED {
-            self.keys.pop_front();
-        }
         self.keys.push_back(key);
+        self.last.clear();
+        self.last.push_str(timestamp);
         if self.count.is_multiple_of(MARK_EVERY) {
             self.marks.push_back((self.count, timestamp.to_owned()));
-            let reach = (self.count + 1).saturating_sub(REMEMBERED as u64);
-            while self.marks.front().is_some_and(|(number, _)| *number < reach) {
-                self.marks.pop_front();
-            }
+            self.forget_old();
         }
         self.count += 1;
     }
@@ -78,22 +84,75 @@ impl Recent {
         is_new
     }
 
-    /// All that are remembered.
-    pub fn keys(&self) -> HashSet<Key> {
-        self.keys.iter().copied().collect()
+    /// How many there have been.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
-    /// When one of the last was made: at most so many before the last as have no mark.
-    pub fn made(&self) -> Option<SystemTime> {
-        let (_, time) = self.marks.back()?;
-        time.parse::<Timestamp>().ok().map(SystemTime::from)
+    /// Whether it is time to look at what depends on these.
+    pub fn is_at_mark(&self) -> bool {
+        self.count % MARK_EVERY == 1
     }
 
-    /// The time from which on all are remembered; `None` when all there ever were are.
-    pub fn floor(&self) -> Option<String> {
-        let is_whole = self.count <= REMEMBERED as u64;
-        let reach = self.count.saturating_sub(REMEMBERED as u64);
-        let mut marks = self.marks.iter().filter(|(number, _)| *number >= reach);
-        marks.next().filter(|_| !is_whole).map(|(_, time)| time.clone())
+    /// When the last one was made.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last.parse().ok()
+    }
+
+    /// What was made from `start` on, and the time before which all had come even though it is not
+    /// remembered; `None` when all there ever were are.
+    pub fn since(&self, start: Option<Timestamp>) -> (HashSet<Key>, Option<Timestamp>) {
+        let oldest = self.oldest();
+        let is_before = |time: &str| time.parse::<Timestamp>().ok() < start;
+        let early = self.marks.iter().rev().filter(|(_, time)| is_before(time));
+        // Trades are in order but for a moment, hence the mark before the last one.
+        let first = early
+            .map(|(number, _)| *number)
+            .nth(1)
+            .unwrap_or(oldest)
+            .max(oldest);
+        let keys = self
+            .keys
+            .range(usize::try_from(first - oldest).unwrap_or_default()..);
+        let mut known = self.marks.iter().filter(|(number, _)| *number >= first);
+        let floor = known.next().filter(|_| first > 0);
+        (
+            keys.copied().collect(),
+            floor.and_then(|(_, time)| time.parse().ok()),
+        )
+    }
+
+    /// The same for another process, which knows these besides.
+    pub fn with(&self, others: impl Iterator<Item = Key>) -> Self {
+        let mut with = self.clone();
+        for key in others {
+            with.keys.push_front(key);
+        }
+        with.count = with.count.max(with.keys.len() as u64);
+        with
+    }
+
+    fn oldest(&self) -> u64 {
+        self.count.saturating_sub(self.keys.len() as u64)
+    }
+
+    /// Forgets what is too much, and of what is more than enough that which is too old.
+    fn forget_old(&mut self) {
+        let last = self.last();
+        while let Some((_, time)) = self.marks.get(1) {
+            let has_reach = time
+                .parse::<Timestamp>()
+                .ok()
+                .zip(last)
+                .is_none_or(|(at, last)| last.duration_since(at) > REACH);
+            let second = self.marks.get(1).map_or(0, |(number, _)| *number);
+            let left = usize::try_from(self.count + 1 - second).unwrap_or_default();
+            if left < AT_LEAST || self.keys.len() <= AT_MOST && !has_reach {
+                break;
+            }
+            self.marks.pop_front();
+            let gone = self.keys.len().saturating_sub(left);
+            self.keys.drain(..gone);
+        }
     }
 }

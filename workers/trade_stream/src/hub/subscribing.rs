@@ -9,7 +9,7 @@ use tracing::info;
 use super::channels::upstream;
 use super::topics::{Joined, Recovery};
 use super::{ClientId, Hub};
-use crate::client::Outbox;
+use crate::client::{Chunk, Outbox};
 
 /// A channel of a symbol, as clients name it.
 pub type Pair = (Channel, String);
@@ -167,7 +167,8 @@ fn tell_joined(outbox: &Outbox, channel: Channel, symbol: &str, joined: Joined) 
         Recovery::NotAsked => {}
         Recovery::Whole(chunks) => {
             for chunk in chunks {
-                outbox.push_trades(chunk);
+                let is_late = true;
+                outbox.push_trades(Chunk { is_late, ..chunk });
             }
         }
         Recovery::Lost(gap) => outbox.reply(&ServerMessage::Gap(gap).to_json()),

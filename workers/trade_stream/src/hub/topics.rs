@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use stream_protocol::{Channel, Gap, GapReason, Position};
 
 use super::ClientId;
-use super::history::{History, Retention};
+use super::history::{History, Kept, Retention};
 use crate::client::{Chunk, Format, Outbox};
 use ws_listener::Deflater;
 
@@ -29,9 +29,10 @@ pub struct Topics {
     /// Clients with trades that were not written yet.
     due: Vec<Arc<Outbox>>,
     linger: Duration,
-    retention: Retention,
-    /// Bytes that all histories keep.
-    kept: usize,
+    /// What all histories keep together.
+    kept: Kept,
+    /// What is added now comes out of its turn.
+    is_late: bool,
     /// Tells this process's numberings from those of all others.
     boot: u64,
     /// Topics ever made, so that each has a numbering of its own.
@@ -102,8 +103,8 @@ impl Topics {
             dirty: Vec::new(),
             due: Vec::new(),
             linger,
-            retention,
-            kept: 0,
+            kept: Kept::new(retention),
+            is_late: false,
             boot: RandomState::new().hash_one(()),
             made: 0,
             delivered: 0,
@@ -240,17 +241,26 @@ impl Topics {
             is_full |= lane.put(&self.text, &mut self.deflater);
         }
         if is_full {
-            self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
+            self.delivered += topic.publish(self.is_late, &mut self.kept, &mut self.due);
         } else if topic.lanes[0].trades == 1 {
             self.dirty.push(Arc::clone(&topic.symbol));
         }
+    }
+
+    /// Passes on what comes out of its turn, and all at once: trades that were fetched, or had to wait.
+    pub fn add_late(&mut self, add: impl FnOnce(&mut Self)) {
+        self.publish();
+        self.is_late = true;
+        add(self);
+        self.publish();
+        self.is_late = false;
     }
 
     /// Passes all trades taken since the last time on to their subscribers: one write for each.
     pub fn publish(&mut self) {
         for symbol in self.dirty.drain(..) {
             if let Some(topic) = self.topics.get_mut(&symbol) {
-                self.delivered += topic.publish(&self.retention, &mut self.kept, &mut self.due);
+                self.delivered += topic.publish(self.is_late, &mut self.kept, &mut self.due);
             }
         }
         for outbox in self.due.drain(..) {
@@ -286,12 +296,13 @@ impl Topic {
     }
 
     /// Returns how many trades were queued, one for each subscriber.
-    fn publish(&mut self, retention: &Retention, kept: &mut usize, due: &mut Vec<Arc<Outbox>>) -> u64 {
+    fn publish(&mut self, is_late: bool, kept: &mut Kept, due: &mut Vec<Arc<Outbox>>) -> u64 {
         let mut delivered = 0;
         for lane in &mut self.lanes {
             let Some(chunk) = lane.take(self.channel, &self.symbol, self.head) else {
                 continue;
             };
+            let chunk = Chunk { is_late, ..chunk };
             delivered += (chunk.trades * lane.subscribers.len()) as u64;
             for (_, outbox) in &lane.subscribers {
                 if outbox.queue_trades(chunk.clone()) {
@@ -299,7 +310,7 @@ impl Topic {
                 }
             }
             if lane.is_history() {
-                self.history.push(chunk, retention, kept);
+                self.history.push(chunk, kept);
             }
         }
         delivered
@@ -375,6 +386,7 @@ impl Lane {
             first: head + 1 - trades as u64,
             trades,
             frames: self.frames.split().freeze(),
+            is_late: false,
         })
     }
 }

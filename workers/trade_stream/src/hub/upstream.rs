@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::Hub;
 use super::channels::channel_of;
+use super::topics::Topics;
 use crate::Fatal;
 use crate::client::Format;
 
@@ -38,13 +39,8 @@ impl Hub {
             }
             Event::Muted { symbols } => self.muted(&symbols),
             Event::Paused { symbols } => self.paused(&symbols),
-            Event::Subscribed { topics } => {
-                let trades = topics.iter().filter(|topic| topic.is_trades());
-                let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
-                self.confirmed(&symbols);
-                let now = rfc3339(SystemTime::now());
-                self.counted.gaps_upstream += self.channels.confirmed(&topics, &now);
-            }
+            Event::Doubted { silence } => self.doubted(silence),
+            Event::Subscribed { topics } => self.subscribed(&topics),
             Event::Refused {
                 topics,
                 code,
@@ -59,7 +55,17 @@ impl Hub {
         None
     }
 
+    /// The upstream confirmed these, so that what was lost of them is known by now.
+    pub(super) fn subscribed(&mut self, topics: &[Topic]) {
+        let trades = topics.iter().filter(|topic| topic.is_trades());
+        let symbols: Vec<&str> = trades.map(|topic| topic.symbol.as_str()).collect();
+        self.confirmed(&symbols);
+        let now = rfc3339(SystemTime::now());
+        self.counted.gaps_upstream += self.channels.confirmed(topics, &now);
+    }
+
     fn trades(&mut self, batch: Batch) {
+        self.look_into_pauses(&batch);
         let count = batch.trades.len();
         self.counted.trades_in += count as u64;
         self.rate.add(Instant::now(), count);
@@ -73,7 +79,7 @@ impl Hub {
         self.unmeasured.push((batch.received, count));
         for trade in batch.trades {
             if let Some(trade) = self.late.pass(trade) {
-                self.put_one(&trade, false);
+                put_one(&mut self.topics, &trade, false);
             }
         }
     }
@@ -83,13 +89,6 @@ impl Hub {
         for (received, count) in self.unmeasured.drain(..) {
             self.inside.add(received.elapsed(), count);
         }
-    }
-
-    pub(super) fn put_one(&mut self, trade: &Trade, backfill: bool) {
-        self.topics.add(&trade.symbol, |format, text, seq| match format {
-            Format::Stream => write_trade(text, trade, backfill, seq),
-            Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
-        });
     }
 
     /// The upstream's client had to drop trades, since this hub was too slow for them: whose is
@@ -176,6 +175,14 @@ impl Hub {
                 .close(INTERNAL_ERROR, "Alpaca refuses this key or plan");
         }
     }
+}
+
+/// Passes one trade on.
+pub(super) fn put_one(topics: &mut Topics, trade: &Trade, backfill: bool) {
+    topics.add(&trade.symbol, |format, text, seq| match format {
+        Format::Stream => write_trade(text, trade, backfill, seq),
+        Format::AlpacaJson | Format::AlpacaMsgpack => format.write_trade(text, trade),
+    });
 }
 
 fn write_trade(text: &mut Vec<u8>, trade: &Trade, backfill: bool, seq: u64) {

@@ -146,6 +146,13 @@ fn write_event(writer: &mut Writer, items: &mut Vec<Vec<u8>>, event: Event) {
             writer.data(items);
             writer.write(message::LOST, reason.as_bytes());
         }
+        Event::Doubted { .. } => {
+            writer.data(items);
+            writer.write(
+                message::LOST,
+                b"a part of what was made did not come, or could not be read",
+            );
+        }
         Event::Refused {
             topics,
             code,

@@ -20,11 +20,11 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use trade_stream::{Fatal, Feed, Limits, Retention, Settings, Slow, Source};
 use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
-/// Fails the test instead of hanging it.
+/// Fails the test instead of hanging it, also on a machine that is busy with others.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), awaited)
+    tokio::time::timeout(Duration::from_secs(20), awaited)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 5 s"))
+        .unwrap_or_else(|_| panic!("{what}: not within 20 s"))
 }
 
 /// A stream on a free port; dropping it stops it.
@@ -183,9 +183,13 @@ impl Client {
 
     /// The next message.
     pub async fn hear(&mut self) -> Value {
-        match soon("a message", self.0.next()).await {
-            Some(Ok(Message::Text(text))) => serde_json::from_str(&text).expect("JSON"),
-            other => panic!("expected a text message, got {other:?}"),
+        loop {
+            match soon("a message", self.0.next()).await {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
+                // Of a test that lasts.
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("expected a text message, got {other:?}"),
+            }
         }
     }
 

@@ -10,9 +10,13 @@ pub enum Kind {
     Text,
     /// The end of the conversation.
     Close,
+    /// A whole binary message.
+    Binary,
     /// A question for a pong.
     Ping,
-    /// Binary messages, fragments, pongs.
+    /// The answer to a ping.
+    Pong,
+    /// Fragments.
     Other,
 }
 
@@ -65,8 +69,10 @@ pub fn next(bytes: &[u8]) -> Next<'_> {
 fn kind(first: u8) -> Kind {
     match first {
         0x81 => Kind::Text,
+        0x82 => Kind::Binary,
         0x88 => Kind::Close,
         0x89 => Kind::Ping,
+        0x8a => Kind::Pong,
         _ => Kind::Other,
     }
 }
@@ -117,7 +123,7 @@ mod tests {
             assert_eq!(whole(&text(payload)), (Kind::Text, payload.to_vec()));
             assert_eq!(whole(&masked_text(payload)), (Kind::Text, payload.to_vec()));
         }
-        assert_eq!(whole(&pong(b"p")), (Kind::Other, b"p".to_vec()));
+        assert_eq!(whole(&pong(b"p")), (Kind::Pong, b"p".to_vec()));
         for sender in [Sender::Client, Sender::Server] {
             let frame = close(sender, 1001, "bye");
             assert!(matches!(next(&frame), Next::Whole(close) if close.close_code() == 1001));

@@ -136,8 +136,10 @@ impl Observer {
                 assert!(!topics.is_empty());
             }
             Action::SpeakMsgpack => assert!(self.socket),
-            Action::Emit(Event::Muted { .. } | Event::Paused { .. }) => {}
-            Action::Emit(Event::Trades(_) | Event::Data(_)) => panic!("the machine does not see trades"),
+            Action::Emit(Event::Muted { .. } | Event::Paused { .. } | Event::Doubted { .. }) => {}
+            Action::Emit(Event::Trades(_) | Event::Data(_)) => {
+                panic!("the machine does not see trades")
+            }
         }
     }
 }

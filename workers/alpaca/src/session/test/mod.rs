@@ -32,12 +32,13 @@ impl Stage {
         }
     }
 
-    /// A session that is live with these symbols.
+    /// A session that is live with these symbols, and has had data.
     fn live(symbols: &[&str]) -> Self {
         let mut stage = Self::new();
         stage.want(symbols);
         stage.open_and_authenticate();
         stage.confirm(symbols);
+        stage.news(News::Data);
         assert_eq!(stage.session.state(), State::Live);
         stage
     }

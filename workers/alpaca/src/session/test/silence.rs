@@ -241,6 +241,53 @@ fn a_new_connection_that_does_not_help_is_waited_on_ever_longer() {
 }
 
 #[test]
+fn data_after_a_mute_connection_leave_a_doubt_about_the_one_that_follows() {
+    let mut stage = trading(MarketPhase::Core, &["SPY", "QQQ"], 20);
+    let doubts = |actions: &[Action]| {
+        let doubted = actions.iter().filter_map(|action| match action {
+            Action::Emit(Event::Doubted { silence }) => Some(silence.as_millis()),
+            _ => None,
+        });
+        doubted.collect::<Vec<_>>()
+    };
+    assert_eq!(doubts(&stage.trade(&["SPY"])), [0; 0]);
+    stage.silence(10);
+    stage.ended();
+    stage.open_and_authenticate();
+    stage.confirm(&["SPY", "QQQ"]);
+    stage.now += Duration::from_millis(900);
+    assert_eq!(
+        doubts(&stage.trade(&["SPY"])),
+        [900],
+        "it may have been mute, too"
+    );
+    assert_eq!(doubts(&stage.trade(&["SPY"])), [0; 0]);
+}
+
+#[test]
+fn a_symbol_that_was_subscribed_anew_is_looked_into_however_soon_it_comes_back() {
+    let mut stage = trading(MarketPhase::Core, &["AAPL", "TSLA"], 200);
+    let done = stage.go_on(&["AAPL"], 200, 20);
+    assert_eq!(renewed(&done, "TSLA"), [unsubscribe(&["TSLA"])]);
+    let short = Duration::from_millis(5);
+    stage.now += short;
+    assert_eq!(stage.session.count(stage.now, "TSLA"), Some(short));
+    assert_eq!(stage.session.count(stage.now, "TSLA"), None);
+}
+
+#[test]
+fn a_silence_soon_after_the_first_trades_is_looked_into_when_it_is_over() {
+    let mut stage = Stage::new();
+    stage.input(Input::Market(MarketPhase::Core));
+    stage.want(&["AAPL", "TSLA"]);
+    stage.open_and_authenticate();
+    stage.confirm(&["AAPL", "TSLA"]);
+    stage.go_on(&["AAPL", "TSLA"], 40, 2);
+    assert_eq!(stage.go_on(&["TSLA"], 40, 3), [], "too soon for an alarm");
+    assert!(stage.session.count(stage.now, "AAPL").is_some());
+}
+
+#[test]
 fn pongs_prove_the_transport_and_never_the_feed() {
     let mut stage = trading(MarketPhase::Core, &["SPY"], 500);
     let silent_since = stage.now;
@@ -281,6 +328,7 @@ fn flapping_is_seen_at_the_fourth_reconnect() {
         stage.ended();
         stage.open_and_authenticate();
         stage.confirm(&["SPY"]);
+        stage.news(News::Data);
     }
     let until = stage.session.vital_signs().flapping_until.expect("flapping");
     assert_eq!(until - stage.now, Duration::from_secs(600 - 90));

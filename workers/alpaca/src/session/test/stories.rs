@@ -116,6 +116,8 @@ fn a_connection_that_proved_nothing_does_not_reset_the_wait() {
         stage.tick();
     }
     stage.open_and_authenticate();
+    stage.confirm(&["AAPL"]);
+    stage.news(News::Pong(1));
     stage.ended();
     assert!(stage.wait_s() > 20.0, "{}", stage.wait_s());
     stage.tick();

@@ -12,6 +12,9 @@ use super::{Chunk, Format, Limits};
 /// An entry of so many bytes is written by itself rather than copied among others.
 const LARGE: usize = 8 * 1024;
 
+/// Late trades that may wait for a client besides what its limits say.
+const MOST_LATE: usize = 16 << 20;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -19,6 +22,8 @@ pub(super) struct Queue {
     bytes: usize,
     reply_bytes: usize,
     trades: usize,
+    /// Bytes and trades that came late, up to `MOST_LATE`: they count as nothing.
+    late: (usize, usize),
     /// Trades dropped since the last gap message, all older than any entry.
     missed: BTreeMap<(Channel, Arc<str>), Missed>,
     missed_ever: usize,
@@ -47,6 +52,10 @@ impl Queue {
         if !self.ended {
             self.bytes += chunk.frames.len();
             self.trades += chunk.trades;
+            if chunk.is_late {
+                self.late.0 += chunk.frames.len();
+                self.late.1 += chunk.trades;
+            }
             self.touched = true;
             self.entries.push_back(Entry::Trades(chunk));
         }
@@ -102,7 +111,12 @@ impl Queue {
 
     /// Whether more waits than may. What has ended grows no more, so it never is.
     pub(super) fn is_over(&self, limits: &Limits) -> bool {
-        !self.ended && (self.bytes > limits.bytes || self.trades > limits.trades)
+        let (bytes, trades) = if self.late.0 > MOST_LATE {
+            (0, 0)
+        } else {
+            self.late
+        };
+        !self.ended && (self.bytes - bytes > limits.bytes || self.trades - trades > limits.trades)
     }
 
     /// Empties the queue but for a frame already begun: without its rest nothing that follows
@@ -128,7 +142,7 @@ impl Queue {
             match self.entries.pop_front() {
                 Some(Entry::Trades(chunk)) => {
                     self.bytes -= chunk.frames.len();
-                    self.trades -= chunk.trades;
+                    self.taken(&chunk);
                     self.miss(&chunk);
                 }
                 Some(rest) => kept.push_front(rest),
@@ -159,7 +173,7 @@ impl Queue {
 
     fn keep_newest(&mut self, chunk: Chunk, newest: &BTreeMap<(Channel, Arc<str>), u64>) {
         self.bytes -= chunk.frames.len();
-        self.trades -= chunk.trades;
+        self.taken(&chunk);
         let key = (chunk.channel, Arc::clone(&chunk.symbol));
         let last = newest.get(&key).copied().unwrap_or_default();
         if chunk.first < last {
@@ -172,6 +186,15 @@ impl Queue {
         let kept = chunk.after(last.saturating_sub(1));
         if kept.trades > 0 {
             self.push_trades(kept);
+        }
+    }
+
+    /// These wait no longer; `bytes` still counts them.
+    fn taken(&mut self, chunk: &Chunk) {
+        self.trades -= chunk.trades;
+        if chunk.is_late {
+            self.late.0 -= chunk.frames.len();
+            self.late.1 -= chunk.trades;
         }
     }
 
@@ -242,7 +265,7 @@ impl Queue {
     fn pop(&mut self) -> Option<Bytes> {
         Some(match self.entries.pop_front()? {
             Entry::Trades(chunk) => {
-                self.trades -= chunk.trades;
+                self.taken(&chunk);
                 chunk.frames
             }
             Entry::Rest(rest) => {

@@ -25,6 +25,7 @@ fn chunk(symbol: &str, first: u64, texts: &[&str]) -> Chunk {
         first,
         trades: texts.len(),
         frames: Bytes::from(frames),
+        is_late: false,
     }
 }
 
@@ -190,4 +191,34 @@ fn nothing_follows_the_close() {
     assert!(!outbox.is_done());
     assert_eq!(drain(&outbox), ["last", "stopping"]);
     assert!(outbox.is_done());
+}
+
+#[test]
+fn what_comes_late_does_not_count_as_slowness() {
+    let limits = Limits {
+        bytes: 100,
+        trades: 3,
+        slow: Slow::Drop,
+    };
+    let outbox = Outbox::new(limits, Format::Stream);
+    for first in 0..10 {
+        let late = chunk("A", 1 + 2 * first, &["x", "y"]);
+        outbox.push_trades(Chunk {
+            is_late: true,
+            ..late
+        });
+    }
+    outbox.push_trades(chunk("A", 21, &["x", "y"]));
+    assert_eq!(outbox.missed(), 0, "twenty late ones and two others");
+    outbox.push_trades(chunk("A", 23, &["x", "y"]));
+    assert_eq!(
+        outbox.missed(),
+        22,
+        "four others are too many, and the oldest go first"
+    );
+    let mut written = [0; 4096];
+    while outbox.fill(&mut written) > 0 {}
+    assert_eq!(outbox.bytes(), 0);
+    outbox.push_trades(chunk("A", 25, &["x", "y"]));
+    assert_eq!(outbox.missed(), 22);
 }
