@@ -17,7 +17,7 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
 use super::metrics::Exposition;
-use super::output::{Outputs, Rules};
+use super::output::{self, Outputs, Rules};
 use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::strangers::Strangers;
@@ -221,6 +221,7 @@ impl Driver {
     fn end_turn(&mut self) {
         self.ledger.flush();
         redact::Errors::release();
+        output::own::released();
         self.outputs.go();
     }
 

@@ -292,26 +292,31 @@ impl Lives {
             return Ok(Vec::new());
         }
         let known = self.leader(run);
-        let table = self.table()?;
+        let mut found: HashSet<Identity> = self.cgroups.members(run, known).into_iter().collect();
         if !ended {
             roots.push(leader);
-            roots.extend(
-                table
-                    .session(leader)
-                    .chain(table.group(leader))
-                    .map(|process| process.pid),
-            );
         }
-        let mut found: HashSet<Identity> = self.cgroups.members(run, known).into_iter().collect();
-        for root in roots {
-            let below = table.descendants(root).into_iter().chain(table.get(root));
-            found.extend(
-                below
-                    .filter(|process| process.state != 'Z')
-                    .map(Process::identity),
-            );
+        match below(&roots)? {
+            Some(below) => found.extend(below),
+            None => found.extend(self.below_by_table(&roots, leader)?),
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// The same from the whole table, where the kernel keeps no lists of children.
+    fn below_by_table(&mut self, roots: &[i32], leader: i32) -> io::Result<Vec<Identity>> {
+        let table = self.table()?;
+        let kin = match roots.contains(&leader) {
+            true => table.session(leader).chain(table.group(leader)).collect(),
+            false => Vec::new(),
+        };
+        let kin = kin.into_iter().map(|process| process.pid);
+        let all = roots.iter().copied().chain(kin).flat_map(|root| {
+            let below = table.descendants(root).into_iter().chain(table.get(root));
+            below.collect::<Vec<_>>()
+        });
+        let living = all.filter(|process| process.state != 'Z');
+        Ok(living.map(Process::identity).collect())
     }
 
     fn adopted_members(&mut self, run: &Run) -> io::Result<Vec<Identity>> {
@@ -336,6 +341,20 @@ impl Lives {
         }
         Ok(members)
     }
+}
+
+/// These and all that descends from them, zombies left out: whoever shares a session with a first process descends
+/// from it, or was given to us and is among the roots. None where the kernel keeps no lists of children.
+fn below(roots: &[i32]) -> io::Result<Option<Vec<Identity>>> {
+    let mut found = Vec::new();
+    for &root in roots {
+        let Some(below) = process::descendants(root)? else {
+            return Ok(None);
+        };
+        let itself = process::process(root)?.filter(|process| process.state != 'Z');
+        found.extend(itself.iter().chain(&below).map(Process::identity));
+    }
+    Ok(Some(found))
 }
 
 /// A process that is gone by now needs no signal.

@@ -21,11 +21,13 @@ impl Lives {
             self.claimed = true;
             return Ok(());
         }
-        let table = self.table()?;
         let mut orphans = HashMap::new();
-        for process in unknown.iter().filter_map(|&pid| table.get(pid)) {
+        for pid in unknown {
+            let Some(process) = process::process(pid)? else {
+                continue;
+            };
             let known = self.orphans.get(&process.identity()).cloned();
-            match known.or_else(|| self.owner(process)) {
+            match known.or_else(|| self.owner(&process)) {
                 Some(run) => drop(orphans.insert(process.identity(), run)),
                 None => tracing::debug!(
                     pid = process.pid,

@@ -14,6 +14,8 @@ use crate::redact;
 const STEP: u64 = 16 << 10;
 
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
+/// How many steps of it had been told when something was last written together.
+static TOLD: AtomicU64 = AtomicU64::new(0);
 /// Its name, once standard error leads there; the thread that rotates it, once it runs.
 static NAME: OnceLock<OsString> = OnceLock::new();
 static WAKE: OnceLock<OwnedFd> = OnceLock::new();
@@ -36,6 +38,16 @@ impl Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// What was logged together is in the file now: whoever looked at its size before that is told again.
+pub(in crate::daemon) fn released() {
+    let step = WRITTEN.load(Ordering::Relaxed) / STEP;
+    if TOLD.swap(step, Ordering::Relaxed) != step
+        && let Some(fd) = WAKE.get()
+    {
+        wake::ring(fd);
     }
 }
 

@@ -248,14 +248,15 @@ impl Scribe {
         let Some(channel) = self.channels.get(&token) else {
             return;
         };
-        let (grown, turned) = {
+        let (grown, turned, dated) = {
             let mut sink = channel.sink.borrow_mut();
-            (std::mem::take(&mut sink.grown), std::mem::take(&mut sink.turned))
+            let (turned, dated) = (std::mem::take(&mut sink.turned), std::mem::take(&mut sink.dated));
+            (std::mem::take(&mut sink.grown), turned, dated)
         };
         if grown > 0 {
             channel.shared.count(|tally| tally.written += grown);
         }
-        if turned {
+        if turned || dated {
             self.deadline = None;
         }
         if turned || grown > 0 && self.retention.wrote(grown) {

@@ -42,6 +42,8 @@ pub(super) struct Sink {
     pub(super) max_size: u64,
     /// When it is to be rotated for its age.
     pub(super) due: Option<Timestamp>,
+    /// That may have changed since somebody last asked.
+    pub(super) dated: bool,
     /// The last rotation, so that names never go back with the clock.
     rotated: Timestamp,
     rotate_again: Option<Instant>,
@@ -66,6 +68,7 @@ impl Sink {
             loses: false,
             mid: [false; 2],
             due: None,
+            dated: false,
             rotated: Timestamp::UNIX_EPOCH,
             rotate_again: None,
             turned: false,
@@ -114,6 +117,7 @@ impl Sink {
         self.inode = found.ino();
         self.torn = found.is_file() && self.spec.format != Format::Raw && !ends_whole(&self.path);
         self.due = age::due(self.spec.max_age, begun_at(&found));
+        self.dated = true;
         self.file = Some(file);
         Ok(())
     }
