@@ -68,18 +68,3 @@ async fn a_mute_feed_is_replaced_in_market_hours_and_left_alone_at_night() {
     assert!(sentence.ends_with("the market is closed"), "{sentence}");
     println!("silent socket: detected after {detected:?}, live again after {connected:?}");
 }
-
-#[tokio::test]
-async fn a_closure_that_no_calendar_foretold_is_told_by_alpacas_clock() {
-    let sim = Sim::start(Settings::default()).await;
-    sim.order(r#"{"faults":{"closed":true,"silent":["*"]}}"#).await;
-    let data = connect(&sim, "2025-10-08T10:29:00-04:00");
-    let closed = |status: &Status| status.liveness.market == alpaca::MarketPhase::Closed;
-    let live_and_closed = |status: &Status| status.state == State::Live && closed(status);
-    let status = reached(&mut data.status(), live_and_closed).await;
-    assert!(
-        status
-            .sentence(SystemTime::now())
-            .contains("the market is closed")
-    );
-}

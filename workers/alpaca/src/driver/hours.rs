@@ -120,3 +120,76 @@ impl Hours {
         self.begins_soon && age >= OLD
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant, SystemTime};
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{COUNTS, Hours};
+    use crate::market::{MarketClock, Venue};
+    use crate::rest::MarketHours;
+    use crate::{Calendar, MarketPhase};
+
+    fn at(time: &str) -> MarketClock {
+        let time: Timestamp = time.parse().expect("a time");
+        let shift: SignedDuration = time.duration_since(Timestamp::now());
+        MarketClock::new(Venue::Iex, Arc::new(Calendar::default()), shift)
+    }
+
+    async fn told(hours: &mut Hours, is_open: bool) {
+        let said = MarketHours {
+            is_open,
+            next_open: SystemTime::now() + Duration::from_secs(3600),
+        };
+        hours.asking = Some(tokio::spawn(async move { Ok(said) }));
+        hours.answered().await;
+    }
+
+    #[tokio::test]
+    async fn a_closure_that_no_calendar_foretold_is_told_by_alpacas_clock() {
+        let (core, now) = (at("2025-10-08T10:29:00-04:00"), Instant::now());
+        let mut hours = Hours::new(now);
+        assert_eq!(hours.look(now, &core, false), MarketPhase::Core);
+        assert!(
+            !hours.wants_clock(),
+            "without a connection it says nothing of our feed"
+        );
+        hours.look_again();
+        assert!(hours.until() <= Instant::now());
+        hours.look(now, &core, true);
+        assert!(hours.wants_clock());
+        told(&mut hours, false).await;
+        assert!(!hours.wants_clock(), "it has just been asked");
+        assert_eq!(hours.look(now, &core, true), MarketPhase::Closed);
+        let later = Instant::now() + COUNTS;
+        assert_eq!(
+            hours.look(later, &core, true),
+            MarketPhase::Core,
+            "it counts for a while"
+        );
+        told(&mut hours, true).await;
+        assert_eq!(hours.look(now, &core, true), MarketPhase::Core);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_does_not_answer_is_not_asked_for_ever() {
+        let (core, now) = (at("2025-10-08T10:29:00-04:00"), Instant::now());
+        let mut hours = Hours::new(now);
+        hours.look(now, &core, true);
+        for _ in 0..3 {
+            assert!(hours.wants_clock());
+            hours.asking = Some(tokio::spawn(async { Err("HTTP 403".to_owned()) }));
+            hours.answered().await;
+        }
+        assert!(!hours.wants_clock());
+        let mut at_night = Hours::new(now);
+        assert_eq!(
+            at_night.look(now, &at("2025-10-08T22:29:00-04:00"), true),
+            MarketPhase::Closed
+        );
+        assert!(!at_night.wants_clock(), "the calendar says enough");
+    }
+}

@@ -360,12 +360,13 @@ impl Driver {
         let liveness = liveness(self.session.vital_signs());
         if revision == self.published {
             let last_data = self.session.last_data().map(wall_clock);
-            // Nobody waits for these, so nobody is woken at every trade.
+            // Nobody waits for the figures, so nobody is woken at every trade; for the market's phase they do.
             self.publisher.send_if_modified(|status| {
+                let is_another_phase = status.liveness.market != liveness.market;
                 status.last_data = last_data;
                 status.dropped_trades = dropped_trades;
                 status.liveness = liveness;
-                false
+                is_another_phase
             });
             return;
         }
