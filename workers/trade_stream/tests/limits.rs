@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::alpaca::Alpaca;
-use common::{Client, Stream, code};
+use common::{Client, Stream, code, soon};
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -131,12 +131,12 @@ async fn silent_clients_are_pinged_and_the_gone_are_closed() {
     })
     .await;
     let mut there = stream.client().await;
-    assert!(matches!(there.0.next().await, Some(Ok(Message::Ping(_)))));
+    let first = soon("a ping", there.0.next()).await;
+    assert!(matches!(first, Some(Ok(Message::Ping(_)))));
     // A client that never looks at its socket, and so never answers.
     let gone = TcpStream::connect(stream.address).await.expect("connected");
-    let (gone, _) = tokio_tungstenite::client_async(format!("ws://{}/", stream.address), gone)
-        .await
-        .expect("accepted");
+    let handshake = tokio_tungstenite::client_async(format!("ws://{}/", stream.address), gone);
+    let (gone, _) = soon("handshake", handshake).await.expect("accepted");
     let watching = tokio::time::timeout(Duration::from_millis(400), async {
         loop {
             assert!(
