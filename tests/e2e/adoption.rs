@@ -49,6 +49,22 @@ fn the_next_one_takes_them_over_as_they_are() {
 }
 
 #[test]
+fn a_supervisor_that_is_just_dying_is_in_nobodys_way() {
+    let house = House::new(&plain("web", ""));
+    house.run(&["start"]).exits(0);
+    let web = house.pid("web");
+    for _ in 0..10 {
+        signal(house.supervisor(), Signal::SIGKILL);
+        house.run(&["start"]).exits(0);
+        assert_eq!(house.pid("web"), web);
+    }
+    for verb in ["quick", "emergency"] {
+        signal(house.supervisor(), Signal::SIGKILL);
+        house.run(&["restart", verb]).exits(0);
+    }
+}
+
+#[test]
 fn how_an_adopted_one_ends_is_known_and_it_is_started_again() {
     let house = House::new(
         &(plain("web", "")

@@ -110,7 +110,10 @@ fn settled(house: &House) -> bool {
     services.iter().all(|service| {
         let idle = service["wanted"] == false && service["pid"].is_null();
         let waits = service["state"] == "STOPPED" && service["reason"] == "waits for web";
-        idle || (service["wanted"] == true && (service["state"] == "RUNNING" || waits))
+        // How one ended that another supervisor had begun is waited for a moment before its end counts.
+        let is_alive = || service["pid"].as_i64().is_some_and(|pid| !is_dead(pid as i32));
+        let runs = service["state"] == "RUNNING" && is_alive();
+        idle || (service["wanted"] == true && (runs || waits))
     })
 }
 

@@ -1,14 +1,18 @@
 //! `sentinel start`: in the running supervisor, or in a new one.
 
-use crate::api::{Mode, Route};
+use std::time::Duration;
+
+use crate::api::{FailureKind, Mode, Route};
 use crate::cli::StartArgs;
 use crate::client::connection::{Connection, NoAnswer};
+use crate::client::death::Death;
 use crate::client::error::Error;
 use crate::client::house;
 use crate::client::transaction::Deed;
 use crate::exit::ExitCode;
 use crate::lock::Lock;
 use crate::paths::Paths;
+use crate::process::Identity;
 
 use super::{Caller, restart};
 
@@ -18,6 +22,9 @@ pub(super) const START: Deed = Deed {
     done: "started",
 };
 
+/// From the signal that ends a supervisor to its end.
+const LAST_BREATH: Duration = Duration::from_millis(200);
+
 pub(super) async fn run(caller: &Caller, args: &StartArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;
     if args.if_absent && (is_attended(&config.paths) || was_shut_down(&config.paths)) {
@@ -25,18 +32,35 @@ pub(super) async fn run(caller: &Caller, args: &StartArgs) -> Result<ExitCode, E
     }
     let services = &args.services;
     let services = &house::selected(&config, services)?;
+    let dying = Lock::holder(&config.paths.supervisor_lock()).and_then(|held| held.identity);
+    let begin = || restart::begin(caller, &config, Mode::Start, services, START);
     match Connection::open(&config.paths).await {
         Ok(_) => {}
-        Err(NoAnswer::Absent) => {
-            return restart::begin(caller, &config, Mode::Start, services, START).await;
-        }
+        Err(NoAnswer::Absent) => return begin().await,
+        Err(NoAnswer::Unresponsive(_) | NoAnswer::Ended) if ends(dying).await => return begin().await,
         Err(other) => return Err(other.into()),
     }
-    let mut conduct = super::ask(caller, &config.paths, Route::Start, services, START).await?;
+    let mut conduct = match super::ask(caller, &config.paths, Route::Start, services, START).await {
+        Err(error) if is_no_answer(error.kind) && ends(dying).await => return begin().await,
+        asked => asked?,
+    };
     if conduct.is_good() {
         conduct.verify(&config, services).await;
     }
     conduct.conclude(Some(&config.log_dir))
+}
+
+fn is_no_answer(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Failed | FailureKind::NoSupervisor)
+}
+
+/// Whether it was killed the moment before it was asked: its socket outlives the signal by a little.
+async fn ends(supervisor: Option<Identity>) -> bool {
+    match supervisor.map(Death::of) {
+        Some(Ok(death)) => death.within(LAST_BREATH).await,
+        Some(Err(_)) => true,
+        None => false,
+    }
 }
 
 /// Whether there is a supervisor, or somebody is about to begin one. One that hangs is for a person.

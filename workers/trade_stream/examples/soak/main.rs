@@ -23,7 +23,8 @@ use tokio::time::{interval, sleep};
 pub const SYMBOLS: [&str; 10] = [
     "AAPL", "AMD", "AMZN", "META", "MSFT", "NVDA", "PLTR", "QQQ", "SPY", "TSLA",
 ];
-/// The memory of the last third may be so much above that of the first: a tenth, and this.
+/// The memory of the last third may be so much above that of the second: a tenth, and this. In the first the
+/// kinds of fault have their first turn, and each takes the room that it needs.
 const GROWTH_KB: u64 = 8 * 1024;
 
 struct Arguments {
@@ -163,7 +164,7 @@ async fn watch_memory(arguments: &Arguments, account: &Account) -> (Vec<String>,
     )
 }
 
-/// Prints the median of each minute and third; whether the last third is near the first. What the
+/// Prints the median of each minute and third; whether the last third is near the second. What the
 /// simulator keeps for REST is bounded by `--keep-trades`, and not full in the first minutes.
 fn tell_memory((names, samples): &(Vec<String>, Memory)) -> bool {
     println!("\nresident memory in kB, the median of each minute:");
@@ -175,10 +176,10 @@ fn tell_memory((names, samples): &(Vec<String>, Memory)) -> bool {
             .map(median)
             .collect();
         let third = samples.len() / 3;
-        let (first, last) = (median(&samples[..third]), median(&samples[2 * third..]));
+        let [first, second, last] = [0, 1, 2].map(|at| median(&samples[at * third..(at + 1) * third]));
         let most = samples.iter().max().unwrap_or(&0);
-        println!("  {name}: {minutes:?}, most {most}; first third {first}, last third {last}");
-        if name != "market_sim" && last > first + first / 10 + GROWTH_KB {
+        println!("  {name}: {minutes:?}, most {most}; thirds {first}, {second}, {last}");
+        if name != "market_sim" && last > second + second / 10 + GROWTH_KB {
             println!("  {name} has grown");
             is_flat = false;
         }
