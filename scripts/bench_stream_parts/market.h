@@ -27,17 +27,17 @@ static inline size_t json_trade(char *out, int symbol, int variant, size_t *id) 
     *id = (size_t)before;
     int after = sprintf(out + before,
                         "100000000000,\"x\":\"V\",\"p\":1%02d.%02d,\"s\":%d,\"c\":[\"@\",\"F\"],\"z\":\"C\","
-                        "\"t\":\"2026-11-20T15:%02d:00.123456789Z\"}",
-                        variant % 100, variant % 90 + 10, 100 + variant % 100, variant % 60);
+                        "\"t\":\"2026-11-20T15:04:05.1%08dZ\"}",
+                        variant % 100, variant % 90 + 10, 100 + variant % 100, variant % 100000 * 1000);
     return (size_t)(before + after);
 }
 
 static inline size_t downstream_trade(char *out, int symbol, int variant, size_t *id) {
     int before = sprintf(out,
                          "{\"type\":\"trade\",\"symbol\":\"SYM%d\",\"data\":{\"timestamp\":"
-                         "\"2026-11-20T15:%02d:00.123456789Z\",\"price\":1%02d.%02d,\"size\":%d,"
+                         "\"2026-11-20T15:04:05.1%08dZ\",\"price\":1%02d.%02d,\"size\":%d,"
                          "\"exchange\":\"IEX\",\"conditions\":[\"@\",\"F\"]},\"seq\":",
-                         symbol, variant % 60, variant % 100, variant % 90 + 10, 100 + variant % 100);
+                         symbol, variant % 100000 * 1000, variant % 100, variant % 90 + 10, 100 + variant % 100);
     *id = (size_t)before;
     return (size_t)(before + sprintf(out + before, "100000000000}"));
 }
@@ -64,7 +64,7 @@ static inline size_t packed_trade(char *out, int symbol, int variant, size_t *id
     char name[16];
     size_t at = 0;
     double price = 100 + variant % 100 + 0.25;
-    uint64_t bits, time = 123456789ull << 34 | (1795186800ull + (uint64_t)(variant % 60) * 60);
+    uint64_t bits, time = (100000000ull + (uint64_t)(variant % 100000) * 1000) << 34 | 1795187045ull;
     memcpy(&bits, &price, 8);
     sprintf(name, "SYM%d", symbol);
     out[at++] = (char)0x89;

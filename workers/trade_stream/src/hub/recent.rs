@@ -19,8 +19,9 @@ const REACH: SignedDuration = SignedDuration::from_secs(3);
 /// Of an RFC 3339 time, the date, and all up to a tenth of a second.
 const DAY: usize = 10;
 const TO_A_TENTH: usize = 21;
-/// Less time is not called left out, nor so many times the mean between two trades.
-const SHORTEST: Duration = Duration::from_millis(150);
+/// Less time is not called left out, nor so many times the mean between two trades: bursts and the rests
+/// between them are usual.
+const SHORTEST: Duration = Duration::from_millis(500);
 const BEYOND_CHANCE: u32 = 62;
 
 /// What tells a trade from others of its symbol: its exchange, its id and its day (ids begin anew),
@@ -115,7 +116,7 @@ impl Recent {
         }
         let (last, next) = (self.last()?, timestamp.parse::<Timestamp>().ok()?);
         let gap = Duration::try_from(next.duration_since(last)).ok()?;
-        let (number, since) = self.marks.iter().rev().nth(1)?;
+        let (number, since) = self.marks.front().filter(|_| self.marks.len() > 2)?;
         let span = last.duration_since(since.parse().ok()?).unsigned_abs();
         let mean = span / u32::try_from(self.count - number).ok()?;
         (gap >= SHORTEST && gap > mean * BEYOND_CHANCE).then_some(gap)
