@@ -23,8 +23,10 @@ use tokio::time::{interval, sleep};
 pub const SYMBOLS: [&str; 10] = [
     "AAPL", "AMD", "AMZN", "META", "MSFT", "NVDA", "PLTR", "QQQ", "SPY", "TSLA",
 ];
-/// The memory of the last third may be so much above that of the second: a tenth, and this. In the first the
-/// kinds of fault have their first turn, and each takes the room that it needs.
+/// The memory of the last minute may be so much above that of the first: a half, and this.
+const ROOM_KB: u64 = 24 * 1024;
+/// And that of the last third above that of the second: a tenth, and this. In the first third the kinds of
+/// fault have their first turn, and each takes the room that it needs.
 const GROWTH_KB: u64 = 8 * 1024;
 
 struct Arguments {
@@ -164,7 +166,7 @@ async fn watch_memory(arguments: &Arguments, account: &Account) -> (Vec<String>,
     )
 }
 
-/// Prints the median of each minute and third; whether the last third is near the second. What the
+/// Prints the median of each minute and third; whether the last ones are near those before. What the
 /// simulator keeps for REST is bounded by `--keep-trades`, and not full in the first minutes.
 fn tell_memory((names, samples): &(Vec<String>, Memory)) -> bool {
     println!("\nresident memory in kB, the median of each minute:");
@@ -180,8 +182,9 @@ fn tell_memory((names, samples): &(Vec<String>, Memory)) -> bool {
         let most = samples.iter().max().unwrap_or(&0);
         println!("  {name}: {minutes:?}, most {most}; thirds {first}, {second}, {last}");
         // In less than nine minutes not every fault has struck in the first third.
-        let is_judged = name != "market_sim" && minutes.len() >= 9;
-        if is_judged && last > second + second / 10 + GROWTH_KB {
+        let crept = minutes.len() >= 9 && last > second + second / 10 + GROWTH_KB;
+        let swelled = minutes.last().copied() > minutes.first().map(|first| first * 3 / 2 + ROOM_KB);
+        if name != "market_sim" && (crept || swelled) {
             println!("  {name} has grown");
             is_flat = false;
         }
