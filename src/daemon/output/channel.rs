@@ -255,13 +255,9 @@ impl Channel {
         Some(Ok(Taken::Bytes(moved)))
     }
 
-    /// Shows these bytes to whoever listens, and counts the errors in them.
+    /// Counts the errors in these bytes, and then shows them to whoever listens: who hears of a line that says
+    /// "ready" finds the errors before it counted.
     fn look(&mut self, bytes: &[u8], at: Timestamp) {
-        if let Some(ear) = &mut self.ear
-            && !ear.hear(bytes)
-        {
-            self.ear = None;
-        }
         let (mut found, mut last) = (0, Vec::new());
         self.alarm.look(bytes, &mut |line| {
             found += 1;
@@ -269,6 +265,11 @@ impl Channel {
             last.extend_from_slice(line);
         });
         self.found(found, &last, at);
+        if let Some(ear) = &mut self.ear
+            && !ear.hear(bytes)
+        {
+            self.ear = None;
+        }
     }
 
     fn found(&mut self, errors: u64, last: &[u8], at: Timestamp) {
