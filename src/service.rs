@@ -88,6 +88,8 @@ impl fmt::Display for ServiceName {
 }
 
 /// One service, valid and complete: paths absolute, variables expanded, defaults filled in.
+///
+/// There may be hundreds: what most declare alike is shared, what few declare is boxed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// Its name.
@@ -97,7 +99,7 @@ pub struct Spec {
     /// Working directory, absolute. Default: the folder of services.toml.
     pub cwd: PathBuf,
     /// Its whole environment, the inherited minimum included. May hold secrets: never print the values.
-    pub env: BTreeMap<String, String>,
+    pub env: Arc<BTreeMap<String, String>>,
     /// TCP ports that the service itself listens on.
     pub ports: Vec<u16>,
     /// Addresses that sentinel listens on for the service and hands over; their ports are among `ports`.
@@ -117,23 +119,32 @@ pub struct Spec {
     /// Failed runs in a row, or within the window, before the service is given up as FATAL. Default 5.
     pub max_restarts: u32,
     /// What follows failures.
-    pub recovery: Recovery,
+    pub recovery: Arc<Recovery>,
     /// A change of a file that one of these patterns matches (absolute, `*`, `**`, `?`) is followed by a restart.
     pub watch: Vec<String>,
     /// What proves that it is ready, beyond holding its ports.
     pub ready: Option<Ready>,
     /// What proves, again and again, that it is healthy.
-    pub health: Option<Health>,
+    pub health: Option<Box<Health>>,
     /// How it is stopped.
     pub stop: Stop,
     /// How its output is kept.
-    pub log: LogSpec,
+    pub log: Arc<LogSpec>,
     /// As whom it runs, and how much it may use.
-    pub rights: Rights,
+    pub rights: Arc<Rights>,
     /// Its memory may not stay over this.
     pub memory_max: Option<MemoryMax>,
     /// While it is ready, it says `WATCHDOG=1` (sd_notify(3)) at least this often.
     pub watchdog: Option<Duration>,
+}
+
+impl Spec {
+    /// Its environment as a process is given it.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let pair = |(name, value): (&String, &String)| (name.clone(), value.clone());
+        self.env.iter().map(pair).collect()
+    }
 }
 
 /// What happens when a service ends by itself.
@@ -151,7 +162,7 @@ pub enum RestartPolicy {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ready {
     /// A probe that succeeds.
-    Probe(Probe),
+    Probe(Box<Probe>),
     /// `READY=1` on the run's `NOTIFY_SOCKET` (systemd's protocol, sd_notify(3)).
     Notify,
     /// A line of its output that this regular expression (regex-lite syntax) matches.

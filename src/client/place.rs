@@ -41,7 +41,7 @@ impl<'s> ServicePlace<'s> {
         // As the same user, and in a group of its own.
         process::equip(&mut command, &self.spec.rights, &self.spec.cwd)?;
         let child = command
-            .envs(&self.spec.env)
+            .envs(&*self.spec.env)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -35,8 +36,8 @@ pub(super) const PROTECTED_PORTS: [u16; 4] = [5000, 7000, 9000, 10000];
 pub(super) struct Surroundings<'d> {
     pub(super) root: &'d Path,
     pub(super) variables: &'d Variables<'d>,
-    pub(super) inherited: &'d Environment,
-    pub(super) logs: &'d LogSpec,
+    pub(super) inherited: &'d Arc<Environment>,
+    pub(super) logs: &'d Arc<LogSpec>,
 }
 
 /// A service and the places of what other services can contradict.
@@ -159,17 +160,18 @@ pub(super) fn service(
         min_uptime: table.duration("min_uptime"),
         start_timeout: table.duration("start_timeout"),
         max_restarts: table.number("max_restarts"),
-        recovery: recovery::recovery(&table),
+        recovery: recovery::recovery(&table).into(),
         watch: recovery::watch(&table, surroundings.root),
         ready: table
             .item("ready")
             .and_then(|item| probe::ready(item, surroundings)),
         health: table
             .item("health")
-            .and_then(|item| probe::health(item, &table, surroundings)),
+            .and_then(|item| probe::health(item, &table, surroundings))
+            .map(Box::new),
         stop: stop(&table),
         log: log::of_service(&table, surroundings.logs),
-        rights: rights::rights(&table),
+        rights: rights::rights(&table).into(),
         memory_max: rights::memory_max(&table),
         watchdog: table.item("watchdog").and_then(|item| item.duration()),
         // Last, so that a wrong name does not hide what else is wrong.
@@ -300,15 +302,19 @@ pub(super) fn expand(item: Item<'_>, text: &str, surroundings: &Surroundings<'_>
 }
 
 /// What the service inherits and, over it, its own `env`.
-fn environment(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Environment {
-    let mut environment = surroundings.inherited.clone();
+fn environment(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Arc<Environment> {
+    let own = table.item("env").and_then(Item::entries).unwrap_or_default();
+    if own.is_empty() && table.item("user").is_none() {
+        return surroundings.inherited.clone();
+    }
+    let mut environment = Environment::clone(surroundings.inherited);
     if table.item("user").is_some() {
         // The caller's are another user's; the service's own are set when it starts.
         rights::OF_A_USER
             .iter()
             .for_each(|name| drop(environment.remove(*name)));
     }
-    for item in table.item("env").and_then(Item::entries).unwrap_or_default() {
+    for item in own {
         if item.key.is_empty() || item.key.contains(['=', '\0']) {
             let message = format!("`{}` is not the name of a variable", item.key.escape_default());
             item.report
@@ -318,7 +324,7 @@ fn environment(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Environmen
             environment.insert(item.key.to_owned(), value);
         }
     }
-    environment
+    environment.into()
 }
 
 fn restart(item: Item<'_>) -> Option<RestartPolicy> {

@@ -103,7 +103,7 @@ fn hop(spec: &Spec) -> Option<Hop> {
     };
     let checked = spec
         .health
-        .as_ref()
+        .as_deref()
         .and_then(|Health { probe, timeout, .. }| Some((askable(probe)?, *timeout)));
     let ready = || match &spec.ready {
         Some(Ready::Probe(probe)) => Some((askable(probe)?, PATIENCE)),

@@ -1,5 +1,6 @@
 //! `[logs]` and a service's `log`: sizes, ages, rates and patterns.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -49,9 +50,9 @@ pub(super) fn log(item: Item<'_>, usual: &LogSpec) -> Option<LogSpec> {
 }
 
 /// How a service's output is kept.
-pub(super) fn of_service(service: &Table<'_>, usual: &LogSpec) -> LogSpec {
+pub(super) fn of_service(service: &Table<'_>, usual: &Arc<LogSpec>) -> Arc<LogSpec> {
     let declared = service.item("log").and_then(|item| log(item, usual));
-    declared.unwrap_or_else(|| usual.clone())
+    declared.map_or_else(|| usual.clone(), Arc::new)
 }
 
 /// `log_max_total` of `[sentinel]`.

@@ -19,6 +19,7 @@ mod json;
 pub mod keys;
 mod locate;
 mod log;
+mod once;
 mod operations;
 mod placeholder;
 mod preflight;
@@ -83,7 +84,7 @@ pub struct Config {
     /// What all logs may take together, in bytes.
     pub log_max_total: u64,
     /// How output is kept where no service says otherwise, sentinel.log too.
-    pub logs: LogSpec,
+    pub logs: Arc<LogSpec>,
     /// Ports that `flush` never touches.
     pub protected_ports: Vec<u16>,
     /// Whom to tell when something is wrong.
@@ -235,11 +236,12 @@ fn decode_file(
         .map(|item| read_env_file(item, &paths.root, mistakes))
         .unwrap_or_default();
     let variables = Variables { caller, env_file };
-    let inherited = variables.inherited(&general.pass_env);
+    let inherited = variables.inherited(&general.pass_env).into();
     let logs = file
         .item("logs")
         .and_then(|item| log::log(item, &LogSpec::default()))
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .into();
     let surroundings = Surroundings {
         root: &paths.root,
         variables: &variables,
@@ -327,6 +329,7 @@ fn services(file: &Table<'_>, surroundings: &Surroundings<'_>, whole: bool) -> V
     }
     graph::check_ports(&declared, report);
     hops::settle(&mut declared, report);
+    once::keep(&mut declared);
     let order = graph::order(&declared, report);
     let mut specs: Vec<_> = declared
         .into_iter()

@@ -91,7 +91,7 @@ impl<'c> Known<'c> {
     fn of(&mut self, spec: &'c Spec, root: &Path) -> Vec<Fault> {
         let asked = (spec.cwd.as_path(), spec.env.get("PATH"), programs(spec));
         let answers = self.0.entry(asked).or_default();
-        if let Some((_, faults)) = answers.iter().find(|(rights, _)| **rights == spec.rights) {
+        if let Some((_, faults)) = answers.iter().find(|(rights, _)| **rights == *spec.rights) {
             return faults.clone();
         }
         let faults = as_its_user(spec, root);
@@ -129,7 +129,7 @@ fn reachable(spec: &Spec, root: &Path, account: Option<&Account>) -> Vec<Fault> 
 /// The programs that a service and its probes run.
 fn programs(spec: &Spec) -> Vec<&str> {
     let ready = match &spec.ready {
-        Some(Ready::Probe(probe)) => Some(probe),
+        Some(Ready::Probe(probe)) => Some(&**probe),
         Some(Ready::Notify | Ready::Log(_)) | None => None,
     };
     let probes = [ready, spec.health.as_ref().map(|health| &health.probe)];

@@ -26,7 +26,7 @@ pub(super) fn ready(item: Item<'_>, surroundings: &Surroundings<'_>) -> Option<R
     match only_kind(item, &table, &READY_KINDS)? {
         "notify" => table.item("notify")?.yes().map(|()| Ready::Notify),
         "log" => pattern(table.item("log")?).map(Ready::Log),
-        kind => probe(kind, &table, surroundings).map(Ready::Probe),
+        kind => probe(kind, &table, surroundings).map(|probe| Ready::Probe(Box::new(probe))),
     }
 }
 

@@ -100,7 +100,7 @@ fn deed(
         (Some(words), None) => operation(words, services),
         (None, Some(program)) => Some(Deed::Program {
             command: command(program, surroundings)?,
-            env: surroundings.inherited.clone(),
+            env: (**surroundings.inherited).clone(),
         }),
         (Some(_), Some(run)) => run.wrong(
             "a schedule takes `do` or `run`, not both",

@@ -70,7 +70,7 @@ impl Secrets {
             Some(Ready::Probe(probe)) => self.of_probe(probe),
             Some(Ready::Notify | Ready::Log(_)) | None => {}
         }
-        if let Some(Health { probe, .. }) = &spec.health {
+        if let Some(Health { probe, .. }) = spec.health.as_deref() {
             self.of_probe(probe);
         }
     }

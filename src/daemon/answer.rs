@@ -204,7 +204,7 @@ impl Driver {
             oom: self.ledger.counts.oom_last.contains(entry.spec.name.as_str()),
             uptime_s,
             used: pid.and_then(|pid| self.usage.of(pid, uptime_s?)),
-            health: state.and_then(|state| state.answer.clone()),
+            health: state.and_then(|state| state.answer.as_deref().cloned()),
             log: self.outputs.tally(&entry.spec.name).unwrap_or_default(),
             status_text: state.and_then(|state| state.heard.status.clone()),
             reloading: state.is_some_and(|state| state.heard.reloading),

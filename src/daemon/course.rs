@@ -8,7 +8,7 @@ use crate::service::{OnUnhealthy, Run};
 
 impl Driver {
     /// Keeps the answer of a health probe, and tells who watches if the verdict is another.
-    pub(super) fn hear_health(&mut self, run: &Run, checked: Checked, failed_in_a_row: u32) {
+    pub(super) fn hear_health(&mut self, run: &Run, checked: Box<Checked>, failed_in_a_row: u32) {
         self.ledger.counts.probed(&run.service, checked.is_good());
         self.hear_silence(run, checked.detail());
         self.hear_flapping(run, checked.detail());

@@ -93,7 +93,7 @@ pub(super) struct RunState {
     /// Asks for its health.
     pub health: Option<AbortHandle>,
     /// The last answer.
-    pub answer: Option<Checked>,
+    pub answer: Option<Box<Checked>>,
     /// How its health stands: whether the last answer was good, and how many in a row were not.
     pub course: (Option<bool>, u32),
     /// What it says by itself.
@@ -105,7 +105,7 @@ pub(super) struct RunState {
     /// It said itself that it is ready.
     pub spoke: bool,
     /// Watches its memory.
-    pub memory: Option<Weighing>,
+    pub memory: Option<Box<Weighing>>,
 }
 
 impl RunState {
@@ -306,7 +306,7 @@ impl Driver {
                 run,
                 checked,
                 failed_in_a_row,
-            } => self.hear_health(&run, *checked, failed_in_a_row),
+            } => self.hear_health(&run, checked, failed_in_a_row),
             Message::Notified { run, notice } => self.hear(&run, notice),
             Message::WatchdogMissed { run, interval } => self.watchdog_missed(run, interval),
             Message::Memory { run, bytes } => self.weigh(&run, bytes),

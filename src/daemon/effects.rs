@@ -72,7 +72,7 @@ impl Driver {
             stdout,
             stderr,
             sockets,
-            rights: spec.rights.clone(),
+            rights: (*spec.rights).clone(),
             cgroup: self.lives.cgroups.make(run),
         };
         // Before its first word.
@@ -117,7 +117,7 @@ impl Driver {
             service: run.service.to_string(),
             state_dir: self.config.paths.state_dir.clone(),
         };
-        let mut env: Vec<(String, String)> = spec.env.clone().into_iter().collect();
+        let mut env = spec.variables();
         env.push((MARK.to_owned(), mark.to_env().to_string_lossy().into_owned()));
         if !spec.sockets.is_empty() {
             let names = vec![run.service.as_str(); spec.sockets.len()];

@@ -29,7 +29,7 @@ pub fn watch(
         failed_in_a_row: course.1,
         last: course.0,
     };
-    Some(tokio::task::spawn_local(course.ask_forever(health, place)).abort_handle())
+    Some(tokio::task::spawn_local(course.ask_forever(*health, place)).abort_handle())
 }
 
 /// The answers of one run so far. The next question follows the last answer, so that none overlap.

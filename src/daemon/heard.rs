@@ -116,7 +116,7 @@ impl Driver {
             state.heard.watch(spec.watchdog);
             state.memory = spec
                 .memory_max
-                .map(|most| Weighing::begin(run, leader.pid, (house, mailbox), most));
+                .map(|most| Weighing::begin(run, leader.pid, (house, mailbox), most).into());
         }
     }
 

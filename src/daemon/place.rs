@@ -73,11 +73,11 @@ impl DaemonPlace {
             program,
             args: command.iter().skip(1).cloned().collect(),
             cwd: spec.cwd.clone(),
-            env: spec.env.clone().into_iter().collect(),
+            env: spec.variables(),
             stdout: null.into(),
             stderr: writer.into(),
             sockets: Vec::new(),
-            rights: spec.rights.clone(),
+            rights: (*spec.rights).clone(),
             cgroup: None,
         };
         Ok((reader.into(), launch))

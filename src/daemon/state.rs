@@ -176,7 +176,7 @@ pub fn fingerprint(spec: &Spec) -> u64 {
     ];
     let env = spec.env.iter().flat_map(|(key, value)| [key, value]);
     // Only what is declared: a key that a later version knows must not make old runs look outdated.
-    let rights = (spec.rights != Rights::default()).then(|| format!("{:?}", spec.rights));
+    let rights = (*spec.rights != Rights::default()).then(|| format!("{:?}", spec.rights));
     let watchdog = spec.watchdog.map(|time| format!("watchdog {time:?}"));
     for part in spec
         .command

@@ -1,5 +1,6 @@
 //! From one supervisor to the next: what this one keeps on disk, and the runs that it adopts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -125,7 +126,7 @@ impl Driver {
     }
 
     /// How this service's output is kept.
-    pub(super) fn log_spec(&self, service: &ServiceName) -> LogSpec {
+    pub(super) fn log_spec(&self, service: &ServiceName) -> Arc<LogSpec> {
         let declared = self.config.services.iter().find(|spec| spec.name == *service);
         declared.map_or_else(|| self.config.logs.clone(), |spec| spec.log.clone())
     }

@@ -16,7 +16,7 @@ impl House {
     }
 
     fn env(&self) -> Environment {
-        self.load().expect("valid").services[0].env.clone()
+        self.load().expect("valid").services[0].env.as_ref().clone()
     }
 }
 

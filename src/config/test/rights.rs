@@ -12,6 +12,7 @@ fn rights(lines: &str) -> Rights {
         .first()
         .expect("one")
         .rights
+        .as_ref()
         .clone()
 }
 

@@ -41,5 +41,5 @@ fn the_real_feed_needs_only_the_environment() {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let config = load(&file, &environment).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    assert_eq!(config.services[1].env, environment);
+    assert_eq!(*config.services[1].env, environment);
 }

@@ -142,7 +142,7 @@ impl Buffers {
             max_size: u64::MAX,
             ..LogSpec::default()
         };
-        let mut sink = Sink::new(way.log.clone(), &spec, Arc::default());
+        let mut sink = Sink::new(way.log.clone(), &Arc::new(spec), Arc::default());
         let Ok((_, inode, length)) = sink.now() else {
             return;
         };

@@ -64,14 +64,14 @@ pub(super) struct Rules {
     /// What they may take together, in bytes.
     pub(super) max_total: u64,
     /// How sentinel.log is kept.
-    pub(super) own: LogSpec,
+    pub(super) own: Arc<LogSpec>,
 }
 
 #[derive(Debug)]
 struct Output {
     stdout: Pipe,
     stderr: Pipe,
-    spec: LogSpec,
+    spec: Arc<LogSpec>,
     shared: Arc<Shared>,
 }
 
@@ -100,7 +100,7 @@ impl Outputs {
     ///
     /// # Errors
     /// A pipe or the thread cannot be made. A log that cannot be opened is no error: the loss is counted.
-    pub(super) fn open(&mut self, service: &ServiceName, spec: &LogSpec) -> io::Result<()> {
+    pub(super) fn open(&mut self, service: &ServiceName, spec: &Arc<LogSpec>) -> io::Result<()> {
         if self.services.contains_key(service) {
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl Outputs {
     pub(super) fn resume(
         &mut self,
         service: &ServiceName,
-        spec: &LogSpec,
+        spec: &Arc<LogSpec>,
         pipes: [OwnedFd; 2],
     ) -> io::Result<()> {
         self.own_folder()?;
@@ -149,7 +149,7 @@ impl Outputs {
         self.folder.join(format!("{service}.{stream}"))
     }
 
-    fn write(&mut self, service: &ServiceName, spec: &LogSpec, pipes: [Pipe; 2]) -> io::Result<()> {
+    fn write(&mut self, service: &ServiceName, spec: &Arc<LogSpec>, pipes: [Pipe; 2]) -> io::Result<()> {
         let [stdout, stderr] = pipes;
         let output = Output {
             stdout,
@@ -259,7 +259,7 @@ impl Outputs {
     pub(super) fn revise<'s>(
         &mut self,
         rules: Rules,
-        specs: impl Iterator<Item = (&'s ServiceName, &'s LogSpec)>,
+        specs: impl Iterator<Item = (&'s ServiceName, &'s Arc<LogSpec>)>,
     ) {
         let moved = self.rules.folder != rules.folder;
         if moved && self.thread.is_none() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::logs::rotated::Rotated;
@@ -17,7 +18,7 @@ pub(super) struct Retention {
     folder: PathBuf,
     max_total: u64,
     /// The logs that are written: file name, whose it is, and its limits.
-    logs: BTreeMap<String, (String, Box<LogSpec>)>,
+    logs: BTreeMap<String, (String, Arc<LogSpec>)>,
     /// How many bytes may be written before it is worth a look.
     headroom: u64,
 }
@@ -61,9 +62,8 @@ impl Retention {
     }
 
     /// A log that is written from now on; `whose` shares `max_total` with others of the same name.
-    pub(super) fn add(&mut self, log: &Path, whose: &str, spec: &LogSpec) {
-        self.logs
-            .insert(name(log), (whose.to_owned(), Box::new(spec.clone())));
+    pub(super) fn add(&mut self, log: &Path, whose: &str, spec: &Arc<LogSpec>) {
+        self.logs.insert(name(log), (whose.to_owned(), spec.clone()));
         self.headroom = 0;
     }
 
@@ -306,7 +306,7 @@ mod tests {
         ] {
             let folder = folder(&files);
             let mut retention = Retention::new(folder.path().into(), 1 << 20);
-            retention.add(Path::new("/x/a.log"), "a", &spec);
+            retention.add(Path::new("/x/a.log"), "a", &Arc::new(spec.clone()));
             retention.look();
             assert_eq!(left(&folder), stay, "{spec:?}");
         }
@@ -317,7 +317,7 @@ mod tests {
         let double = A1.trim_end_matches(".gz");
         let folder = folder(&[(A1, 1), (double, 1), (A3, 1), (B2, 1)]);
         let mut retention = Retention::new(folder.path().into(), 1 << 20);
-        retention.add(Path::new("a.log"), "a", &LogSpec::default());
+        retention.add(Path::new("a.log"), "a", &Arc::default());
         assert_eq!(retention.look().compress, Some(folder.path().join(A3)));
         assert_eq!(
             left(&folder),
@@ -336,7 +336,7 @@ mod tests {
         let mut retention = Retention::new("/x".into(), 1 << 20);
         let spec = LogSpec::default();
         for name in ["a.log", "b.log"] {
-            retention.add(Path::new(name), name, &spec);
+            retention.add(Path::new(name), name, &Arc::new(spec.clone()));
         }
         assert_eq!(retention.max_size(&spec), 1 << 18);
         let small = LogSpec {

@@ -45,7 +45,7 @@ pub(super) enum Command {
     /// From now on under these rules.
     Change {
         service: ServiceName,
-        spec: LogSpec,
+        spec: Arc<LogSpec>,
         folder: PathBuf,
     },
     /// A run begins, or one that began under another supervisor goes on.
@@ -66,7 +66,7 @@ pub(super) enum Command {
     Limit {
         folder: PathBuf,
         max_total: u64,
-        own: LogSpec,
+        own: Arc<LogSpec>,
     },
     /// Open every log by its name again.
     Reopen,
@@ -79,7 +79,7 @@ pub(super) enum Command {
 /// One service to write for.
 pub(super) struct Opening {
     pub(super) service: ServiceName,
-    pub(super) spec: LogSpec,
+    pub(super) spec: Arc<LogSpec>,
     pub(super) folder: PathBuf,
     pub(super) pipes: [Arc<OwnedFd>; 2],
     pub(super) shared: Arc<Shared>,
@@ -100,7 +100,7 @@ pub(super) struct Scribe {
     next: u64,
     buffers: Buffers,
     retention: Retention,
-    own: LogSpec,
+    own: Arc<LogSpec>,
     compressing: bool,
     /// Logs came or went: the shares of the others, and what may stay, are another.
     crowd_changed: bool,
@@ -144,7 +144,7 @@ impl Scribe {
             next: FIRST,
             buffers,
             retention: Retention::new(folder, max_total),
-            own: LogSpec::default(),
+            own: Arc::default(),
             compressing: false,
             crowd_changed: false,
             deadline: None,

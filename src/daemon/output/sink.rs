@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Sink {
     pub(super) path: PathBuf,
-    spec: LogSpec,
+    spec: Arc<LogSpec>,
     shared: Arc<Shared>,
     file: Option<File>,
     /// It can be rotated: a regular file under its own name.
@@ -54,7 +54,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn new(path: PathBuf, spec: &LogSpec, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(path: PathBuf, spec: &Arc<LogSpec>, shared: Arc<Shared>) -> Self {
         let mut sink = Self {
             path,
             max_size: spec.max_size,

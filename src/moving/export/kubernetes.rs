@@ -285,7 +285,7 @@ fn probes(service: &Service, port: Option<u16>) -> String {
         failures,
         on_unhealthy: OnUnhealthy::Restart,
         via: _,
-    }) = &service.spec.health
+    }) = service.spec.health.as_deref()
     {
         let _ = write!(text, "          livenessProbe:\n{}", check(probe));
         let whole = |time: &std::time::Duration| time.as_millis().div_ceil(1000).max(1);

@@ -3,6 +3,7 @@
 mod words;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::words::{own_words, relative};
@@ -347,8 +348,8 @@ fn every_state_of_one_unit_that_is_never_restarted() {
 fn every_state_of_one_unit_that_is_tried_again_after_it_was_given_up() {
     let mut unit = spec("a", "");
     unit.max_restarts = 1;
-    unit.recovery.retry_fatal = Some(Duration::from_secs(60));
-    unit.recovery.window = Duration::from_secs(5);
+    Arc::make_mut(&mut unit.recovery).retry_fatal = Some(Duration::from_secs(60));
+    Arc::make_mut(&mut unit.recovery).window = Duration::from_secs(5);
     let search = Search {
         services: names("a"),
         orders: vec![Order::Start(names("a")), Order::Stop(names("a"))],

@@ -1,12 +1,11 @@
 //! Declarations for tests: short times, few restarts, a health check.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::service::{
-    Health, LogSpec, OnUnhealthy, Probe, Recovery, RestartPolicy, ServiceName, Spec, Stop, StopSignal, Via,
+    Health, OnUnhealthy, Probe, Recovery, RestartPolicy, ServiceName, Spec, Stop, StopSignal, Via,
 };
 
 /// How long every test service may take to get ready.
@@ -32,7 +31,7 @@ pub fn spec(service: &str, after: &str) -> Spec {
         name: name(service),
         command: vec![service.to_owned()],
         cwd: PathBuf::from("/"),
-        env: BTreeMap::new(),
+        env: Arc::default(),
         ports: Vec::new(),
         sockets: Vec::new(),
         after: names(after),
@@ -42,11 +41,11 @@ pub fn spec(service: &str, after: &str) -> Spec {
         min_uptime: MIN_UPTIME,
         start_timeout: START_TIMEOUT,
         max_restarts: 2,
-        recovery: Recovery {
+        recovery: Arc::new(Recovery {
             window: Duration::ZERO,
             retry_fatal: None,
             ..Recovery::default()
-        },
+        }),
         watch: Vec::new(),
         ready: None,
         health: Some(health("one")),
@@ -54,16 +53,16 @@ pub fn spec(service: &str, after: &str) -> Spec {
             signal: StopSignal::TERM,
             timeout: GRACE,
         },
-        log: LogSpec::default(),
-        rights: crate::service::Rights::default(),
+        log: Arc::default(),
+        rights: Arc::default(),
         memory_max: None,
         watchdog: None,
     }
 }
 
 /// A health check, told from others by its address.
-pub fn health(address: &str) -> Health {
-    Health {
+pub fn health(address: &str) -> Box<Health> {
+    Box::new(Health {
         probe: Probe::Tcp {
             address: address.to_owned(),
         },
@@ -72,7 +71,7 @@ pub fn health(address: &str) -> Health {
         failures: 3,
         on_unhealthy: OnUnhealthy::Restart,
         via: Via::default(),
-    }
+    })
 }
 
 /// The same service as another program.

@@ -1,5 +1,6 @@
 //! What a person is promised about health, and about files that change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{Input, Order};
@@ -27,10 +28,10 @@ fn up(spec: &Spec, nature: Nature) -> World {
 
 fn acting(on_unhealthy: OnUnhealthy) -> Spec {
     Spec {
-        health: Some(Health {
+        health: Some(Box::new(Health {
             on_unhealthy,
-            ..health("one")
-        }),
+            ..*health("one")
+        })),
         ..spec("a", "")
     }
 }
@@ -188,7 +189,7 @@ fn a_changed_declaration_names_what_changed_as_the_cause() {
     let mut world = up(&spec("a", ""), Nature::default());
     world.pass(ms(2000));
     let mut new = changed(&spec("a", ""), "new");
-    new.env.insert("SECRET".into(), "value".into());
+    Arc::make_mut(&mut new.env).insert("SECRET".into(), "value".into());
     world.reload(&[new]);
     world.pass(ms(2000));
     let cause = world.entry("a").last_cause.clone();

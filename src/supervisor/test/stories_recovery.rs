@@ -1,5 +1,6 @@
 //! What a person is promised about failures: pauses, giving up, trying again, and ends that mean something.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::Order;
@@ -30,7 +31,7 @@ fn started(spec: &Spec, nature: Nature) -> World {
 
 fn retried(pause: u64) -> Spec {
     let mut spec = spec("a", "");
-    spec.recovery.retry_fatal = Some(ms(pause));
+    Arc::make_mut(&mut spec.recovery).retry_fatal = Some(ms(pause));
     spec
 }
 
@@ -91,7 +92,7 @@ fn one_that_was_stopped_after_it_was_given_up_is_not_tried_again() {
 #[test]
 fn a_fatal_exit_is_given_up_at_once_and_for_good() {
     let mut spec = retried(10_000);
-    spec.recovery.fatal_exit = vec![Exit::Code(9)];
+    Arc::make_mut(&mut spec.recovery).fatal_exit = vec![Exit::Code(9)];
     let mut world = started(&spec, crashes(9));
     world.pass(ms(60_000));
     assert_eq!(
@@ -109,7 +110,7 @@ fn a_fatal_exit_is_given_up_at_once_and_for_good() {
 fn a_success_exit_is_left_alone_whatever_the_policy() {
     let ends = |restart, exits: Option<Vec<Exit>>, code| {
         let mut spec = policy(&spec("a", ""), restart);
-        spec.recovery.success_exit = exits;
+        Arc::make_mut(&mut spec.recovery).success_exit = exits;
         let mut world = started(&spec, crashes(code));
         world.pass(ms(60));
         world.shown("a").split(':').next().unwrap_or_default().to_owned()
@@ -129,7 +130,7 @@ fn a_success_exit_is_left_alone_whatever_the_policy() {
 #[test]
 fn what_needs_a_job_starts_when_the_job_ended_as_it_should() {
     let mut job = policy(&spec("job", ""), RestartPolicy::OnFailure);
-    job.recovery.success_exit = Some(vec![Exit::Code(3)]);
+    Arc::make_mut(&mut job.recovery).success_exit = Some(vec![Exit::Code(3)]);
     let mut world = World::new(&[job, spec("b", "job")]);
     world.nature("job", crashes(3));
     let asked = world.ask(Order::Start(names("job b")));
@@ -141,7 +142,7 @@ fn what_needs_a_job_starts_when_the_job_ended_as_it_should() {
 #[test]
 fn too_many_failures_within_the_window_are_too_many_though_each_run_was_proven() {
     let mut flapping = spec("a", "");
-    flapping.recovery.window = ms(60_000);
+    Arc::make_mut(&mut flapping.recovery).window = ms(60_000);
     let nature = Nature {
         ends: Some((ms(1500), Exit::Code(1))),
         ..Nature::default()
@@ -152,7 +153,7 @@ fn too_many_failures_within_the_window_are_too_many_though_each_run_was_proven()
         world.shown("a"),
         "FATAL: given up after 3 failed runs within 60 s: ended with exit code 1"
     );
-    flapping.recovery.window = ms(2000);
+    Arc::make_mut(&mut flapping.recovery).window = ms(2000);
     let mut world = started(&flapping, nature);
     world.pass(ms(30_000));
     assert!(world.entry("a").run > 15, "seldom enough: {}", world.shown("a"));
@@ -162,7 +163,7 @@ fn too_many_failures_within_the_window_are_too_many_though_each_run_was_proven()
 fn the_pauses_are_those_that_are_declared() {
     let mut slow = spec("a", "");
     slow.max_restarts = 9;
-    slow.recovery.backoff = Backoff {
+    Arc::make_mut(&mut slow.recovery).backoff = Backoff {
         min: ms(2000),
         max: ms(3000),
     };

@@ -1,5 +1,6 @@
 //! What a person is promised about a new services.toml.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{Action, Input, Order};
@@ -203,7 +204,7 @@ fn everything_that_makes_another_process_makes_another_run() {
     let differ: [fn(&mut Spec); 4] = [
         |spec| spec.command.push("x".into()),
         |spec| spec.cwd.push("x"),
-        |spec| drop(spec.env.insert("x".into(), "y".into())),
+        |spec| drop(Arc::make_mut(&mut spec.env).insert("x".into(), "y".into())),
         |spec| spec.ports.push(1),
     ];
     for edit in differ {

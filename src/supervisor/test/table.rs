@@ -1,6 +1,7 @@
 //! The whole transition table of one unit, for people to read: every state, every input.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::unit::{Cause, Proof, State, Stopped, Unit};
@@ -19,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(60);
 /// With a health check, and tried again after it was given up.
 fn unit() -> Spec {
     let mut unit = spec("a", "");
-    unit.recovery.retry_fatal = Some(RETRY);
+    Arc::make_mut(&mut unit.recovery).retry_fatal = Some(RETRY);
     unit
 }
 

@@ -55,7 +55,7 @@ impl Scribe {
     fn sinks(
         &mut self,
         service: &ServiceName,
-        spec: &LogSpec,
+        spec: &Arc<LogSpec>,
         folder: &Path,
         shared: &Arc<Shared>,
     ) -> [Rc<RefCell<Sink>>; 2] {
@@ -76,7 +76,7 @@ impl Scribe {
         [stdout, stderr]
     }
 
-    pub(super) fn change(&mut self, service: &ServiceName, spec: &LogSpec, folder: &Path) {
+    pub(super) fn change(&mut self, service: &ServiceName, spec: &Arc<LogSpec>, folder: &Path) {
         let Some(tokens) = self.services.get(service).copied() else {
             return;
         };
@@ -145,7 +145,7 @@ impl Scribe {
         self.crowd_changed = true;
     }
 
-    pub(super) fn limit(&mut self, folder: PathBuf, max_total: u64, own: LogSpec) {
+    pub(super) fn limit(&mut self, folder: PathBuf, max_total: u64, own: Arc<LogSpec>) {
         self.watch_folder(&folder);
         if self.retention.folder() != folder {
             own::moves_to(&folder);
