@@ -21,6 +21,7 @@ use super::output::{self, Outputs, Rules};
 use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::strangers::Strangers;
+use super::succession::Saving;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
 use super::watch;
@@ -59,7 +60,7 @@ pub struct Driver {
     /// The files that are watched, and who watches them.
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
-    pub(super) saving: bool,
+    pub(super) saving: Option<Saving>,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
@@ -163,7 +164,7 @@ impl Driver {
             usage: Usage::new(),
             timetable,
             watched: None,
-            saving: false,
+            saving: None,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
@@ -289,7 +290,7 @@ impl Driver {
             }
             Message::Drained { run } => self.drained(run),
             Message::Reopen => self.outputs.reopen(),
-            Message::Save => self.save(),
+            Message::Save => self.save_when_quiet(),
             Message::LookAtSchedules => self.look_at_schedules(),
             Message::ScheduleEnded { name, due, exit } => self.schedule_ended(&name, due, &exit),
             Message::Alerts => self.tend_alerts(),
