@@ -28,6 +28,7 @@ use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Checked;
+use crate::process::Hush;
 use crate::redact;
 use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
@@ -204,6 +205,7 @@ impl Driver {
 
     /// Everything that came together: it is written down, logged and passed on together.
     fn receive_all(&mut self, first: Message) {
+        let _hush = Hush::begin();
         redact::Errors::hold();
         self.receive(first);
         for _ in 1..TOGETHER {
