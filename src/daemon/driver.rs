@@ -61,6 +61,8 @@ pub struct Driver {
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
     pub(super) saving: bool,
+    /// An `AskTheRest` is.
+    pub(super) asking: bool,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
@@ -165,6 +167,7 @@ impl Driver {
             timetable,
             watched: None,
             saving: false,
+            asking: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
@@ -184,6 +187,9 @@ impl Driver {
             self.end_turn();
             if let Some(upgrade) = self.handing_over.take() {
                 self.keep_alerts();
+                if self.asking {
+                    self.ask_the_rest();
+                }
                 return Turn::HandOver(upgrade);
             }
             let deadline = self.machine.next_deadline();
@@ -301,6 +307,7 @@ impl Driver {
             Message::Ports(seen) => self.hear_ports(seen),
             Message::SyncLedger => self.sync_ledger(),
             Message::Rest => self.rest(),
+            Message::AskTheRest => self.ask_the_rest(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
             Message::FilesChanged { service, why } => self.files_changed(service, why),
