@@ -17,11 +17,14 @@ use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 pub type Browser = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub type BackendSide = WebSocketStream<TcpStream>;
 
+/// A proxy that waits so long for its backend does not give up, however slow the machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
 /// Fails the test instead of hanging it.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), awaited)
+    tokio::time::timeout(Duration::from_secs(60), awaited)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 5 s"))
+        .unwrap_or_else(|_| panic!("{what}: not within 60 s"))
 }
 
 /// A proxy on a free port; dropping it stops it.
@@ -86,7 +89,7 @@ pub async fn backend_side(listener: &TcpListener) -> BackendSide {
 /// A connected chain: browser, backend's end, and the proxy between them.
 pub async fn chain() -> (Browser, BackendSide, Proxy) {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, mut backend) = tokio::join!(proxy.browser(), backend_side(&listener));
     // A round trip, since the proxy may not have read the backend's answer yet.
     backend.send(Message::text("hello")).await.expect("sent");

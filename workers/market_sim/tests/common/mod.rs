@@ -11,11 +11,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use ws_listener::{Stop, StopTrigger};
 
+/// Far longer than anything takes, but for a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Fails the test when it takes longer than anything may.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future)
-        .await
-        .expect("in time")
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
 }
 
 /// A running simulator; ends with the test.

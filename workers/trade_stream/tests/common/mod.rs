@@ -22,9 +22,9 @@ use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
 /// Fails the test instead of hanging it, also on a machine that is busy with others.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), awaited)
+    tokio::time::timeout(Duration::from_secs(90), awaited)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 20 s"))
+        .unwrap_or_else(|_| panic!("{what}: not within 90 s"))
 }
 
 /// A stream on a free port; dropping it stops it.
@@ -183,14 +183,17 @@ impl Client {
 
     /// The next message.
     pub async fn hear(&mut self) -> Value {
-        loop {
-            match soon("a message", self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
-                // Of a test that lasts.
-                Some(Ok(Message::Ping(_))) => {}
-                other => panic!("expected a text message, got {other:?}"),
+        let message = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
+                    // Of a test that lasts.
+                    Some(Ok(Message::Ping(_))) => {}
+                    other => panic!("expected a text message, got {other:?}"),
+                }
             }
-        }
+        };
+        soon("a message", message).await
     }
 
     /// Everything until the answer to a ping that is sent now: what was there, in order.
@@ -207,13 +210,16 @@ impl Client {
     }
 
     pub async fn expect_close(&mut self) -> CloseFrame {
-        loop {
-            match soon("a Close frame", self.0.next()).await {
-                Some(Ok(Message::Close(frame))) => return frame.expect("a code"),
-                Some(Ok(_)) => {}
-                other => panic!("expected a Close frame, got {other:?}"),
+        let close = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.expect("a code"),
+                    Some(Ok(_)) => {}
+                    other => panic!("expected a Close frame, got {other:?}"),
+                }
             }
-        }
+        };
+        soon("a Close frame", close).await
     }
 
     /// Subscribed, and the upstream has confirmed it.
