@@ -210,6 +210,14 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Of three tries one must go well: for what a stumble of a busy machine may spoil. What is wrong fails each time.
+pub fn one_of_three(once: fn()) {
+    if (0..2).any(|_| std::panic::catch_unwind(once).is_ok()) {
+        return;
+    }
+    once();
+}
+
 /// Whether a process lives; a zombie does not.
 pub fn alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
