@@ -3,7 +3,7 @@
 mod common;
 
 use alpaca::{ConnectionManager, Credentials, Event, MarketData, Options, State, Topic};
-use common::{Sim, within};
+use common::{Sim, free_port, within};
 use market_sim::Settings;
 use tokio::sync::mpsc::Receiver;
 
@@ -225,12 +225,12 @@ async fn processes_of_a_host_take_turns_by_a_lease() {
 
 #[tokio::test]
 async fn the_upstream_goes_away_and_comes_back() {
-    let sim = Sim::start(Settings::default()).await;
+    let port = free_port();
+    let sim = Sim::start_at(port, Settings::default()).await;
     let data = connect(&ConnectionManager::new(), &sim);
     let mut events = data.events();
     data.subscribe(&symbols(&["AAPL"]));
     trade_of(&mut events, "AAPL").await;
-    let port = sim.port();
     within(sim.stop()).await;
     let lost = event(&mut events, |e| matches!(e, Event::Disconnected { .. })).await;
     let Event::Disconnected { reason } = lost else {

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use browser_proxy::{Counts, Settings};
@@ -70,8 +71,24 @@ pub async fn browser(address: SocketAddr) -> Browser {
     socket
 }
 
+/// A port that nobody uses, below the range from which the kernel takes clients' ports and those of listeners
+/// that ask for any: nobody takes it before it is used, or while it is let go.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 40).expect("small") * 200;
+        let port = 11_000 + (start + step) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 pub async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", free_port()))
+        .await
+        .expect("a free port");
     let address = listener.local_addr().expect("bound");
     (listener, address)
 }

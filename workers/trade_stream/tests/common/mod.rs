@@ -6,6 +6,7 @@ pub mod sim;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use ::alpaca::{ConnectionManager, Options};
@@ -25,6 +26,20 @@ pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(90), awaited)
         .await
         .unwrap_or_else(|_| panic!("{what}: not within 90 s"))
+}
+
+/// A port that nobody uses, below the range from which the kernel takes clients' ports and those of listeners
+/// that ask for any: nobody takes it before it is used.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 40).expect("small") * 200;
+        let port = 11_000 + (start + step) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A stream on a free port; dropping it stops it.
