@@ -15,7 +15,7 @@ fn trading_host(ills: [&str; 3]) -> String {
     let mut text = format!(
         "[templates.http]\ncommand = ['chaos', '--listen', '{{port}}']\ngroup = 'http'\n\
          health = {{ http = 'http://127.0.0.1:{{port}}/health', every = '200ms', failures = 1 }}\n\
-         on_unhealthy = 'ignore'\nstart_timeout = '2s'\n\
+         on_unhealthy = 'ignore'\nstart_timeout = '60s'\n\
          [services.job]\ncommand = 'sleep 1000'\ngroup = 'background'\nmin_uptime = '50ms'\n\
          instances = ['sync', 'monitor', 'manager', 'cascade', 'btc', 'eth', 'archive', 'mailer']\n\
          [templates.watchdog]\ncommand = ['sleep', '1000']\nmin_uptime = '50ms'\nafter = ['main_app']\n\

@@ -220,6 +220,9 @@ fn no_restart_ends_the_container() {
     for program in [as_init, below_init] {
         let container = Container::of(&house, &program);
         until("it is up", || container.service("web")["state"] == "RUNNING");
+        // Until its start is over it works, and every other order is told to wait.
+        let lock = house.path(".sentinel/operation.lock");
+        until("its start is over", || !lock.exists());
         let before = container.service("web")["pid"].clone();
         for mode in ["master", "quick", "emergency"] {
             let refused = container.run(&["restart", mode]).exits(1);

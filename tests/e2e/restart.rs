@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::house::{House, alive, finish, free_port, signal, until};
-use crate::trouble::{plain, slow, web};
+use crate::trouble::{let_go, plain, slow, web};
 
 #[test]
 fn every_mode_brings_everything_up_anew() {
@@ -70,8 +70,7 @@ fn restarting_services_again_and_again_costs_the_supervisor_nothing() {
 
 #[test]
 fn two_at_once_the_second_is_told_who_is_first() {
-    let services = slow("700ms");
-    let house = House::new(&services);
+    let house = House::new(&slow());
     let first = house
         .command(&["restart"])
         .stdout(Stdio::piped())
@@ -83,13 +82,14 @@ fn two_at_once_the_second_is_told_who_is_first() {
     });
     house.run(&["restart"]).exits(75).says("restart").says("pid");
     house.run(&["stop", "slow"]).exits(75);
+    let_go(&house);
     finish(first).exits(0);
     house.run(&["restart", "slow"]).exits(0);
 }
 
 #[test]
 fn a_caller_who_leaves_abandons_the_wait_and_not_the_work() {
-    let house = House::new(&slow("500ms"));
+    let house = House::new(&slow());
     let mut first = house
         .command(&["restart"])
         .stdout(Stdio::piped())
@@ -99,6 +99,7 @@ fn a_caller_who_leaves_abandons_the_wait_and_not_the_work() {
     until("it works", || house.path(".sentinel/operation.lock").exists());
     signal(first.id().cast_signed(), Signal::SIGINT);
     first.wait().expect("it ends");
+    let_go(&house);
     until("the work is done", || house.run(&["status"]).code == 0);
 }
 

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::house::{House, alive, free_port, signal, until};
-use crate::trouble::{plain, slow, web};
+use crate::trouble::{let_go, plain, slow, web};
 
 fn upgrades(house: &House) -> Value {
     house.status()["supervisor"]["upgrades"].clone()
@@ -172,13 +172,14 @@ fn what_was_going_on_goes_on() {
 
 #[test]
 fn a_start_that_is_under_way_is_not_disturbed() {
-    let house = House::new(&slow("700ms"));
+    let house = House::new(&slow());
     let start = house.command(&["start"]).spawn().expect("it runs");
     until("it is starting", || house.run(&["status"]).code == 8);
     house
         .run(&["upgrade"])
         .exits(75)
         .says("another operation is under way: `sentinel start`");
+    let_go(&house);
     crate::house::finish(start).exits(0);
     house.run(&["upgrade"]).exits(0);
 }
