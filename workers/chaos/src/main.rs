@@ -106,6 +106,14 @@ enum Leave {
     Daemon,
 }
 
+/// When it is to be sick.
+fn illness(cli: &Cli) -> serve::Illness {
+    serve::Illness {
+        after: cli.sick_after.map(Duration::from_millis),
+        file: cli.sick_while.clone(),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.daemonize {
@@ -134,10 +142,7 @@ fn main() -> ExitCode {
     let _eaten = cli.eat.map(|mebibytes| vec![1_u8; mebibytes << 20]);
     report(&cli);
     pause(cli.listen_after);
-    let illness = serve::Illness {
-        after: cli.sick_after.map(Duration::from_millis),
-        file: cli.sick_while,
-    };
+    let illness = illness(&cli);
     for &port in &cli.listen {
         if let Err(error) = serve::listen(port, illness.clone()) {
             eprintln!("chaos: cannot listen on port {port}: {error}");
