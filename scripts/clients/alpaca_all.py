@@ -110,7 +110,7 @@ def orders(url, rest):
 def main():
     url = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8765"
     rest = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8764"
-    deadline = threading.Timer(60, lambda: os._exit(1))
+    deadline = threading.Timer(180, lambda: os._exit(1))
     deadline.daemon = True
     deadline.start()
     feed = sys.argv[3] if len(sys.argv) > 3 else "iex"

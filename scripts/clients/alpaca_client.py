@@ -15,7 +15,7 @@ import threading
 
 from alpaca.data.live import StockDataStream
 
-DEADLINE_S = 15
+DEADLINE_S = 60
 TRADES = 5
 
 

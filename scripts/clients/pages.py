@@ -7,7 +7,7 @@ base = sys.argv[1]
 
 
 def get(path):
-    with urllib.request.urlopen(base + path, timeout=5) as response:
+    with urllib.request.urlopen(base + path, timeout=30) as response:
         return response.read().decode()
 
 

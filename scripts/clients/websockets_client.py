@@ -13,7 +13,7 @@ import sys
 
 import websockets
 
-DEADLINE_S = 15
+DEADLINE_S = 60
 
 
 class Client:

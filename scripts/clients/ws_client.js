@@ -16,7 +16,7 @@ const fail = (why) => {
   console.error(`ws at ${url}: ${why}`);
   process.exit(1);
 };
-setTimeout(() => fail(`never saw ${[...expected].join(', ')}`), 15000).unref();
+setTimeout(() => fail(`never saw ${[...expected].join(', ')}`), 60000).unref();
 let last = null;
 
 const steps = {

@@ -85,7 +85,7 @@ mod tests {
         Patience {
             supervisor: Some(child.id().cast_signed()),
             first: Duration::from_millis(100),
-            whole: Duration::from_secs(20),
+            whole: Duration::from_secs(60),
         }
     }
 

@@ -153,7 +153,7 @@ mod tests {
     }
 
     async fn end(script: &str) -> CommandEnd {
-        ask(script, Duration::from_secs(10))
+        ask(script, Duration::from_secs(60))
             .await
             .expect("in time")
             .expect("started")
@@ -180,7 +180,7 @@ mod tests {
             .expect("/proc")
             .and_then(|left| Death::of(left).ok())
         {
-            assert!(death.within(Duration::from_secs(10)).await);
+            assert!(death.within(Duration::from_secs(60)).await);
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), gone)
+        tokio::time::timeout(Duration::from_secs(60), gone)
             .await
             .expect("all of it ends");
     }

@@ -168,7 +168,7 @@ async fn following_goes_on_across_generations() {
         writer.append(Fact::new(What::Ready), at(second), 1);
         let last = writer.append(Fact::new(What::Healthy), at(second), 1).seq;
         while seen.last() != Some(&last) {
-            let next = tokio::time::timeout(std::time::Duration::from_secs(10), follow.next());
+            let next = tokio::time::timeout(std::time::Duration::from_secs(60), follow.next());
             seen.extend(numbers(&next.await.expect("in time").expect("readable")));
         }
     }

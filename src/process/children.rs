@@ -5,26 +5,37 @@ use super::procfs::{folder, numbers, read_at, vanished};
 use rustix::fs::CWD;
 use std::io;
 
-/// How often two readings may differ before the whole table is read instead.
+/// How often our threads may change while they are asked before the whole table is read instead.
 const ATTEMPTS: usize = 8;
 
 /// The pids of our children (zombies too), ascending.
 ///
-/// The kernel's list may skip one while another exits (proc_tid_children(5)), so it is read until two
-/// readings agree. Where the kernel keeps no such list, parent links tell.
+/// A child leaves the kernel's list when it is reaped, which is this thread's work and not done meanwhile, so that
+/// none is skipped (proc_tid_children(5)); but a thread of ours that ends hands its children to another, so it is
+/// read until our threads are the same before and after. Where the kernel keeps no such list, parent links tell.
 ///
 /// # Errors
 /// /proc could not be read: the answer would miss children that live.
 pub fn own_children() -> io::Result<Vec<i32>> {
-    let mut before = None;
+    let mut before = threads()?;
     for _ in 0..ATTEMPTS {
-        let Some(now) = listed()? else { break };
-        if before.as_ref() == Some(&now) {
-            return Ok(now);
+        let Some(children) = listed()? else { break };
+        let after = threads()?;
+        if before == after {
+            return Ok(children);
         }
-        before = Some(now);
+        before = after;
     }
     by_parent()
+}
+
+fn threads() -> io::Result<Vec<i32>> {
+    let mut threads = Vec::new();
+    numbers(&folder(CWD, "/proc/self/task")?, |task| {
+        threads.push(task);
+        Ok(())
+    })?;
+    Ok(threads)
 }
 
 /// One reading of /proc/self/task/*/children; `None` where the kernel does not keep them.

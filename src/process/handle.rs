@@ -125,7 +125,7 @@ mod tests {
         assert!(handle.is_alive());
         assert!(handle.signal(15).unwrap());
         let both = async { tokio::join!(handle.exited(), handle.exited()) };
-        let (one, two) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+        let (one, two) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
         one.unwrap();
         two.unwrap();
         assert!(!handle.is_alive());

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use crate::house::{House, alive, free_port, until};
-use crate::trouble::{plain, slow, web};
+use crate::trouble::{let_go, plain, slow, web};
 
 #[test]
 fn wrong_usage_is_told() {
@@ -96,13 +96,14 @@ fn status_tells_the_troubles_apart() {
     house.run(&["status"]).exits(3);
     house.run(&["shutdown"]).exits(0);
 
-    let house = House::new(&slow("600ms"));
+    let house = House::new(&slow());
     let mut starting = house
         .command(&["start"])
         .stdout(Stdio::null())
         .spawn()
         .expect("it runs");
     until("it is starting", || house.run(&["status"]).code == 8);
+    let_go(&house);
     starting.wait().expect("it ends");
     house.write("nonsense");
     house.run(&["status"]).exits(5).says("services.toml:1:");

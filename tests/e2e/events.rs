@@ -114,11 +114,12 @@ fn a_kill_and_a_sick_probe_are_told_in_their_own_words() {
     let health =
         format!("health = {{ http = \"http://127.0.0.1:{port}/\", every = \"20ms\", failures = 2 }}\n");
     let sick = format!(
-        "[services.sick]\ncommand = \"chaos --listen {port} --sick-after 300\"\nports = [{port}]\n{health}"
+        "[services.sick]\ncommand = \"chaos --listen {port} --sick-while sick\"\nports = [{port}]\n{health}"
     );
     let deaf = plain("deaf", "--ignore-term") + "stop = { timeout = \"100ms\" }\n";
     let house = House::new(&(sick + &deaf));
     house.run(&["start"]).exits(0);
+    std::fs::write(house.path("sick"), "").expect("written");
     until("it was restarted", || !of(&house, "sick", "stopping").is_empty());
     let stopping = &of(&house, "sick", "stopping")[0];
     assert_eq!(stopping["cause"]["by"], "health", "{stopping}");

@@ -15,7 +15,7 @@ fn trading_host(ills: [&str; 3]) -> String {
     let mut text = format!(
         "[templates.http]\ncommand = ['chaos', '--listen', '{{port}}']\ngroup = 'http'\n\
          health = {{ http = 'http://127.0.0.1:{{port}}/health', every = '200ms', failures = 1 }}\n\
-         on_unhealthy = 'ignore'\nstart_timeout = '2s'\n\
+         on_unhealthy = 'ignore'\nstart_timeout = '60s'\n\
          [services.job]\ncommand = 'sleep 1000'\ngroup = 'background'\nmin_uptime = '50ms'\n\
          instances = ['sync', 'monitor', 'manager', 'cascade', 'btc', 'eth', 'archive', 'mailer']\n\
          [templates.watchdog]\ncommand = ['sleep', '1000']\nmin_uptime = '50ms'\nafter = ['main_app']\n\
@@ -146,7 +146,7 @@ fn thirty_three_services_and_what_is_wrong_with_them_fit_a_terminal() {
 const CLOCKWORK: &str = "[services.web]\ncommand = 'sleep 1000'\nmin_uptime = '50ms'\n\
     [schedules.nightly]\ncron = '0 4 * * 1-5'\ntimezone = 'America/New_York'\ndo = 'restart web'\n\
     [schedules.master]\ncron = '@weekly'\ndo = 'restart'\n\
-    [schedules.slow]\ncron = '@daily'\nrun = ['sleep', '1']\n\
+    [schedules.slow]\ncron = '@daily'\nrun = ['sh', '-c', 'until [ -e go ]; do sleep 0.02; done']\n\
     [schedules.bad]\ncron = '@daily'\nrun = ['sh', '-c', 'echo error: no luck; exit 7']\n\
     [schedules.late]\ncron = '* * * * *'\nmissed = 'run'\nrun = ['sh', '-c', 'echo made up']\n";
 
@@ -218,6 +218,7 @@ fn schedules_are_run_by_the_supervisor_and_by_hand() {
         .run(&["schedule", "run", "slow"])
         .exits(75)
         .says("skipped: schedule slow");
+    fs::write(house.path("go"), "").expect("written");
     assert!(slow.wait().expect("it ends").success());
 
     let supervisor = house.supervisor();

@@ -27,7 +27,7 @@ impl Stream {
         let health = |port| {
             format!(
                 "ready = {{ ws = \"ws://127.0.0.1:{port}\" }}\nhealth = {{ ws = \"ws://127.0.0.1:{port}\", send = {{ action = \"health\" }}, \
-                 expect = {{ type = \"health\", healthy = true }}, every = \"1h\", timeout = \"500ms\" }}\n"
+                 expect = {{ type = \"health\", healthy = true }}, every = \"1h\", timeout = \"3s\" }}\n"
             )
         };
         let services = format!(

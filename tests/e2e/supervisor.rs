@@ -123,7 +123,7 @@ fn every_change_is_told_to_who_watches() {
     let health =
         format!("health = {{ http = \"http://127.0.0.1:{port}/\", every = \"20ms\", failures = 50 }}\n");
     let house = House::new(
-        &(web("web", port).replace("\"--listen\"", "\"--sick-after\", \"400\", \"--listen\"") + &health),
+        &(web("web", port).replace("\"--listen\"", "\"--sick-while\", \"sick\", \"--listen\"") + &health),
     );
     house.run(&["start"]).exits(0);
     let mut socket =
@@ -133,6 +133,7 @@ fn every_change_is_told_to_who_watches() {
         .expect("written");
     let mut lines = BufReader::new(socket).lines().map_while(Result::ok);
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    fs::write(house.path("sick"), "").expect("written");
     let mut told = |words: &[&str]| lines.any(|line| words.iter().all(|word| line.contains(word)));
     assert!(told(&["\"event\":\"health\"", "unhealthy", "503"]));
     house.run(&["stop", "web"]).exits(0);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::house::{House, alive, finish, free_port, signal, until};
+use crate::house::{House, alive, finish, free_port, one_of_three, signal, until};
 
 /// Another user, whom every system has.
 const NOBODY: u32 = 65534;
@@ -23,9 +23,15 @@ pub fn plain(name: &str, arguments: &str) -> String {
     format!("[services.{name}]\ncommand = \"chaos {arguments}\"\nmin_uptime = \"20ms\"\n")
 }
 
-/// A service that counts as ready only after this time.
-pub fn slow(min_uptime: &str) -> String {
-    format!("[services.slow]\ncommand = \"chaos\"\nmin_uptime = \"{min_uptime}\"\n")
+/// A service that counts as ready only when the test lets it: `let_go`.
+pub fn slow() -> String {
+    "[services.slow]\ncommand = \"chaos\"\nready = { exec = [\"test\", \"-e\", \"go\"] }\nstart_timeout = \"5m\"\n"
+        .into()
+}
+
+/// Lets the service of `slow` be ready.
+pub fn let_go(house: &House) {
+    std::fs::write(house.path("go"), "").expect("written");
 }
 
 #[test]
@@ -115,6 +121,10 @@ fn descendants_go_with_their_worker_wherever_they_hid() {
 
 #[test]
 fn a_worker_that_never_becomes_ready_fails_the_restart_in_time() {
+    one_of_three(never_ready_in_time);
+}
+
+fn never_ready_in_time() {
     let port = free_port();
     let services =
         plain("mute", "") + &format!("ports = [{port}]\nstart_timeout = \"300ms\"\nmax_restarts = 0\n");
@@ -260,11 +270,12 @@ fn a_full_disk_under_the_logs_stops_no_service() {
 fn an_unhealthy_worker_is_restarted_with_the_probes_words() {
     let port = free_port();
     let services = format!(
-        "[services.web]\ncommand = [\"chaos\", \"--listen\", \"{port}\", \"--sick-after\", \"300\"]\nports = [{port}]\n\
+        "[services.web]\ncommand = [\"chaos\", \"--listen\", \"{port}\", \"--sick-while\", \"sick\"]\nports = [{port}]\n\
          health = {{ http = \"http://127.0.0.1:{port}/\", every = \"50ms\", failures = 2 }}\n"
     );
     let house = House::new(&services);
     house.run(&["start"]).exits(0);
+    std::fs::write(house.path("sick"), "").expect("written");
     until("it was restarted", || {
         house.service("web")["restarts"].as_u64() > Some(0)
     });
@@ -293,8 +304,14 @@ fn every_kind_of_proof_of_readiness_is_awaited() {
 
 #[test]
 fn a_failing_exec_probe_tells_its_last_words() {
-    let services =
-        plain("web", "") + "start_timeout = \"300ms\"\nready = { exec = [\"ls\", \"/nowhere\"] }\n";
-    let house = House::new(&services);
-    house.run(&["restart"]).exits(1).says("/nowhere");
+    // A slow machine may not come to the probe in less.
+    let is_told = |time: &str| {
+        let ready = "ready = { exec = [\"ls\", \"/nowhere\"] }";
+        let house = House::new(&format!(
+            "{}start_timeout = \"{time}\"\n{ready}\n",
+            plain("web", "")
+        ));
+        house.run(&["restart"]).exits(1).err.contains("/nowhere")
+    };
+    assert!(["300ms", "5s", "30s"].into_iter().any(is_told));
 }

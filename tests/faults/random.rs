@@ -121,7 +121,7 @@ fn settled(house: &House) -> bool {
 fn ask(house: &House, verb: &'static str, services: &[&str]) -> &'static str {
     let mut stream = UnixStream::connect(house.path(".sentinel/sock")).expect("connected");
     stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(120)))
         .expect("set");
     let body = serde_json::json!({"services": services}).to_string();
     let head = format!(

@@ -48,10 +48,20 @@ fn a_client_killed_in_the_middle_leaves_a_restart_that_ends() {
 
 #[test]
 fn of_two_concurrent_restarts_one_is_done_and_one_is_told() {
-    let house = House::new(&service("200ms"));
+    let ready = "ready = { exec = [\"test\", \"-e\", \"go\"] }\nstart_timeout = \"5m\"\n";
+    let house = House::new(&(service("20ms") + ready));
+    let go = house.path("go");
+    fs::write(&go, "").expect("written");
     house.run(&["start"]).exits(0);
     for _ in 0..3 {
-        let both = [0, 1].map(|_| house.command(&["-q", "restart"]).spawn().expect("it runs"));
+        fs::remove_file(&go).expect("it was there");
+        let mut both = [0, 1].map(|_| house.command(&["-q", "restart"]).spawn().expect("it runs"));
+        // The other cannot end before it may: so they are concurrent, however slow the machine.
+        until("one is told", || {
+            both.iter_mut()
+                .any(|child| child.try_wait().expect("a child").is_some())
+        });
+        fs::write(&go, "").expect("written");
         let mut codes = both.map(|child| crate::house::finish(child).code);
         codes.sort_unstable();
         assert_eq!(codes, [0, 75]);

@@ -147,7 +147,7 @@ pub fn flush() -> Flush {
         house: house(),
         live: vec![],
         keeper: None,
-        grace: Duration::from_secs(5),
+        grace: Duration::from_secs(60),
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) const START: Deed = Deed {
     done: "started",
 };
 
-/// From the signal that ends a supervisor to its end.
-const LAST_BREATH: Duration = Duration::from_millis(200);
+/// From the signal that ends a supervisor to its end, on a machine that has other work, too.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(caller: &Caller, args: &StartArgs) -> Result<ExitCode, Error> {
     let config = house::load(&caller.flags)?;

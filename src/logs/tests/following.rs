@@ -13,7 +13,7 @@ use super::{append, at, last, log_of, out, source, text};
 use crate::logs::{Entry, Selection, Stream, follow};
 
 /// Far longer than any wake-up takes.
-const PATIENT: Duration = Duration::from_secs(10);
+const PATIENT: Duration = Duration::from_secs(60);
 
 /// A reader that follows, and what it shows.
 struct Follower {

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::accept_async;
@@ -22,9 +22,13 @@ mod tcp_and_exec;
 mod ws;
 
 /// Far longer than any good answer takes.
-const PATIENT: Duration = Duration::from_secs(10);
-/// For questions that get no answer.
-const BRIEF: Duration = Duration::from_millis(60);
+const PATIENT: Duration = Duration::from_secs(60);
+/// For questions that get no answer: the next is tried when a slow machine had no time to get as far as that.
+const BRIEF: [Duration; 3] = [
+    Duration::from_millis(60),
+    Duration::from_secs(2),
+    Duration::from_secs(60),
+];
 
 /// A place where the program's name says what happens.
 struct Stage;
@@ -135,10 +139,28 @@ fn cause(answer: &Answer) -> String {
     answer.outcome.as_ref().expect_err("a failure").cause.to_string()
 }
 
-/// A port that nobody listens on.
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("bound").port()
+/// A port that nobody listens on, nor can while the socket is kept.
+fn unheard_port() -> (u16, TcpSocket) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    (socket.local_addr().expect("bound").port(), socket)
+}
+
+/// Asks servers that each get one question, with ever more time, until the failure is this; the last answer.
+async fn fails_with<F>(mut ask_anew: impl FnMut(Duration) -> F, why: impl Fn(f64) -> String) -> Answer
+where
+    F: Future<Output = Answer>,
+{
+    let mut said = Vec::new();
+    for brief in BRIEF {
+        let answer = ask_anew(brief).await;
+        said.push(cause(&answer));
+        if said.last() == Some(&why(brief.as_secs_f64())) {
+            assert!(answer.latency >= brief, "{answer:?}");
+            return answer;
+        }
+    }
+    panic!("never {:?}: {said:?}", why(0.0));
 }
 
 /// A server that accepts and never says a word.

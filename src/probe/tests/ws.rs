@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::{
-    BRIEF, PATIENT, asked, cause, ends_with_close, health_probe, http_server, mute_server, serve, text,
+    PATIENT, asked, cause, ends_with_close, fails_with, health_probe, http_server, mute_server, serve, text,
     ws_server,
 };
 use crate::probe::MAX_ANSWER;
@@ -56,37 +56,35 @@ async fn a_bad_answer_is_an_answer_and_brings_its_reason() {
 
 #[tokio::test]
 async fn strangers_alone_are_no_answer() {
-    let (port, _server) = ws_server(vec![
-        text(&json!({"type": "trade"})),
-        text(&json!({"type": "pong"})),
-    ])
-    .await;
-    let answer = asked(&health_probe(port), BRIEF).await;
-    assert_eq!(
-        cause(&answer),
-        r#"no answer within 0.06 s; 2 other messages came, the last: {"type":"pong"}"#
-    );
+    let strangers = |brief| async move {
+        let messages = ["trade", "pong"].map(|kind| text(&json!({"type": kind})));
+        let (port, _server) = ws_server(messages.into()).await;
+        asked(&health_probe(port), brief).await
+    };
+    let why =
+        |brief| format!(r#"no answer within {brief} s; 2 other messages came, the last: {{"type":"pong"}}"#);
+    fails_with(strangers, why).await;
 }
 
 #[tokio::test]
 async fn the_nearest_of_the_wrong_explains() {
-    let wanted = json!({"channel": "status", "state": "up", "id": 7});
-    let (port, _server) = ws_server(vec![
-        text(&json!({"channel": "status", "state": "down", "id": 7})),
-        text(&json!({"channel": "status", "state": "up?", "id": 8})),
-        text(&json!({"channel": "trades"})),
-    ])
-    .await;
-    let url = format!("ws://localhost:{port}/");
-    let probe = Probe::Ws {
-        url,
-        send: Some(json!("?")),
-        expect: Some(wanted),
+    let ask_anew = |brief| async move {
+        let wanted = json!({"channel": "status", "state": "up", "id": 7});
+        let (port, _server) = ws_server(vec![
+            text(&json!({"channel": "status", "state": "down", "id": 7})),
+            text(&json!({"channel": "status", "state": "up?", "id": 8})),
+            text(&json!({"channel": "trades"})),
+        ])
+        .await;
+        let probe = Probe::Ws {
+            url: format!("ws://localhost:{port}/"),
+            send: Some(json!("?")),
+            expect: Some(wanted),
+        };
+        asked(&probe, brief).await
     };
-    assert_eq!(
-        cause(&asked(&probe, BRIEF).await),
-        r#"answered, but state is "down", wanted "up""#
-    );
+    let why = |_| r#"answered, but state is "down", wanted "up""#.into();
+    fails_with(ask_anew, why).await;
 }
 
 #[tokio::test]
@@ -150,13 +148,12 @@ async fn a_message_beyond_the_limit_is_refused() {
 
 #[tokio::test]
 async fn one_that_accepts_and_is_mute_fails_in_time() {
-    let (port, _server) = mute_server().await;
-    let answer = asked(&health_probe(port), BRIEF).await;
-    assert_eq!(
-        cause(&answer),
-        "connected, but no WebSocket handshake within 0.06 s"
-    );
-    assert!(answer.latency >= BRIEF);
+    let mute = |brief| async move {
+        let (port, _server) = mute_server().await;
+        asked(&health_probe(port), brief).await
+    };
+    let why = |brief| format!("connected, but no WebSocket handshake within {brief} s");
+    fails_with(mute, why).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+/// Far longer than anything takes, but for a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 async fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -14,10 +17,10 @@ async fn listener() -> (TcpListener, u16) {
 }
 
 async fn first_bytes(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
-    let accepted = timeout(Duration::from_secs(5), listener.accept()).await;
+    let accepted = timeout(PATIENCE, listener.accept()).await;
     let (mut stream, _) = accepted.expect("in time").expect("a connection");
     let mut bytes = vec![0; 4096];
-    let read = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
+    let read = timeout(PATIENCE, stream.read(&mut bytes)).await;
     bytes.truncate(read.expect("in time").expect("bytes"));
     (stream, bytes)
 }
@@ -65,7 +68,7 @@ async fn http_429_is_a_held_slot_and_no_failure() {
     let refusal = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(refusal).await.expect("written");
     let held = status.wait_for(|status| status.state == State::SlotHeld);
-    let held = timeout(Duration::from_secs(5), held).await.expect("in time");
+    let held = timeout(PATIENCE, held).await.expect("in time");
     let detail = held.expect("running").detail.clone().unwrap_or_default();
     assert!(detail.contains("429"), "{detail}");
 }

@@ -3,9 +3,8 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use common::{Proxy, listen, soon};
+use common::{LONG, Proxy, listen, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,7 +24,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
 
 async fn proxy() -> Proxy {
     let (_, absent) = listen().await;
-    Proxy::start(absent, Duration::from_secs(5)).await
+    Proxy::start(absent, LONG).await
 }
 
 #[tokio::test]
@@ -95,7 +94,7 @@ async fn metrics_are_told_to_plain_http() {
 #[tokio::test]
 async fn what_a_bot_says_of_itself_reaches_the_backend_and_nothing_else_does() {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let mut bot = TcpStream::connect(proxy.address).await.expect("connects");
     let own = "content-type: application/msgpack\r\napca-api-key-id: KEY\r\napca-api-secret-key: SECRET\r\n";
     let request = format!("GET /v2/iex HTTP/1.1\r\n{UPGRADE}{own}Cookie: private\r\n\r\n");

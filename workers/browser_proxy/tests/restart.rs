@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{BackendSide, Browser, Proxy, backend_side, expect_close, listen, soon};
+use common::{BackendSide, Browser, LONG, Proxy, backend_side, expect_close, listen, soon};
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -59,7 +59,7 @@ async fn resumes(browser: &mut Browser, listener: &tokio::net::TcpListener) -> B
 #[tokio::test]
 async fn a_backend_that_says_goodbye_is_replaced_and_asked_for_the_same() {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, mut backend) = subscribed(&proxy, &listener).await;
     let stopping = CloseFrame {
         code: 1001.into(),
@@ -75,7 +75,7 @@ async fn a_backend_that_says_goodbye_is_replaced_and_asked_for_the_same() {
 #[tokio::test]
 async fn a_backend_that_vanishes_in_the_middle_of_a_frame_leaves_no_trace_of_it() {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, backend) = subscribed(&proxy, &listener).await;
     let mut stream = backend.into_inner();
     tokio::io::AsyncWriteExt::write_all(&mut stream, b"\x81\x20half of a")
@@ -88,7 +88,7 @@ async fn a_backend_that_vanishes_in_the_middle_of_a_frame_leaves_no_trace_of_it(
 #[tokio::test]
 async fn what_a_browser_says_meanwhile_waits_and_its_pings_are_answered() {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, backend) = subscribed(&proxy, &listener).await;
     drop((backend, listener));
     assert!(heard(&mut browser).await.contains("connecting"));
@@ -128,7 +128,7 @@ async fn a_backend_that_does_not_come_back_closes_the_browser() {
 #[tokio::test]
 async fn a_browser_that_closes_is_not_taken_to_another_backend() {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, mut backend) = subscribed(&proxy, &listener).await;
     browser.close(None).await.expect("sent");
     assert_eq!(expect_close(&mut backend).await, None);

@@ -27,6 +27,9 @@ struct Cli {
     /// Answer requests with status 503 from this many milliseconds on.
     #[arg(long)]
     sick_after: Option<u64>,
+    /// Answer requests with status 503 while this file exists.
+    #[arg(long)]
+    sick_while: Option<std::path::PathBuf>,
     /// Do not end on SIGTERM, SIGINT and SIGHUP.
     #[arg(long)]
     ignore_term: bool,
@@ -103,6 +106,14 @@ enum Leave {
     Daemon,
 }
 
+/// When it is to be sick.
+fn illness(cli: &Cli) -> serve::Illness {
+    serve::Illness {
+        after: cli.sick_after.map(Duration::from_millis),
+        file: cli.sick_while.clone(),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.daemonize {
@@ -131,15 +142,16 @@ fn main() -> ExitCode {
     let _eaten = cli.eat.map(|mebibytes| vec![1_u8; mebibytes << 20]);
     report(&cli);
     pause(cli.listen_after);
+    let illness = illness(&cli);
     for &port in &cli.listen {
-        if let Err(error) = serve::listen(port, cli.sick_after.map(Duration::from_millis)) {
+        if let Err(error) = serve::listen(port, illness.clone()) {
             eprintln!("chaos: cannot listen on port {port}: {error}");
             return ExitCode::FAILURE;
         }
     }
     if cli.activated {
         match inherit::listener() {
-            Ok(listener) => serve::answer_on(listener, cli.sick_after.map(Duration::from_millis)),
+            Ok(listener) => serve::answer_on(listener, illness),
             Err(error) => {
                 eprintln!("chaos: {error}");
                 return ExitCode::FAILURE;

@@ -2,23 +2,34 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// When it is sick.
+#[derive(Clone, Debug)]
+pub struct Illness {
+    /// From so long after the start on.
+    pub after: Option<Duration>,
+    /// While this file exists.
+    pub file: Option<PathBuf>,
+}
 
 /// Listens on 127.0.0.1 and answers in a thread of its own; with 503 once it is sick.
 ///
 /// # Errors
 /// The port is taken.
-pub fn listen(port: u16, sick_after: Option<Duration>) -> io::Result<()> {
-    answer_on(TcpListener::bind(("127.0.0.1", port))?, sick_after);
+pub fn listen(port: u16, illness: Illness) -> io::Result<()> {
+    answer_on(TcpListener::bind(("127.0.0.1", port))?, illness);
     Ok(())
 }
 
 /// Answers on a listener that is there already, in a thread of its own.
-pub fn answer_on(listener: TcpListener, sick_after: Option<Duration>) {
+pub fn answer_on(listener: TcpListener, illness: Illness) {
     let began = Instant::now();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let sick = sick_after.is_some_and(|after| began.elapsed() >= after);
+            let is_late = illness.after.is_some_and(|after| began.elapsed() >= after);
+            let sick = is_late || illness.file.as_ref().is_some_and(|file| file.exists());
             let _ = answer(stream, sick);
         }
     });

@@ -21,7 +21,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Serves one listener until it leaves or is sent away.
 pub(crate) async fn serve(mut house: House, mut socket: Socket) {
-    let _open = house.counts.open(None);
+    // Counted once it asks for something: whoever left while it was opened is seen to be gone only later, and
+    // the next one may be here by then.
+    let mut open = None;
     let mut slot: Option<Slot> = None;
     let mut listens = false;
     let mut updates = house.orders.updates();
@@ -36,12 +38,14 @@ pub(crate) async fn serve(mut house: House, mut socket: Socket) {
             },
             message = socket.next() => match message {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    open.get_or_insert_with(|| house.counts.open(None));
                     let asked = serde_json::from_slice(&message.into_data()).unwrap_or_default();
                     Some(answer(&house, &asked, &mut slot, &mut listens))
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
                 Some(Ok(Message::Close(_))) => {
-                    drop(slot.take());
+                    // Before the answer: who reads it may be back at once.
+                    drop((slot.take(), open.take()));
                     let _ = timeout(CLOSE_WITHIN, socket.flush()).await;
                     return;
                 }

@@ -24,7 +24,7 @@ async fn proxy(backend: SocketAddr) -> (SocketAddr, StopTrigger) {
             self_authenticating: &["/v2/", "/v1beta3/", "/stream"],
         },
         counts: Counts::default(),
-        patience: Duration::from_secs(5),
+        patience: Duration::from_secs(60),
         places: Places {
             total: 10,
             per_ip: None,

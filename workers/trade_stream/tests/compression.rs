@@ -71,7 +71,7 @@ async fn said(program: &str, arguments: &[&str], address: &str, alpaca: &Alpaca)
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), reading)
+    tokio::time::timeout(std::time::Duration::from_secs(90), reading)
         .await
         .unwrap_or_else(|_| panic!("{program} is stuck: {arguments:?}"));
     let status = child.wait().await.expect("it ends");

@@ -178,11 +178,22 @@ fn every_row_is_of_one_kind() {
 }
 
 async fn side_by_side(rows: impl Iterator<Item = &'static Row>) {
-    let rows = rows.map(|row| tokio::spawn(suffer(row)));
+    let rows = rows.map(|row| tokio::spawn(outcome(row)));
     println!("fault | shows | outcome in figures | live again after");
     for row in rows.collect::<Vec<_>>() {
         println!("{}", row.await.expect("as it is listed"));
     }
+}
+
+/// Of three tries one must go as listed, which no stumble of a busy machine decides: silence is judged by time,
+/// and one that stumbles for seconds takes all feeds for silent.
+async fn outcome(row: &'static Row) -> String {
+    for _ in 0..2 {
+        if let Ok(outcome) = tokio::spawn(suffer(row)).await {
+            return outcome;
+        }
+    }
+    suffer(row).await
 }
 
 async fn suffer(row: &'static Row) -> String {

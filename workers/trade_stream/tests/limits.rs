@@ -78,9 +78,7 @@ async fn there_are_so_many_places_in_total_and_one_that_is_left_is_free() {
     );
     drop(second);
     let free = async { while refused(&url, None).await.is_some() {} };
-    tokio::time::timeout(Duration::from_secs(5), free)
-        .await
-        .expect("free again");
+    soon("free again", free).await;
 }
 
 #[tokio::test]
@@ -125,11 +123,19 @@ async fn who_asks_too_fast_waits_and_loses_nothing() {
 
 #[tokio::test]
 async fn silent_clients_are_pinged_and_the_gone_are_closed() {
+    // A machine with other work may be too slow for an answer to come in time.
+    for ping in [30, 300] {
+        let tried = tokio::spawn(silence(Duration::from_millis(ping)));
+        if tried.await.is_ok() {
+            return;
+        }
+    }
+    silence(Duration::from_secs(3)).await;
+}
+
+async fn silence(ping: Duration) {
     let alpaca = Alpaca::start().await;
-    let stream = Stream::with(alpaca.address, |settings| {
-        settings.ping = Duration::from_millis(30);
-    })
-    .await;
+    let stream = Stream::with(alpaca.address, |settings| settings.ping = ping).await;
     let mut there = stream.client().await;
     let first = soon("a ping", there.0.next()).await;
     assert!(matches!(first, Some(Ok(Message::Ping(_)))));
@@ -137,7 +143,7 @@ async fn silent_clients_are_pinged_and_the_gone_are_closed() {
     let gone = TcpStream::connect(stream.address).await.expect("connected");
     let handshake = tokio_tungstenite::client_async(format!("ws://{}/", stream.address), gone);
     let (gone, _) = soon("handshake", handshake).await.expect("accepted");
-    let watching = tokio::time::timeout(Duration::from_millis(400), async {
+    let watching = tokio::time::timeout(ping * 13, async {
         loop {
             assert!(
                 matches!(there.0.next().await, Some(Ok(Message::Ping(_)))),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::alpaca::{Alpaca, trade};
-use common::{Client, Stream, soon};
+use common::{Client, Stream, free_port, soon};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use trade_stream::Line;
@@ -55,11 +55,6 @@ impl Drop for Redis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
 }
 
 /// Both backends; the second knows no upstream but Redis.

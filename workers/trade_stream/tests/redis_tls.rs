@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child as Plain, Command as Plainly, Stdio};
 
 use common::alpaca::{Alpaca, trade};
-use common::{Client, soon};
+use common::{Client, free_port, soon};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -84,9 +84,7 @@ async fn stream(upstream: &Alpaca, port: u16, authority: &Path, more: &[&str]) -
 #[tokio::test]
 async fn trades_go_through_a_redis_with_tls() {
     let folder = tempfile::tempdir().expect("a folder");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
-    drop(listener);
+    let port = free_port();
     if !certificates(folder.path()) {
         return eprintln!("skipped: no openssl; scripts/test_tools installs it");
     }

@@ -14,10 +14,12 @@ async fn trades_flow_again_soon_after_the_place_is_free() {
     let mut bot = subscribed_bot(&stream, &["AAPL"]).await;
     bot.hear().await;
     let mut watcher = stream.client().await;
-    // The best of three, which no stumble of a busy machine decides; asked for every five seconds, the
+    // A tenth of a second, and what a machine with other work takes; scripts/held_place measures it. The
+    // best of several, which no stumble of a busy machine decides; asked for every five seconds, the
     // place would be taken a second late at the best.
+    let is_soon = |delay: &Duration| *delay <= Duration::from_millis(700);
     let mut delays = Vec::new();
-    for linger in [1, 2, 3] {
+    for linger in [1, 2, 3, 1, 2, 3, 1, 2, 3] {
         let before = health(&mut watcher).await["figures"]["trades_in"].clone();
         let drop = format!(r#"{{"blow":"drop","faults":{{"linger_s":{linger}}}}}"#);
         order(sim, &drop).await;
@@ -33,8 +35,9 @@ async fn trades_flow_again_soon_after_the_place_is_free() {
         }
         delays.push(Instant::now().saturating_duration_since(free));
         assert!(Instant::now() >= free, "the place was held");
+        if delays.iter().any(is_soon) {
+            return;
+        }
     }
-    delays.sort_unstable();
-    // A tenth of a second, and what a machine with other work takes; scripts/held_place measures it.
-    assert!(delays[0] <= Duration::from_millis(700), "{delays:?}");
+    panic!("never soon: {delays:?}");
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use browser_proxy::{Counts, Settings};
@@ -17,11 +18,14 @@ use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 pub type Browser = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub type BackendSide = WebSocketStream<TcpStream>;
 
+/// A proxy that waits so long for its backend does not give up, however slow the machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
 /// Fails the test instead of hanging it.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), awaited)
+    tokio::time::timeout(Duration::from_secs(60), awaited)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 5 s"))
+        .unwrap_or_else(|_| panic!("{what}: not within 60 s"))
 }
 
 /// A proxy on a free port; dropping it stops it.
@@ -67,8 +71,24 @@ pub async fn browser(address: SocketAddr) -> Browser {
     socket
 }
 
+/// A port that nobody uses, below the range from which the kernel takes clients' ports and those of listeners
+/// that ask for any: nobody takes it before it is used, or while it is let go.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 40).expect("small") * 200;
+        let port = 11_000 + (start + step) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 pub async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = TcpListener::bind(("127.0.0.1", free_port()))
+        .await
+        .expect("a free port");
     let address = listener.local_addr().expect("bound");
     (listener, address)
 }
@@ -86,7 +106,7 @@ pub async fn backend_side(listener: &TcpListener) -> BackendSide {
 /// A connected chain: browser, backend's end, and the proxy between them.
 pub async fn chain() -> (Browser, BackendSide, Proxy) {
     let (listener, address) = listen().await;
-    let proxy = Proxy::start(address, Duration::from_secs(5)).await;
+    let proxy = Proxy::start(address, LONG).await;
     let (mut browser, mut backend) = tokio::join!(proxy.browser(), backend_side(&listener));
     // A round trip, since the proxy may not have read the backend's answer yet.
     backend.send(Message::text("hello")).await.expect("sent");

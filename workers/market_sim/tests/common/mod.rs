@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use market_sim::Settings;
@@ -11,11 +12,26 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use ws_listener::{Stop, StopTrigger};
 
+/// Far longer than anything takes, but for a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Fails the test when it takes longer than anything may.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future)
-        .await
-        .expect("in time")
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+/// A port that nobody uses, below the range from which the kernel takes clients' ports and those of listeners
+/// that ask for any: nobody takes it before it is used, or while it is let go.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 40).expect("small") * 200;
+        let port = 11_000 + (start + step) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A running simulator; ends with the test.

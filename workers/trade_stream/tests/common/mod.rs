@@ -6,6 +6,7 @@ pub mod sim;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use ::alpaca::{ConnectionManager, Options};
@@ -22,9 +23,23 @@ use ws_listener::{Door, Origins, Places, Stop, StopTrigger, Tokens};
 
 /// Fails the test instead of hanging it, also on a machine that is busy with others.
 pub async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), awaited)
+    tokio::time::timeout(Duration::from_secs(90), awaited)
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within 20 s"))
+        .unwrap_or_else(|_| panic!("{what}: not within 90 s"))
+}
+
+/// A port that nobody uses, below the range from which the kernel takes clients' ports and those of listeners
+/// that ask for any: nobody takes it before it is used.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 40).expect("small") * 200;
+        let port = 11_000 + (start + step) % 8_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A stream on a free port; dropping it stops it.
@@ -183,14 +198,17 @@ impl Client {
 
     /// The next message.
     pub async fn hear(&mut self) -> Value {
-        loop {
-            match soon("a message", self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
-                // Of a test that lasts.
-                Some(Ok(Message::Ping(_))) => {}
-                other => panic!("expected a text message, got {other:?}"),
+        let message = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
+                    // Of a test that lasts.
+                    Some(Ok(Message::Ping(_))) => {}
+                    other => panic!("expected a text message, got {other:?}"),
+                }
             }
-        }
+        };
+        soon("a message", message).await
     }
 
     /// Everything until the answer to a ping that is sent now: what was there, in order.
@@ -207,13 +225,16 @@ impl Client {
     }
 
     pub async fn expect_close(&mut self) -> CloseFrame {
-        loop {
-            match soon("a Close frame", self.0.next()).await {
-                Some(Ok(Message::Close(frame))) => return frame.expect("a code"),
-                Some(Ok(_)) => {}
-                other => panic!("expected a Close frame, got {other:?}"),
+        let close = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame.expect("a code"),
+                    Some(Ok(_)) => {}
+                    other => panic!("expected a Close frame, got {other:?}"),
+                }
             }
-        }
+        };
+        soon("a Close frame", close).await
     }
 
     /// Subscribed, and the upstream has confirmed it.

@@ -89,7 +89,7 @@ pub async fn collect_whole(bot: &mut Client, symbol: &str, ids: &mut Vec<u64>, n
             collect(bot, symbol, ids, 1).await;
         }
     };
-    let whole = tokio::time::timeout(Duration::from_secs(20), whole).await;
+    let whole = tokio::time::timeout(Duration::from_secs(90), whole).await;
     assert!(
         whole.is_ok(),
         "{name}: {:?} are missing or came twice",
