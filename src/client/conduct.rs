@@ -72,12 +72,19 @@ impl Conduct {
             tokio::select! {
                 event = events.next() => match event {
                     Ok(Some(event)) => {
-                        self.take(&event);
-                        if matches!(event, Event::End(_)) {
+                        self.note(&event);
+                        let is_last = matches!(event, Event::End(_));
+                        if is_last || !events.has_more() {
+                            self.progress.release();
+                        }
+                        if is_last {
                             return Ending::Result;
                         }
                     }
-                    Ok(None) | Err(_) => return Ending::Broken,
+                    Ok(None) | Err(_) => {
+                        self.progress.release();
+                        return Ending::Broken;
+                    }
                 },
                 // An error means that there is no way to hear of Ctrl-C; then it just ends us.
                 Ok(()) = &mut interrupt => return Ending::Abandoned,
@@ -87,6 +94,12 @@ impl Conduct {
 
     /// Takes down and shows one event.
     pub fn take(&mut self, event: &Event) {
+        self.note(event);
+        self.progress.release();
+    }
+
+    /// The same of one of several that came together.
+    fn note(&mut self, event: &Event) {
         self.transaction.note(event);
         self.progress.show(event);
     }

@@ -84,6 +84,12 @@ impl Events {
         }
     }
 
+    /// Whether the next one is here already.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.pending.contains(&b'\n')
+    }
+
     /// The result, when nobody wants to see the progress.
     ///
     /// # Errors

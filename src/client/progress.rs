@@ -41,18 +41,28 @@ impl Progress {
         }
     }
 
-    /// Shows one event.
+    /// Shows one event; lines at the next [`Progress::release`].
     pub fn show(&mut self, event: &Event) {
         match self {
             Progress::Silent => {}
-            Progress::Lines(_, terminal) | Progress::Bars(_, terminal)
-                if let Event::Plan { plan } = event =>
-            {
+            Progress::Lines(lines, _) => {
+                let text = lines.of(event);
+                lines.waiting.push_str(&text);
+            }
+            Progress::Bars(_, terminal) if let Event::Plan { plan } = event => {
                 drop(terminal.print(&render::plan(plan)));
             }
-            // Progress that cannot be written is no reason to stop: the result is told at the end.
-            Progress::Lines(lines, terminal) => drop(terminal.print(&lines.of(event))),
             Progress::Bars(bars, _) => bars.show(event),
+        }
+    }
+
+    /// Nothing more is known for now: whole lines are written.
+    pub fn release(&mut self) {
+        if let Progress::Lines(lines, terminal) = self
+            && !lines.waiting.is_empty()
+        {
+            // Progress that cannot be written is no reason to stop: the result is told at the end.
+            drop(terminal.print(&std::mem::take(&mut lines.waiting)));
         }
     }
 
@@ -70,6 +80,8 @@ impl Progress {
 pub struct Lines {
     verbose: bool,
     stages: Stages,
+    /// Not written yet.
+    waiting: String,
 }
 
 impl Lines {
@@ -78,7 +90,8 @@ impl Lines {
         let step = self.stages.note(event);
         let mut text = String::new();
         match event {
-            Event::Began { .. } | Event::Health { .. } | Event::Plan { .. } => {}
+            Event::Began { .. } | Event::Health { .. } => {}
+            Event::Plan { plan } => text.push_str(&render::plan(plan)),
             Event::Fact { .. } | Event::Upgrading { .. } | Event::End(_) => {}
             Event::Finished {
                 phase,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::state::hash;
 use crate::process::{Cgroup, Identity, Nursery};
@@ -40,14 +41,11 @@ impl Cgroups {
     }
 
     /// Makes one for a run that is about to start: its folder. None where there are none.
-    pub fn make(&mut self, run: &Run) -> Option<OwnedFd> {
+    pub fn make(&mut self, run: &Run) -> Option<Arc<OwnedFd>> {
         let cgroup = self.nursery.as_ref()?.make(&run.to_string()).ok()?;
-        let folder = cgroup.folder().ok();
-        match &folder {
-            Some(_) => drop(self.of.insert(run.clone(), cgroup)),
-            None => cgroup.remove(),
-        }
-        folder
+        let folder = cgroup.folder();
+        self.of.insert(run.clone(), cgroup);
+        Some(folder)
     }
 
     /// The run has begun: if its process is not in its cgroup, that proves nothing, and goes.
@@ -62,6 +60,12 @@ impl Cgroups {
         if let Some(cgroup) = Nursery::adopt(self.house, leader.pid) {
             self.of.insert(run.clone(), cgroup);
         }
+    }
+
+    /// Whether it has one.
+    #[must_use]
+    pub fn has(&self, run: &Run) -> bool {
+        self.of.contains_key(run)
     }
 
     /// Sends SIGKILL to all of it at once.

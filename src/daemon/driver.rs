@@ -28,6 +28,7 @@ use crate::api::{Cause, Event, Fact, State, What};
 use crate::config::Config;
 use crate::lock::Lock;
 use crate::probe::Checked;
+use crate::process::Hush;
 use crate::redact;
 use crate::service::{Exit, Run, ServiceName};
 use crate::supervisor::{Input, Moment, Order, Supervisor};
@@ -60,6 +61,8 @@ pub struct Driver {
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
     pub(super) saving: bool,
+    /// An `AskTheRest` is.
+    pub(super) asking: bool,
     pub(super) mailbox: Mailbox,
     inbox: mpsc::UnboundedReceiver<Message>,
     pub(super) finished: bool,
@@ -164,6 +167,7 @@ impl Driver {
             timetable,
             watched: None,
             saving: false,
+            asking: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
             finished: false,
@@ -183,6 +187,9 @@ impl Driver {
             self.end_turn();
             if let Some(upgrade) = self.handing_over.take() {
                 self.keep_alerts();
+                if self.asking {
+                    self.ask_the_rest();
+                }
                 return Turn::HandOver(upgrade);
             }
             let deadline = self.machine.next_deadline();
@@ -204,6 +211,7 @@ impl Driver {
 
     /// Everything that came together: it is written down, logged and passed on together.
     fn receive_all(&mut self, first: Message) {
+        let _hush = Hush::begin();
         redact::Errors::hold();
         self.receive(first);
         for _ in 1..TOGETHER {
@@ -299,6 +307,7 @@ impl Driver {
             Message::Ports(seen) => self.hear_ports(seen),
             Message::SyncLedger => self.sync_ledger(),
             Message::Rest => self.rest(),
+            Message::AskTheRest => self.ask_the_rest(),
             Message::Leave(signal) => self.leave(signal),
             Message::Hangup => self.hang_up(),
             Message::FilesChanged { service, why } => self.files_changed(service, why),

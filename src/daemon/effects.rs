@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 use super::driver::{Driver, RunState};
 use super::health;
 use super::heard::watchdog_usec;
-use super::mailbox::ExecRequest;
+use super::mailbox::{ExecRequest, Message};
 use super::notify::Notify;
 use super::place::DaemonPlace;
 use super::ready::{Watch, holder};
@@ -21,6 +22,9 @@ use crate::ports;
 use crate::process::{self, Launch, MARK, Mark};
 use crate::service::{Ready, Run, ServiceName, Spec};
 use crate::supervisor::{Action, Input, Shown};
+
+/// When those who were not found at once are asked to end.
+const THE_REST_AFTER: Duration = Duration::from_millis(100);
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action, news: &mut VecDeque<Input>) {
@@ -190,14 +194,39 @@ impl Driver {
                 .for_each(|task| task.abort());
         }
         let entry = self.machine.entry(&run.service);
-        let stop = signal.unwrap_or(entry.map_or(15, |entry| entry.spec.stop.signal.0));
+        let stop = entry.as_ref().map(|entry| entry.spec.stop.clone());
+        let signal = signal.unwrap_or(stop.as_ref().map_or(15, |stop| stop.signal.0));
+        // Who is killed soon after has no second moment to be asked in.
+        let all = stop.is_none_or(|stop| stop.timeout < 5 * THE_REST_AFTER);
         // A stopped process dies only once it continues.
-        let signalled = self.lives.signal(run, &[stop, Signal::SIGCONT as i32]);
+        let asked = self.lives.ask(run, [signal, Signal::SIGCONT as i32], all);
         self.watch_strays();
-        match signalled {
-            Ok(members) => tracing::debug!(%run, processes = members.len(), "asked to end"),
+        self.ask_the_rest_soon();
+        match asked {
+            Ok(processes) => tracing::debug!(%run, processes, "asked to end"),
             Err(error) => tracing::error!(%run, %error, "cannot see its processes"),
         }
+    }
+
+    /// Whoever was not found at once is looked for when most of those who were are gone.
+    fn ask_the_rest_soon(&mut self) {
+        if !std::mem::replace(&mut self.asking, true) {
+            let mailbox = self.mailbox.clone();
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(THE_REST_AFTER).await;
+                mailbox.post(Message::AskTheRest);
+            });
+        }
+    }
+
+    /// Asks whoever of the runs that are to end was not asked yet.
+    pub(super) fn ask_the_rest(&mut self) {
+        self.asking = false;
+        self.lives.look_anew();
+        if let Err(error) = self.lives.ask_the_rest() {
+            tracing::error!(%error, "cannot see whether others are to be asked to end");
+        }
+        self.watch_strays();
     }
 
     /// Kills all of the run and names whoever is still there.

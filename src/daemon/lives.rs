@@ -7,6 +7,7 @@
 //! Runs that were adopted from a supervisor that died are not below us. They are looked for by their
 //! mark, all over the machine, and each of their processes is watched by a pidfd.
 
+mod asking;
 mod orphans;
 mod records;
 
@@ -17,6 +18,7 @@ use std::rc::Rc;
 
 use nix::sys::signal::Signal;
 
+pub use asking::Asked;
 pub use records::LifeRecord;
 
 use super::cgroups::Cgroups;
@@ -34,8 +36,18 @@ struct Life {
     adopted: bool,
     /// How its first process ended, once it has.
     exit: Option<Exit>,
+    /// It was asked to end: whoever turns up is asked too.
+    asked: Option<Asked>,
     /// SIGKILL was ordered: whatever turns up is killed too.
     killing: bool,
+}
+
+impl Life {
+    /// Its first process, unless that has ended: a zombie has.
+    fn living(&self) -> Option<Identity> {
+        let handle = self.handle.as_ref().filter(|_| self.exit.is_none())?;
+        handle.is_alive().then_some(self.leader)
+    }
 }
 
 /// All runs with processes, and our other children.
@@ -98,6 +110,7 @@ impl Lives {
             handle,
             adopted,
             exit: None,
+            asked: None,
             killing: false,
         };
         self.lives.insert(run, life);
@@ -210,6 +223,8 @@ impl Lives {
             };
             if !left && !self.cgroups.is_populated(&run)? {
                 gone.push(run);
+            } else {
+                self.ask_the_rest_of(&run)?;
             }
         }
         for run in &gone {
@@ -229,24 +244,6 @@ impl Lives {
             .collect()
     }
 
-    /// Sends signals to every process of the run, its own first process first. Returns the processes.
-    ///
-    /// # Errors
-    /// Could not look for descendants; the leader was signalled all the same.
-    pub fn signal(&mut self, run: &Run, signals: &[i32]) -> io::Result<Vec<Identity>> {
-        if let Some(life) = self.lives.get(run).filter(|life| life.exit.is_none()) {
-            life.handle.iter().for_each(|leader| send(leader, signals));
-        }
-        let members = self.members(run)?;
-        let leader = self.leader(run);
-        for &member in members.iter().filter(|member| Some(**member) != leader) {
-            if let Some(handle) = Handle::open(member)? {
-                send(&handle, signals);
-            }
-        }
-        Ok(members)
-    }
-
     /// Kills everything of the run. What it forks meanwhile is killed too, in rounds; who was there
     /// last is returned, and met again when one of our children ends.
     ///
@@ -261,7 +258,15 @@ impl Lives {
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
             self.look_anew();
-            let members = self.signal(run, &[Signal::SIGKILL as i32])?;
+            if let Some(leader) = self.lives.get(run).and_then(|life| life.handle.as_ref()) {
+                send(leader, &KILL);
+            }
+            let members = self.members(run)?;
+            for &member in &members {
+                Handle::open(member)?
+                    .iter()
+                    .for_each(|handle| send(handle, &KILL));
+            }
             let before = killed.len();
             killed.extend(members.iter().copied());
             if killed.len() == before {
@@ -282,36 +287,36 @@ impl Lives {
         let Some(life) = self.lives.get(run) else {
             return Ok(Vec::new());
         };
-        let (leader, ended) = (life.leader.pid, life.exit.is_some());
+        let (leader, ended, living) = (life.leader, life.exit.is_some(), life.living());
         if life.adopted {
             return self.adopted_members(run);
         }
         let orphans = self.orphans.iter().filter(|(_, owner)| *owner == run);
-        let mut roots: Vec<i32> = orphans.map(|(orphan, _)| orphan.pid).collect();
-        if ended && roots.is_empty() {
+        let orphans: Vec<i32> = orphans.map(|(orphan, _)| orphan.pid).collect();
+        if ended && orphans.is_empty() {
             return Ok(Vec::new());
         }
-        let known = self.leader(run);
-        let mut found: HashSet<Identity> = self.cgroups.members(run, known).into_iter().collect();
-        if !ended {
-            roots.push(leader);
-        }
-        match below(&roots)? {
+        let mut found = self.cgroups.members(run, living);
+        found.extend(living);
+        match below(&orphans, (!ended).then_some(leader.pid))? {
             Some(below) => found.extend(below),
-            None => found.extend(self.below_by_table(&roots, leader)?),
+            None => found.extend(self.below_by_table(&orphans, leader.pid, ended)?),
         }
-        Ok(found.into_iter().collect())
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     /// The same from the whole table, where the kernel keeps no lists of children.
-    fn below_by_table(&mut self, roots: &[i32], leader: i32) -> io::Result<Vec<Identity>> {
+    fn below_by_table(&mut self, orphans: &[i32], leader: i32, ended: bool) -> io::Result<Vec<Identity>> {
         let table = self.table()?;
-        let kin = match roots.contains(&leader) {
-            true => table.session(leader).chain(table.group(leader)).collect(),
-            false => Vec::new(),
+        let kin = match ended {
+            true => Vec::new(),
+            false => table.session(leader).chain(table.group(leader)).collect(),
         };
         let kin = kin.into_iter().map(|process| process.pid);
-        let all = roots.iter().copied().chain(kin).flat_map(|root| {
+        let roots = (!ended).then_some(leader).into_iter().chain(kin);
+        let all = orphans.iter().copied().chain(roots).flat_map(|root| {
             let below = table.descendants(root).into_iter().chain(table.get(root));
             below.collect::<Vec<_>>()
         });
@@ -343,19 +348,26 @@ impl Lives {
     }
 }
 
-/// These and all that descends from them, zombies left out: whoever shares a session with a first process descends
-/// from it, or was given to us and is among the roots. None where the kernel keeps no lists of children.
-fn below(roots: &[i32]) -> io::Result<Option<Vec<Identity>>> {
+/// These orphans, and all that descends from them and from the leader, zombies left out: whoever shares a session with
+/// a first process descends from it, or was given to us and is among the orphans. None where the kernel keeps no lists
+/// of children.
+fn below(orphans: &[i32], leader: Option<i32>) -> io::Result<Option<Vec<Identity>>> {
     let mut found = Vec::new();
-    for &root in roots {
+    for &root in orphans.iter().chain(&leader) {
         let Some(below) = process::descendants(root)? else {
             return Ok(None);
         };
-        let itself = process::process(root)?.filter(|process| process.state != 'Z');
-        found.extend(itself.iter().chain(&below).map(Process::identity));
+        found.extend(below.iter().map(Process::identity));
+    }
+    for &orphan in orphans {
+        let itself = process::process(orphan)?.filter(|process| process.state != 'Z');
+        found.extend(itself.as_ref().map(Process::identity));
     }
     Ok(Some(found))
 }
+
+/// What nobody can refuse.
+const KILL: [i32; 1] = [Signal::SIGKILL as i32];
 
 /// A process that is gone by now needs no signal.
 fn send(handle: &Handle, signals: &[i32]) {

@@ -73,6 +73,8 @@ pub enum Message {
     SyncLedger,
     /// Nothing may have happened for a while.
     Rest,
+    /// Who is to end and was not found at once is to be asked.
+    AskTheRest,
     /// SIGTERM or SIGINT: leave.
     Leave(&'static str),
     /// SIGHUP: reload.

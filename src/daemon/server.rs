@@ -8,10 +8,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
-use futures_util::{Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -213,8 +214,12 @@ pub(super) async fn answer(
     match answered.await {
         Ok(Reply::Status(status)) => Ok(json(StatusCode::OK, &status)),
         Ok(Reply::Brief(brief)) => Ok(json(StatusCode::OK, &brief)),
-        Ok(Reply::Events(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
-        Ok(Reply::Progress(mut events)) => Ok(stream(poll_fn(move |waker| events.poll_recv(waker)))),
+        Ok(Reply::Events(mut events)) => Ok(stream(move |waker, some| {
+            events.poll_recv_many(waker, some, TOGETHER)
+        })),
+        Ok(Reply::Progress(mut events)) => Ok(stream(move |waker, some| {
+            events.poll_recv_many(waker, some, TOGETHER)
+        })),
         Ok(Reply::Text(text)) => Ok(response(
             StatusCode::OK,
             super::metrics::TEXT,
@@ -309,8 +314,22 @@ pub(super) fn is_stream(response: &Response<Body>) -> bool {
         .is_some_and(|kind| kind == EVENTS)
 }
 
-fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Response<Body> {
-    let frames = events.map(|event| Ok::<_, Infallible>(Frame::data(line(&event))));
+/// So many events that are there go out as one, at most.
+const TOGETHER: usize = 64;
+
+fn stream<P>(mut receive: P) -> Response<Body>
+where
+    P: FnMut(&mut Context<'_>, &mut Vec<Event>) -> Poll<usize> + Send + Unpin + 'static,
+{
+    let frames = poll_fn(move |waker| {
+        let mut some = Vec::new();
+        let received = receive(waker, &mut some);
+        received.map(|count| (count > 0).then_some(some))
+    });
+    let frames = frames.map(|events| {
+        let lines: Vec<u8> = events.iter().flat_map(line).collect();
+        Ok::<_, Infallible>(Frame::data(Bytes::from(lines)))
+    });
     response(StatusCode::OK, EVENTS, StreamBody::new(frames).boxed_unsync())
 }
 

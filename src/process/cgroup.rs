@@ -9,12 +9,13 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::procfs::read_path;
+use super::procfs::read_list_at;
 
 /// A user's systemd before version 254 leaves no attribute: it was asked, and delegates our cgroup to us.
 static TOLD: AtomicBool = AtomicBool::new(false);
@@ -28,9 +29,11 @@ pub fn is_told_to_divide() {
 const OURS: &str = "sentinel.";
 
 /// The cgroup of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cgroup {
     path: PathBuf,
+    /// Whoever begins at this finds its files without walking down the whole path.
+    folder: Arc<OwnedFd>,
 }
 
 /// Where cgroups of runs can be made.
@@ -77,7 +80,7 @@ impl Nursery {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        Ok(Cgroup { path })
+        Cgroup::at(path)
     }
 
     /// Removes what earlier supervisors of this house left empty.
@@ -87,7 +90,7 @@ impl Nursery {
         };
         for entry in folder.flatten() {
             if entry.file_name().to_string_lossy().starts_with(&self.house) {
-                Cgroup { path: entry.path() }.remove();
+                remove(&entry.path());
             }
         }
     }
@@ -102,19 +105,21 @@ impl Nursery {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(&begins))
         };
-        let path = path.ancestors().find(ours)?.to_path_buf();
-        Some(Cgroup { path })
+        Cgroup::at(path.ancestors().find(ours)?.to_path_buf()).ok()
     }
 }
 
 impl Cgroup {
-    /// Its folder, for a process that is to be born in it.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub fn folder(&self) -> io::Result<OwnedFd> {
+    fn at(path: PathBuf) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(openat(CWD, &self.path, flags, Mode::empty())?)
+        let folder = Arc::new(openat(CWD, &path, flags, Mode::empty())?);
+        Ok(Self { path, folder })
+    }
+
+    /// Its folder, for a process that is to be born in it.
+    #[must_use]
+    pub fn folder(&self) -> Arc<OwnedFd> {
+        self.folder.clone()
     }
 
     /// Whether this process is in it, or in one below.
@@ -128,13 +133,24 @@ impl Cgroup {
     /// # Errors
     /// It could not be looked at. One that is gone is empty.
     pub fn is_populated(&self) -> io::Result<bool> {
+        // The file is one that a stop has looked at before: the kernel makes each anew in each cgroup, when it is
+        // first opened.
+        match self.read("cgroup.procs") {
+            Ok(procs) if procs.is_empty() && !self.is_parent() => Ok(false),
+            Ok(procs) if procs.is_empty() => self.tells_of_some(),
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            // A threaded cgroup (EOPNOTSUPP) shows no processes.
+            Err(_) => self.tells_of_some(),
+        }
+    }
+
+    fn tells_of_some(&self) -> io::Result<bool> {
         match self.read("cgroup.events") {
             Ok(events) => Ok(events
                 .split(|&byte| byte == b'\n')
                 .any(|line| line == b"populated 1")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            // ENODEV: removed while it was read.
-            Err(error) if error.raw_os_error() == Some(19) => Ok(false),
+            Err(error) if is_gone(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -142,30 +158,29 @@ impl Cgroup {
     /// One of its files, whole.
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
-        read_path(&self.path.join(name), &mut text).map(|()| text)
+        read_list_at(&self.folder, name, &mut text).map(|()| text)
     }
 
     /// The processes in it and below.
     #[must_use]
     pub fn members(&self) -> Vec<i32> {
-        let mut found = Vec::new();
-        let mut open = vec![self.clone()];
-        while let Some(cgroup) = open.pop() {
-            let text = cgroup.read("cgroup.procs").unwrap_or_default();
-            let lines = text.split(|&byte| byte == b'\n');
-            let numbers = lines.filter_map(|line| std::str::from_utf8(line).ok()?.parse::<i32>().ok());
-            // 0: a process that is not of our pid namespace.
-            found.extend(numbers.filter(|&pid| pid > 0));
-            if cgroup.is_parent() {
-                open.extend(below(&cgroup.path).into_iter().map(|path| Cgroup { path }));
-            }
+        let mut found = numbers(&self.read("cgroup.procs").unwrap_or_default());
+        let mut open = if self.is_parent() {
+            below(&self.path)
+        } else {
+            Vec::new()
+        };
+        while let Some(path) = open.pop() {
+            let text = fs::read(path.join("cgroup.procs")).unwrap_or_default();
+            found.extend(numbers(&text));
+            open.extend(below(&path));
         }
         found
     }
 
     /// Whether there may be cgroups below it: each is one more link to it, beside its own two.
     fn is_parent(&self) -> bool {
-        rustix::fs::stat(&self.path).is_ok_and(|folder| folder.st_nlink > 2)
+        rustix::fs::fstat(&self.folder).is_ok_and(|folder| folder.st_nlink > 2)
     }
 
     /// Sends SIGKILL to everything in it, at once: what forks meanwhile is not missed.
@@ -178,14 +193,32 @@ impl Cgroup {
 
     /// Removes it, and what its processes made below; nothing happens while it is populated.
     pub fn remove(&self) {
-        if rustix::fs::rmdir(&self.path) != Err(Errno::BUSY) {
-            return;
-        }
-        for path in below(&self.path) {
-            Cgroup { path }.remove();
-        }
-        let _ = fs::remove_dir(&self.path);
+        remove(&self.path);
     }
+}
+
+fn remove(path: &Path) {
+    if rustix::fs::rmdir(path) != Err(Errno::BUSY) {
+        return;
+    }
+    for path in below(path) {
+        remove(&path);
+    }
+    let _ = fs::remove_dir(path);
+}
+
+/// It was removed: before the file was opened (ENOENT), or after (ENODEV).
+fn is_gone(error: &io::Error) -> bool {
+    [Errno::NOENT, Errno::NODEV]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// The pids in a list; 0 is a process that is not of our pid namespace.
+fn numbers(text: &[u8]) -> Vec<i32> {
+    let lines = text.split(|&byte| byte == b'\n');
+    let numbers = lines.filter_map(|line| std::str::from_utf8(line).ok()?.parse::<i32>().ok());
+    numbers.filter(|&pid| pid > 0).collect()
 }
 
 /// A command of one of our services that becomes a supervisor must not go down with that service.
@@ -292,8 +325,9 @@ mod tests {
         std::fs::write(cgroup.path.join("cgroup.procs"), pid.to_string()).unwrap();
         assert!(cgroup.holds(pid) && cgroup.is_populated().unwrap());
         assert_eq!(cgroup.members(), [pid]);
-        assert_eq!(Nursery::adopt(0xabcd, pid), Some(cgroup.clone()));
-        assert_eq!(Nursery::adopt(0xabce, pid), None, "another house's");
+        let adopted = Nursery::adopt(0xabcd, pid).unwrap();
+        assert_eq!(adopted.path, cgroup.path);
+        assert!(Nursery::adopt(0xabce, pid).is_none(), "another house's");
         nursery.tidy();
         assert!(cgroup.is_populated().unwrap(), "what is in use is not removed");
         cgroup.kill().unwrap();
@@ -310,9 +344,6 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_is_nowhere() {
         assert_eq!(of(i32::MAX), None);
-        let nowhere = Cgroup {
-            path: "/nowhere".into(),
-        };
-        assert!(nowhere.members().is_empty() && nowhere.kill().is_err());
+        assert!(Cgroup::at("/nowhere".into()).is_err());
     }
 }

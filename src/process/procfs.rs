@@ -7,7 +7,6 @@ use rustix::path::Arg;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 /// How much is asked for at once, in bytes.
 const ROOM: usize = 4096;
@@ -58,10 +57,10 @@ fn read_until<P: Arg + Copy>(
     }
 }
 
-/// Reads a whole file of the kernel's, wherever it is mounted, into `buffer`.
-pub(crate) fn read_path(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
-    // What fills less than half of the room has ended: lists of numbers are cut between two of them only.
-    read_until(CWD, path, buffer, |count, room| count < room / 2)
+/// The same of a list of numbers.
+pub(crate) fn read_list_at(at: impl AsFd, path: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
+    // What fills less than half of the room has ended: such lists are cut between two numbers only.
+    read_until(at, path, buffer, |count, room| count < room / 2)
 }
 
 /// Reads a whole file by its absolute path into `buffer`.

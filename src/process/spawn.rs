@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -44,7 +44,7 @@ pub struct Launch {
     /// As whom, and with which limits.
     pub rights: Rights,
     /// The folder of the cgroup that it is to be in.
-    pub cgroup: Option<OwnedFd>,
+    pub cgroup: Option<Arc<OwnedFd>>,
 }
 
 /// Signals that a caller (nohup, a script's `&`, a test runner) may have set to be ignored, which exec would keep.
@@ -134,7 +134,7 @@ fn by_vfork(launch: &mut Launch, account: Option<&Account>) -> Result<Option<Hel
     let mut steps = Steps::new(&launch.rights, account, &launch.cwd, None);
     steps.sockets = std::mem::take(&mut launch.sockets);
     let output = [&launch.stdout, &launch.stderr];
-    let born = match vfork::spawn(&program, &steps, output, launch.cgroup.as_ref()) {
+    let born = match vfork::spawn(&program, &steps, output, launch.cgroup.as_deref()) {
         Ok(born) => born,
         Err(Stillborn::Unsupported) => {
             launch.sockets = steps.sockets;

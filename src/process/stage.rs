@@ -168,6 +168,7 @@ impl Steps {
             rustix::io::fcntl_setfd(socket, FdFlags::empty()).map_err(at(Stage::Sockets))?;
         }
         reset_signals(self.ignored).map_err(at(Stage::Signals))?;
+        hold_nothing_back().map_err(at(Stage::Signals))?;
         if let Some(mask) = self.umask {
             umask(Mode::from_bits_truncate(mask));
         }
@@ -224,6 +225,13 @@ impl Steps {
         own::set_thread_res_gid(*gid, *gid, *gid).map_err(at(Stage::Group))?;
         own::set_thread_res_uid(*uid, *uid, *uid).map_err(at(Stage::User))
     }
+}
+
+/// exec keeps what is held back.
+fn hold_nothing_back() -> Result<(), Errno> {
+    let none = nix::sys::signal::SigSet::empty();
+    none.thread_set_mask()
+        .map_err(|error| Errno::from_raw_os_error(error as i32))
 }
 
 impl Stage {

@@ -17,7 +17,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::libc;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
@@ -252,7 +252,6 @@ fn prepare(attempt: &Attempt<'_>) -> Result<(), (Stage, Errno)> {
     // Rust's own runtime ignores it, and exec would keep that.
     // SAFETY: SIG_DFL installs no handler.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(at)?;
-    SigSet::empty().thread_set_mask().map_err(at)?;
     attempt.steps.take_each()
 }
 

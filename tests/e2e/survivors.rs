@@ -1,7 +1,7 @@
 //! Who outlives SIGKILL is named with pid, name, port and reason, and nothing is started beside it.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 
@@ -130,11 +130,59 @@ fn a_run_has_a_cgroup_where_that_is_possible_and_none_is_left() {
     assert!(of(house.pid("a")).ends_with(".a.2"));
     house.run(&["shutdown"]).exits(0);
     house.is_empty();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
-    let mount = mounts
-        .lines()
-        .find(|line| line.contains(" - cgroup2 "))
-        .and_then(|line| line.split(' ').nth(4));
-    let left = format!("{}{cgroup}", mount.expect("cgroup2 is mounted"));
+    let mount = cgroup_mount().expect("cgroup2 is mounted");
+    let left = format!("{}{cgroup}", mount.display());
     assert!(!Path::new(&left).exists(), "{left} is left");
+}
+
+/// Writes `asked` when SIGTERM comes, and ends.
+const APART: &str =
+    "trap 'echo asked > $0; exit' TERM; echo $$ > $0.pid; while :; do sleep 0.05 & wait $!; done";
+
+#[test]
+fn who_has_left_session_and_cgroup_is_asked_to_end_too() {
+    let house = House::new("");
+    let script = house.path("apart.sh");
+    std::fs::write(
+        &script,
+        format!("setsid sh -c \"$APART\" $1 & {}\n", "eval \"$2\""),
+    )
+    .expect("a script");
+    let service = |name: &str, then: &str| {
+        let (script, file) = (script.display(), house.path(name));
+        format!(
+            "[services.{name}]\ncommand = ['sh', '{script}', '{}', '{then}']\nenv = {{ APART = \"\"\"{APART}\"\"\" }}\n\
+             min_uptime = '10ms'\nstop = {{ timeout = '20s' }}\n",
+            file.display()
+        )
+    };
+    // One leaves it behind at once, the other ends only after it.
+    house.write(&(service("leaves", "exec sleep 1000") + &service("waits", "trap : TERM; wait; wait")));
+    house.run(&["start"]).exits(0);
+    let mount = cgroup_mount();
+    for name in ["leaves", "waits"] {
+        let told = house.path(&format!("{name}.pid"));
+        let pid = || std::fs::read_to_string(&told).ok()?.trim().parse::<i32>().ok();
+        until("it runs", || pid().is_some());
+        let moved = mount
+            .as_ref()
+            .map(|mount| std::fs::write(mount.join("cgroup.procs"), pid().unwrap_or(0).to_string()));
+        if !matches!(moved, Some(Ok(()))) {
+            eprintln!("no cgroup v2 here that it may leave for: it is asked all the same");
+        }
+    }
+    house.run(&["stop"]).exits(0);
+    for name in ["leaves", "waits"] {
+        let said = std::fs::read_to_string(house.path(name)).unwrap_or_default();
+        assert_eq!(said, "asked\n", "{name}");
+        assert_ne!(house.service(name)["last_exit"]["signal"], "SIGKILL", "{name}");
+    }
+    let log = std::fs::read_to_string(house.path("logs/sentinel.log")).expect("a log");
+    assert!(!log.contains("SIGKILL"), "{log}");
+}
+
+fn cgroup_mount() -> Option<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+    line.split(' ').nth(4).map(PathBuf::from)
 }

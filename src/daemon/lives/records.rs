@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Life, Lives};
+use super::{Asked, Life, Lives};
 use crate::process::{Handle, Identity};
 use crate::service::{Exit, Run};
 
@@ -17,6 +17,9 @@ pub struct LifeRecord {
     pub adopted: bool,
     /// How its first process ended, once it has.
     pub exit: Option<Exit>,
+    /// It was asked to end.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// SIGKILL was ordered.
     pub killing: bool,
 }
@@ -30,6 +33,7 @@ impl Lives {
             leader: life.leader,
             adopted: life.adopted,
             exit: life.exit,
+            asked: life.asked.clone(),
             killing: life.killing,
         };
         let lives = self.lives.iter().map(record).collect();
@@ -49,6 +53,7 @@ impl Lives {
                 .flatten(),
             adopted: record.adopted,
             exit: record.exit,
+            asked: record.asked.clone(),
             killing: record.killing,
         };
         self.cgroups.adopt(&record.run, record.leader);

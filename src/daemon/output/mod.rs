@@ -39,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::logs::Stream;
+use crate::process::Hush;
 use crate::service::{LogSpec, Run, ServiceName};
 use pipe::Pipe;
 use scribe::{Command, Opening, Scribe, Way};
@@ -236,6 +237,10 @@ impl Outputs {
     /// to wait for.
     pub(super) fn finish(&self, service: &ServiceName) -> Option<oneshot::Receiver<()>> {
         let output = self.services.get(service)?;
+        let settled = |stream, pipe: &Pipe| pipe.is_empty() && !output.shared.is_unsettled(stream);
+        if settled(Stream::Stdout, &output.stdout) && settled(Stream::Stderr, &output.stderr) {
+            return None;
+        }
         let (done, finished) = oneshot::channel();
         self.tell(Command::Finish {
             service: service.clone(),
@@ -243,9 +248,7 @@ impl Outputs {
                 let _ = done.send(());
             }),
         });
-        let settled = |stream, pipe: &Pipe| pipe.is_empty() && !output.shared.is_unsettled(stream);
-        let nothing = settled(Stream::Stdout, &output.stdout) && settled(Stream::Stderr, &output.stderr);
-        (!nothing).then_some(finished)
+        Some(finished)
     }
 
     /// The service is declared no more.
@@ -329,12 +332,16 @@ impl Thread {
             .name("output".into())
             // Address space, not memory: what is not used costs nothing. Time zones need more than one would think.
             .stack_size(1 << 20)
-            .spawn(move || match Scribe::new(way, &spool, logs, max_total) {
-                Ok(scribe) => {
-                    let _ = begun.send(Ok(()));
-                    scribe.run();
+            .spawn(move || {
+                // The loop hears of ended children.
+                let _hush = Hush::begin();
+                match Scribe::new(way, &spool, logs, max_total) {
+                    Ok(scribe) => {
+                        let _ = begun.send(Ok(()));
+                        scribe.run();
+                    }
+                    Err(error) => drop(begun.send(Err(error))),
                 }
-                Err(error) => drop(begun.send(Err(error))),
             })?;
         has_begun.recv().map_err(io::Error::other)??;
         Ok(Self {
