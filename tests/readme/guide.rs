@@ -30,7 +30,8 @@ pub fn pages() -> Vec<(String, String)> {
 #[test]
 fn its_commands_work() {
     let checkout = Checkout::new();
-    checkout.sh("sentinel start");
+    let started = checkout.sh("sentinel start");
+    assert_eq!(started.code, 0, "{started:#?}");
     for (page, text) in pages() {
         for block in blocks::of(&text).iter().filter(|block| block.kind == "sh") {
             let ran = checkout.sh(&block.body);

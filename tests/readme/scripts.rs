@@ -154,7 +154,8 @@ fn only_what_starts_things_builds() {
         let _ = checkout.sh(&format!("scripts/restart {words}"));
     }
     assert_eq!(checkout.asked(), [] as [&str; 0]);
-    assert_eq!(checkout.sh("scripts/restart quick").code, 0);
+    let restart = checkout.sh("scripts/restart quick");
+    assert_eq!(restart.code, 0, "{restart:#?}");
     let [build] = &checkout.asked()[..] else {
         panic!("{:?}", checkout.asked())
     };
