@@ -37,7 +37,7 @@ struct Life {
     /// How its first process ended, once it has.
     exit: Option<Exit>,
     /// It was asked to end: whoever turns up is asked too.
-    asked: Option<Asked>,
+    asked: Option<Box<Asked>>,
     /// SIGKILL was ordered: whatever turns up is killed too.
     killing: bool,
 }
@@ -56,7 +56,8 @@ pub struct Lives {
     house: PathBuf,
     /// The cgroups of the runs.
     pub cgroups: Cgroups,
-    lives: HashMap<Run, Life>,
+    /// Boxed, as half of a map may be empty.
+    lives: HashMap<Run, Box<Life>>,
     leaders: HashMap<i32, Run>,
     /// Children that belong to no run, such as exec probes.
     own: HashSet<i32>,
@@ -113,7 +114,7 @@ impl Lives {
             asked: None,
             killing: false,
         };
-        self.lives.insert(run, life);
+        self.lives.insert(run, Box::new(life));
     }
 
     /// The first process of an adopted run has ended.

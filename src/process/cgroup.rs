@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +31,7 @@ const OURS: &str = "sentinel.";
 /// The cgroup of one run.
 #[derive(Clone, Debug)]
 pub struct Cgroup {
-    path: PathBuf,
-    /// Whoever begins at this finds its files without walking down the whole path.
+    /// Whoever begins at this finds its files without walking down the whole path, which the kernel can tell.
     folder: Arc<OwnedFd>,
 }
 
@@ -80,7 +79,7 @@ impl Nursery {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        Cgroup::at(path)
+        Cgroup::at(&path)
     }
 
     /// Removes what earlier supervisors of this house left empty.
@@ -105,15 +104,21 @@ impl Nursery {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(&begins))
         };
-        Cgroup::at(path.ancestors().find(ours)?.to_path_buf()).ok()
+        Cgroup::at(path.ancestors().find(ours)?).ok()
     }
 }
 
 impl Cgroup {
-    fn at(path: PathBuf) -> io::Result<Self> {
+    fn at(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = Arc::new(openat(CWD, &path, flags, Mode::empty())?);
-        Ok(Self { path, folder })
+        let folder = Arc::new(openat(CWD, path, flags, Mode::empty())?);
+        Ok(Self { folder })
+    }
+
+    /// Where it is; nowhere once it is gone.
+    fn path(&self) -> PathBuf {
+        let link = format!("/proc/self/fd/{}", self.folder.as_raw_fd());
+        fs::read_link(link).unwrap_or_default()
     }
 
     /// Its folder, for a process that is to be born in it.
@@ -125,7 +130,7 @@ impl Cgroup {
     /// Whether this process is in it, or in one below.
     #[must_use]
     pub fn holds(&self, pid: i32) -> bool {
-        of(pid).is_some_and(|path| path.starts_with(&self.path))
+        of(pid).is_some_and(|path| path.starts_with(self.path()))
     }
 
     /// Whether a process is left in it or below; a zombie that nobody has reaped does not count.
@@ -166,7 +171,7 @@ impl Cgroup {
     pub fn members(&self) -> Vec<i32> {
         let mut found = numbers(&self.read("cgroup.procs").unwrap_or_default());
         let mut open = if self.is_parent() {
-            below(&self.path)
+            below(&self.path())
         } else {
             Vec::new()
         };
@@ -188,12 +193,12 @@ impl Cgroup {
     /// # Errors
     /// The kernel is older than 5.14, or it is not ours.
     pub fn kill(&self) -> io::Result<()> {
-        fs::write(self.path.join("cgroup.kill"), "1")
+        fs::write(self.path().join("cgroup.kill"), "1")
     }
 
     /// Removes it, and what its processes made below; nothing happens while it is populated.
     pub fn remove(&self) {
-        remove(&self.path);
+        remove(&self.path());
     }
 }
 
@@ -322,11 +327,11 @@ mod tests {
         assert!(!cgroup.is_populated().unwrap());
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id().cast_signed();
-        std::fs::write(cgroup.path.join("cgroup.procs"), pid.to_string()).unwrap();
+        std::fs::write(cgroup.path().join("cgroup.procs"), pid.to_string()).unwrap();
         assert!(cgroup.holds(pid) && cgroup.is_populated().unwrap());
         assert_eq!(cgroup.members(), [pid]);
         let adopted = Nursery::adopt(0xabcd, pid).unwrap();
-        assert_eq!(adopted.path, cgroup.path);
+        assert_eq!(adopted.path(), cgroup.path());
         assert!(Nursery::adopt(0xabce, pid).is_none(), "another house's");
         nursery.tidy();
         assert!(cgroup.is_populated().unwrap(), "what is in use is not removed");
@@ -336,14 +341,15 @@ mod tests {
         while cgroup.is_populated().unwrap() {
             assert!(Instant::now() < deadline);
         }
+        let path = cgroup.path();
         cgroup.remove();
-        assert!(!cgroup.path.exists());
+        assert!(!path.exists());
         assert!(!cgroup.is_populated().unwrap(), "what is gone is empty");
     }
 
     #[test]
     fn a_process_that_is_gone_is_nowhere() {
         assert_eq!(of(i32::MAX), None);
-        assert!(Cgroup::at("/nowhere".into()).is_err());
+        assert!(Cgroup::at("/nowhere".as_ref()).is_err());
     }
 }

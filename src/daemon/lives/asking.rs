@@ -42,13 +42,13 @@ impl Lives {
             send(leader, &signals);
             whom.push(life.leader);
         }
-        life.asked = Some(Asked { signals, whom });
+        life.asked = Some(Box::new(Asked { signals, whom }));
         self.ask_also(run, &members?)
     }
 
     /// Those that can be known without a look at every process: its first one, and who is in its cgroup.
     fn members_at_hand(&self, run: &Run) -> Vec<Identity> {
-        let living = self.lives.get(run).and_then(Life::living);
+        let living = self.lives.get(run).and_then(|life| life.living());
         let mut found = self.cgroups.members(run, living);
         found.extend(living);
         found

@@ -19,7 +19,7 @@ pub struct LifeRecord {
     pub exit: Option<Exit>,
     /// It was asked to end.
     #[serde(default)]
-    pub asked: Option<Asked>,
+    pub asked: Option<Box<Asked>>,
     /// SIGKILL was ordered.
     pub killing: bool,
 }
@@ -28,7 +28,7 @@ impl Lives {
     /// What the next image must know of the runs, and the children that are no run's.
     #[must_use]
     pub fn records(&self) -> (Vec<LifeRecord>, Vec<i32>) {
-        let record = |(run, life): (&Run, &Life)| LifeRecord {
+        let record = |(run, life): (&Run, &Box<Life>)| LifeRecord {
             run: run.clone(),
             leader: life.leader,
             adopted: life.adopted,
@@ -57,6 +57,6 @@ impl Lives {
             killing: record.killing,
         };
         self.cgroups.adopt(&record.run, record.leader);
-        self.lives.insert(record.run.clone(), life);
+        self.lives.insert(record.run.clone(), Box::new(life));
     }
 }

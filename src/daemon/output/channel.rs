@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,7 +48,7 @@ pub(super) struct Channel {
     held: Held,
     ear: Option<Ear>,
     /// Where the count of errors is kept.
-    errors: PathBuf,
+    errors: Rc<Path>,
     errors_file: Option<File>,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct Ends {
     pub(super) pipe: Arc<OwnedFd>,
     pub(super) sink: Rc<RefCell<Sink>>,
     pub(super) shared: Arc<Shared>,
-    pub(super) errors: PathBuf,
+    pub(super) errors: Rc<Path>,
 }
 
 impl Channel {

@@ -107,7 +107,7 @@ impl Outputs {
         }
         self.own_folder()?;
         let size = Pipe::size(2 * self.services.len());
-        let open = |stream| Pipe::open(self.pipe(service, stream), size);
+        let open = |stream| Pipe::open(&self.pipe(service, stream), size);
         let pipes = [open(Stream::Stdout)?, open(Stream::Stderr)?];
         self.write(service, spec, pipes)
     }
@@ -123,12 +123,7 @@ impl Outputs {
         pipes: [OwnedFd; 2],
     ) -> io::Result<()> {
         self.own_folder()?;
-        let [stdout, stderr] = pipes;
-        let pipes = [
-            Pipe::on(self.pipe(service, Stream::Stdout), stdout),
-            Pipe::on(self.pipe(service, Stream::Stderr), stderr),
-        ];
-        self.write(service, spec, pipes)
+        self.write(service, spec, pipes.map(Pipe::on))
     }
 
     /// Whether a service's pipes are open.

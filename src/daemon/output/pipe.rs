@@ -5,9 +5,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::OFlag;
@@ -24,7 +24,6 @@ const TOGETHER: usize = 24 << 20;
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    path: PathBuf,
     /// Our end. Never blocks.
     pub(super) reader: Arc<OwnedFd>,
 }
@@ -35,33 +34,31 @@ impl Pipe {
         (TOGETHER / (others + 1)).clamp(SMALLEST, LARGEST)
     }
 
-    pub(super) fn open(path: PathBuf, size: usize) -> io::Result<Self> {
-        make(&path)?;
+    pub(super) fn open(path: &Path, size: usize) -> io::Result<Self> {
+        make(path)?;
         // Read and write: with an end of our own open there is no end of file between runs.
         let file = File::options()
             .read(true)
             .write(true)
             .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
-            .open(&path)?;
+            .open(path)?;
         // A smaller pipe only makes writers wait sooner.
         let _ = rustix::pipe::fcntl_setpipe_size(&file, size);
-        Ok(Self::on(path, file.into()))
+        Ok(Self::on(file.into()))
     }
 
     /// One that is open already.
-    pub(super) fn on(path: PathBuf, reader: OwnedFd) -> Self {
-        let reader = Arc::new(reader);
-        Self { path, reader }
+    pub(super) fn on(reader: OwnedFd) -> Self {
+        Self {
+            reader: Arc::new(reader),
+        }
     }
 
     /// An end for a service.
     pub(super) fn end(&self) -> io::Result<OwnedFd> {
-        let mut options = File::options();
-        options
-            .read(true)
-            .write(true)
-            .custom_flags(OFlag::O_NOFOLLOW.bits());
-        Ok(options.open(&self.path)?.into())
+        // The very pipe that we read, whatever has become of its name.
+        let own = format!("/proc/self/fd/{}", self.reader.as_raw_fd());
+        Ok(File::options().read(true).write(true).open(own)?.into())
     }
 
     /// Whether nothing waits in it.

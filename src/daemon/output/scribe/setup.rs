@@ -29,6 +29,7 @@ impl Scribe {
             shared,
             errors,
         } = opening;
+        let errors: Rc<Path> = errors.into();
         let sinks = self.sinks(&service, &spec, &folder, &shared);
         let mut tokens = [0; 2];
         for (index, pipe) in pipes.into_iter().enumerate() {
