@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::io::Interest;
@@ -15,15 +14,6 @@ use tokio::io::unix::AsyncFd;
 /// The event loop takes no more descriptors.
 pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd names the same open descriptor for as long as it lives, and AsyncFd owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
-}
-
-/// The same of one that others hold, too.
-///
-/// # Errors
-/// The same.
-pub fn readable_too(descriptor: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
-    // SAFETY: as above, of every hold on it.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 

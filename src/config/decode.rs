@@ -17,7 +17,7 @@ use super::rights;
 use super::table::Table;
 use super::variables::{Environment, Variables, is_name};
 use crate::schedule::Market;
-use crate::service::{LogSpec, MAX_TOTAL, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
+use crate::service::{Health, LogSpec, MAX_TOTAL, RestartPolicy, ServiceName, Spec, Stop, StopSignal};
 
 /// `[sentinel]`, as declared.
 pub(super) struct General<'d> {
@@ -116,6 +116,11 @@ pub(super) fn path(item: Item<'_>) -> Option<&str> {
     }
 }
 
+fn health(table: &Table<'_>, surroundings: &Surroundings<'_>) -> Option<Box<Health>> {
+    let item = table.item("health")?;
+    probe::health(item, table, surroundings).map(Box::new)
+}
+
 /// One service. None when nothing can refer to it, since its name or its table is wrong.
 pub(super) fn service(
     item: Item<'_>,
@@ -165,10 +170,7 @@ pub(super) fn service(
         ready: table
             .item("ready")
             .and_then(|item| probe::ready(item, surroundings)),
-        health: table
-            .item("health")
-            .and_then(|item| probe::health(item, &table, surroundings))
-            .map(Box::new),
+        health: health(&table, surroundings),
         stop: stop(&table),
         log: log::of_service(&table, surroundings.logs),
         rights: rights::rights(&table).into(),

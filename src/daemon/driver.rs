@@ -17,6 +17,7 @@ use super::lives::Lives;
 use super::mailbox::{Mailbox, Message};
 use super::memory::Weighing;
 use super::metrics::Exposition;
+use super::notify::Ears;
 use super::output::{self, Outputs, Rules};
 use super::schedule::Timetable;
 use super::sockets::Sockets;
@@ -44,6 +45,7 @@ pub struct Driver {
     pub(super) lives: Lives,
     pub(super) exposition: Option<Exposition>,
     pub(super) herald: Herald,
+    pub(super) ears: Ears,
     pub(super) ledger: Ledger,
     /// Boxed, as other maps of what is large: half of a map may be empty.
     pub(super) runs: HashMap<Run, Box<RunState>>,
@@ -159,6 +161,7 @@ impl Driver {
             clock,
             exposition: None,
             herald: Herald::of_environment(),
+            ears: Ears::default(),
             runs: HashMap::new(),
             commands: HashMap::new(),
             audience: Audience::default(),

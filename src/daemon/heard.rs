@@ -87,7 +87,8 @@ impl Driver {
             return;
         };
         let copy = notify.copy();
-        let ear = match notify.listen(speaker, self.mailbox.clone()) {
+        let place = (&*self.config.paths.state_dir, &self.mailbox);
+        let ear = match self.ears.listen(&notify, speaker, place) {
             Ok(ear) => ear,
             Err(error) => return tracing::error!(%run, %error, "cannot listen on its notify socket"),
         };
@@ -101,7 +102,6 @@ impl Driver {
         Some(Speaker {
             run: run.clone(),
             leader: self.lives.leader(run)?.pid,
-            house: self.config.paths.state_dir.clone(),
             adopted: self.lives.is_adopted(run),
         })
     }
@@ -162,7 +162,9 @@ impl Driver {
     /// The run has another main process from now on, if that is one of its own: its end is the run's.
     fn main_pid(&mut self, run: &Run, pid: i32) {
         let owner = std::fs::metadata(format!("/proc/{pid}")).map_or(u32::MAX, |process| process.uid());
-        let is_its = self.speaker(run).is_some_and(|speaker| speaker.says(pid, owner));
+        let is_its = self
+            .speaker(run)
+            .is_some_and(|speaker| speaker.says(&self.config.paths.state_dir, pid, owner));
         let found = Identity::of(pid).ok().flatten();
         let (true, Some(identity)) = (is_its, found) else {
             return tracing::warn!(%run, pid, "MAINPID is ignored: that is no process of this run");

@@ -28,7 +28,7 @@ impl Lives {
     /// What the next image must know of the runs, and the children that are no run's.
     #[must_use]
     pub fn records(&self) -> (Vec<LifeRecord>, Vec<i32>) {
-        let record = |(run, life): (&Run, &Box<Life>)| LifeRecord {
+        let record = |run: &Run, life: &Life| LifeRecord {
             run: run.clone(),
             leader: life.leader,
             adopted: life.adopted,
@@ -36,7 +36,7 @@ impl Lives {
             asked: life.asked.clone(),
             killing: life.killing,
         };
-        let lives = self.lives.iter().map(record).collect();
+        let lives = self.lives.iter().map(|(run, life)| record(run, life)).collect();
         (lives, self.own.iter().copied().collect())
     }
 

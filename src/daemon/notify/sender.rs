@@ -1,6 +1,6 @@
 //! Whether who sent a notification belongs to the run that it speaks for.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::process::{self, Process};
 use crate::service::Run;
@@ -12,20 +12,19 @@ pub struct Speaker {
     pub run: Run,
     /// Its first process.
     pub leader: i32,
-    /// The state folder that marks our processes.
-    pub house: PathBuf,
     /// An earlier supervisor began it, so its orphans are not below us.
     pub adopted: bool,
 }
 
 impl Speaker {
-    /// Whether this process, of this user, is of the run. Fails closed: who is gone is not.
+    /// Whether this process, of this user, is of the run; `house` is the state folder that marks our processes.
+    /// Fails closed: who is gone is not.
     ///
     /// All that a run starts stays below us, which nobody can forge; which run it is, the mark tells, or
     /// the parents, or the session. An adopted run's orphans are below somebody else: their mark counts, if
     /// their user is one whom the run could not keep out anyway.
     #[must_use]
-    pub fn says(&self, pid: i32, uid: u32) -> bool {
+    pub fn says(&self, house: &Path, pid: i32, uid: u32) -> bool {
         if pid == self.leader {
             return true;
         }
@@ -36,8 +35,8 @@ impl Speaker {
         }
         let own = std::process::id().cast_signed();
         match line.iter().any(|process| process.pid == own) {
-            true => self.is_kin(process) || self.is_marked(pid),
-            false => self.adopted && self.is_trusted(uid) && self.is_marked(pid),
+            true => self.is_kin(process) || self.is_marked(house, pid),
+            false => self.adopted && self.is_trusted(uid) && self.is_marked(house, pid),
         }
     }
 
@@ -45,11 +44,11 @@ impl Speaker {
         [process.session, process.pgrp].contains(&self.leader)
     }
 
-    fn is_marked(&self, pid: i32) -> bool {
+    fn is_marked(&self, house: &Path, pid: i32) -> bool {
         process::mark(pid).ok().flatten().is_some_and(|mark| {
             mark.service == self.run.service.as_str()
                 && mark.number == self.run.number
-                && mark.state_dir == self.house
+                && mark.state_dir == house
         })
     }
 
