@@ -224,6 +224,8 @@ fn no_connection(error: io::Error, supervisor: Option<i32>, paths: &Paths) -> No
             }
         }
         io::ErrorKind::PermissionDenied => NoAnswer::Barred(owner(paths)),
+        // It died with us in its backlog.
+        io::ErrorKind::ConnectionReset => NoAnswer::Ended,
         _ => NoAnswer::Io(error),
     }
 }
