@@ -31,16 +31,13 @@ fn unshare(program: &Command) -> Command {
     let flags = ["--pid", "--fork", "--kill-child", "--mount-proc", "--"];
     unshare.args(user).args(flags);
     unshare.arg(program.get_program()).args(program.get_args());
-    unshare
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    unshare.stdin(Stdio::null()).stdout(Stdio::null());
     unshare
 }
 
 /// Says loudly when the kernel forbids it: nobody should think that the test ran.
 fn possible() -> bool {
-    let possible = unshare(&Command::new("true")).status();
+    let possible = unshare(&Command::new("true")).stderr(Stdio::null()).status();
     let possible = possible.is_ok_and(|status| status.success());
     if !possible {
         use std::io::Write;
@@ -62,7 +59,14 @@ impl<'h> Container<'h> {
 
     /// One that runs this program.
     fn begin(house: &'h House, program: &Command) -> Self {
-        let unshare = unshare(program).spawn().expect("unshare runs");
+        let said = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(house.path("container.log"));
+        let unshare = unshare(program)
+            .stderr(said.expect("a file"))
+            .spawn()
+            .expect("unshare runs");
         let parent = unshare.id().cast_signed();
         let mut container = Self {
             house,
@@ -121,6 +125,12 @@ impl<'h> Container<'h> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = std::fs::read_to_string(self.house.path("container.log"));
+            let ended = self.unshare.try_wait();
+            eprintln!("--- container (ended: {ended:?})\n{}", said.unwrap_or_default());
+            eprintln!("--- status\n{:#?}", self.run(&["status"]));
+        }
         let _ = self.unshare.kill();
         let _ = self.unshare.wait();
         until("all of it is gone", || self.house.marked().is_empty());
