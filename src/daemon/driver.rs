@@ -22,7 +22,6 @@ use super::output::{self, Outputs, Rules};
 use super::schedule::Timetable;
 use super::sockets::Sockets;
 use super::strangers::Strangers;
-use super::succession::Saving;
 use super::upgrade::Upgrade;
 use super::usage::Usage;
 use super::watch;
@@ -63,7 +62,7 @@ pub struct Driver {
     /// The files that are watched, and who watches them.
     pub(super) watched: Option<(watch::Scope, Option<AbortHandle>)>,
     /// A `Save` is on its way.
-    pub(super) saving: Option<Saving>,
+    pub(super) saving: bool,
     /// An `AskTheRest` is.
     pub(super) asking: bool,
     pub(super) mailbox: Mailbox,
@@ -170,7 +169,7 @@ impl Driver {
             usage: Usage::new(),
             timetable,
             watched: None,
-            saving: None,
+            saving: false,
             asking: false,
             mailbox: mailbox.0,
             inbox: mailbox.1,
@@ -301,7 +300,7 @@ impl Driver {
             }
             Message::Drained { run } => self.drained(run),
             Message::Reopen => self.outputs.reopen(),
-            Message::Save => self.save_when_quiet(),
+            Message::Save => self.save(),
             Message::LookAtSchedules => self.look_at_schedules(),
             Message::ScheduleEnded { name, due, exit } => self.schedule_ended(&name, due, &exit),
             Message::Alerts => self.tend_alerts(),

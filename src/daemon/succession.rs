@@ -14,23 +14,14 @@ use super::state::{Kept, State, fingerprint};
 use crate::api::{Cause, Fact, What};
 use crate::process::{Handle, Identity};
 use crate::service::{Exit, LogSpec, Ready, Run, ServiceName, Spec};
-use crate::supervisor::{Entry, Input, Moment, Order, Shown};
+use crate::supervisor::{Entry, Input, Order, Shown};
 
 /// How long changes may wait to be written together.
 const SAVE_AFTER: Duration = Duration::from_millis(20);
-/// The same while more changes: all of it is written each time, and meanwhile nothing else is done.
-const SAVE_BY: Duration = Duration::from_millis(250);
 /// From a failed save to the next try.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long a process that has exited may take to be reaped by its parent, who alone is told how.
 const REAPED_WITHIN: Duration = Duration::from_millis(100);
-
-/// What is to be saved: since when, and when the last of it changed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Saving {
-    since: Moment,
-    changed: Moment,
-}
 
 impl Driver {
     /// Sees to it that what has changed is on disk soon.
@@ -39,40 +30,18 @@ impl Driver {
     }
 
     fn save_after(&mut self, after: Duration) {
-        let now = self.clock.now();
-        if let Some(saving) = &mut self.saving {
-            saving.changed = now;
-            return;
-        }
-        self.saving = Some(Saving {
-            since: now,
-            changed: now,
-        });
-        self.look_at_saving(after);
-    }
-
-    fn look_at_saving(&self, after: Duration) {
-        let mailbox = self.mailbox.clone();
-        spawn_local(async move {
-            tokio::time::sleep(after).await;
-            mailbox.post(Message::Save);
-        });
-    }
-
-    /// Saves, unless things are changing right now and it can wait.
-    pub(super) fn save_when_quiet(&mut self) {
-        let now = self.clock.now();
-        let quiet = self.saving.map_or(SAVE_AFTER, |saving| now - saving.changed);
-        let waited = self.saving.map_or(SAVE_BY, |saving| now - saving.since);
-        match quiet < SAVE_AFTER && waited < SAVE_BY {
-            true => self.look_at_saving(SAVE_AFTER - quiet),
-            false => self.save(),
+        if !std::mem::replace(&mut self.saving, true) {
+            let mailbox = self.mailbox.clone();
+            spawn_local(async move {
+                tokio::time::sleep(after).await;
+                mailbox.post(Message::Save);
+            });
         }
     }
 
     /// Writes down what a successor needs. A full disk is no reason to stop: marks tell the most.
     pub(super) fn save(&mut self) {
-        self.saving = None;
+        self.saving = false;
         let kept = self
             .machine
             .snapshot()
