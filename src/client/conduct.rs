@@ -15,6 +15,7 @@ use super::last_line::last_line;
 use super::look::Look;
 use super::progress::Progress;
 use super::render::{OUTDATED, error_lines, summary, words::count, words::shorten};
+use super::settled::settled;
 use super::terminal::Terminal;
 use super::transaction::{Deed, Transaction};
 use super::trouble::{self, Trouble};
@@ -151,10 +152,7 @@ impl Conduct {
     pub async fn verify(&mut self, config: &Config, services: &[String]) {
         let began = Instant::now();
         self.take(&Event::Began { phase: Phase::Verify });
-        let look = Look::at(config, VERIFY_WITHIN)
-            .await
-            .and_then(|look| look.only(services));
-        let (ok, detail) = match look {
+        let (ok, detail) = match settled(config, services, VERIFY_WITHIN).await {
             Ok(look) => self.judge(&look),
             Err(error) => {
                 let detail = error.message.clone();

@@ -32,6 +32,7 @@ mod progress;
 mod render;
 #[cfg(test)]
 pub(crate) mod sample;
+mod settled;
 mod stages;
 mod summons;
 mod terminal;

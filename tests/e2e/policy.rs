@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -170,4 +171,20 @@ fn ends_that_mean_something_are_not_followed_by_another_run() {
         .exits(3)
         .says("`fatal_exit` says not to try again");
     house.run(&["status", "job", "ended"]).exits(0);
+}
+
+#[test]
+fn one_that_has_just_ended_is_judged_once_what_it_left_is_down() {
+    let leaves = "(trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done) & echo open; sleep 0.1; exit 0";
+    let slow = "sleep 0.3; echo open; exec sleep 1000";
+    let service = |name: &str, script: &str| {
+        format!(
+            "[services.{name}]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nready = {{ log = \"open\" }}\n\
+             restart = \"never\"\nmin_uptime = \"1ms\"\n"
+        )
+    };
+    let house = House::new(&(service("task", leaves) + &service("web", slow)));
+    let ran = house.run(&["start"]).exits(0).says("verify: 2 services good");
+    assert!(ran.took > Duration::from_millis(900), "{ran:?}");
+    assert_eq!(house.service("task")["state"], "EXITED");
 }
