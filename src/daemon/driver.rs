@@ -1,5 +1,6 @@
 //! The only loop: wait for a message or the next deadline, tell the machine, do what it says.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -93,6 +94,8 @@ pub enum Turn {
 pub(super) struct RunState {
     /// When it was spawned.
     pub spawned: Moment,
+    /// What it was started with, once that was asked for.
+    pub fingerprint: OnceCell<u64>,
     /// Looks whether it is ready, and listens to it while it is not.
     pub readiness: Vec<AbortHandle>,
     /// Asks for its health.
@@ -118,6 +121,7 @@ impl RunState {
     pub(super) fn begun(spawned: Moment) -> Self {
         Self {
             spawned,
+            fingerprint: OnceCell::new(),
             readiness: Vec::new(),
             health: None,
             answer: None,

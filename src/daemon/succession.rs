@@ -59,8 +59,13 @@ impl Driver {
             service: entry.spec.name.clone(),
             number: entry.run,
         };
+        let leader = self.lives.leader(&run)?;
+        // The same for as long as it runs, and most of what a save of hundreds would cost.
+        let anew = || fingerprint(&entry.spec);
+        let state = self.runs.get(&run);
+        let fingerprint = state.map_or_else(anew, |state| *state.fingerprint.get_or_init(anew));
         Some(Kept {
-            leader: self.lives.leader(&run)?,
+            leader,
             service: run.service.to_string(),
             number: run.number,
             ready: entry.shown == Shown::Running,
@@ -69,7 +74,7 @@ impl Driver {
             last_exit: entry
                 .last_exit
                 .map(|(exit, at)| (exit.into(), u64::try_from(at.0.as_millis()).unwrap_or(u64::MAX))),
-            fingerprint: fingerprint(&entry.spec),
+            fingerprint,
         })
     }
 
